@@ -1,0 +1,3 @@
+//! The credlog command.
+#![forbid(unsafe_code)]
+fn main() {}

@@ -1,0 +1,2 @@
+//! The node: configuration, mempool, block producer, HTTP and metrics.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Measurements of docs/performance.md.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Tests that cross crates, on real processes.
+#![forbid(unsafe_code)]
