@@ -1,2 +1,73 @@
 //! The transparency log: RFC 6962 trees over tiles, signed notes, checkpoints and cosignatures.
+//!
+//! What a log publishes about itself is a checkpoint: its name, its size and the root of its tree,
+//! signed by a node of the log and cosigned by those who saw it grow:
+//!
+//! ```text
+//! ledger.example/2026
+//! 70000
+//! ULMS9cvHFnWfViDXOnzBFBVwc0n0Gwzgt897eAfsMdo=
+//!
+//! — ledger.example/2026 UiSYWaOShtNkEe9puopMnlgMPdQqiEn4OOLajwilfyhvp/yvv1dFl/W4IxMMVHh4hGsDuxRm/4Xvd1XfiAkZBmkNxAo=
+//! — ledger.example/2026/university-a/1 +s46swAAAABqsTuA56KXQyyyMq3yB6zEejFEaMjUvtiwMPsiKuyslPJSGMh+KAdAGu/rYH0LTMpimf8D3ui57UK74EEgILzkgCrLAg==
+//! ```
+//!
+//! The first signature is of type 0x01, over the three lines. The second is a cosignature/v1, of
+//! type 0x04: it holds the time at which the cosigner saw this checkpoint as the newest.
+//!
+//! ```
+//! EXAMPLE_CODE
+//! ```
+//!
+//! The crate provides
+//! - trees: [`leaf_hash`], [`node_hash`], [`empty_root`]; growth by [`Frontier`] (root only) and
+//!   [`TileAppender`] (root and tiles to write); [`root_at`], [`inclusion_proof`] and
+//!   [`consistency_proof`] over any [`TileReader`]; trees that change in place in [`mutable`];
+//! - verification with nothing but arguments: [`verify_inclusion`], [`verify_consistency`];
+//! - the coding of tiles, bundles of entries and their paths: [`Tile`], [`TilePath`],
+//!   [`encode_bundle`], [`decode_bundle`];
+//! - notes: [`Note`], [`VerifierKey`], [`NoteSigner`], [`CosignatureSigner`], [`Checkpoint`].
+//!
+//! It refuses, by design: input and output of any kind, clocks and randomness, extension lines in
+//! checkpoints, any second spelling of a path, key, number or hash, keys of other types than 0x01
+//! and 0x04, and the ledger's rules (who may sign, how many must, what an entry means).
+//!
+//! Sources: RFC 6962 section 2.1; C2SP tlog-tiles, signed-note, tlog-checkpoint and
+//! tlog-cosignature. Ed25519 signatures are verified by the strict rule of `ed25519-dalek`.
 #![forbid(unsafe_code)]
+
+mod append;
+mod bundle;
+mod checkpoint;
+mod hash;
+mod key;
+pub mod mutable;
+mod note;
+mod proof;
+mod reader;
+mod shape;
+mod tile;
+
+pub use append::{Frontier, FrontierError, TileAppender};
+pub use bundle::{
+    BundleError, ENTRY_BYTES_MAX, decode_bundle, decode_bundle_of, encode_bundle, push_entry,
+};
+pub use checkpoint::{Checkpoint, CheckpointError};
+pub use hash::{
+    HASH_BYTES, Hash, HashError, LeafIndex, TREE_SIZE_MAX, TreeSize, empty_root, leaf_hash,
+    node_hash,
+};
+pub use key::{KeyError, KeyId, NAME_BYTES_MAX, SignatureKind, VerifierKey, check_name, key_id};
+pub use note::{
+    CosignatureSigner, NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, Note, NoteError, NoteSignature,
+    NoteSigner, VerifiedSignature,
+};
+pub use proof::{ProofError, verify_consistency, verify_inclusion};
+pub use reader::{
+    MemoryTiles, TileMissing, TileReader, consistency_proof, inclusion_proof, root_at,
+};
+pub use shape::TreeError;
+pub use tile::{
+    TILE_LEVEL_MAX, TILE_WIDTH, Tile, TileError, TileLevel, TilePath, TilePathError, tile_width,
+    tiles_of_tree,
+};
