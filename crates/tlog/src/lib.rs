@@ -16,7 +16,18 @@
 //! type 0x04: it holds the time at which the cosigner saw this checkpoint as the newest.
 //!
 //! ```
-//! EXAMPLE_CODE
+//! use credlog_tlog::{Checkpoint, Note, TreeSize, VerifierKey};
+//!
+//! # let bytes = include_str!("../tests/golden/notes.txt").lines().last().unwrap();
+//! # let bytes = hex::decode(bytes.strip_prefix("note ").unwrap()).unwrap();
+//! let cosigner: VerifierKey = "ledger.example/2026/university-a/1+face3ab3\
+//!     +BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU".parse()?;
+//! let note = Note::parse(&bytes)?;
+//! let signed = note.verify(&[cosigner])?;
+//! assert_eq!(signed[0].time, Some(1_790_000_000));
+//! let checkpoint = Checkpoint::parse(note.text())?;
+//! assert_eq!(checkpoint.size(), TreeSize(70_000));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! The crate provides
