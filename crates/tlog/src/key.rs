@@ -43,7 +43,9 @@ impl SignatureKind {
     }
 }
 
-/// The first four bytes of `SHA-256(name ‖ 0x0A ‖ type ‖ public key)`; `Display` writes 8 hex digits.
+/// The first four bytes of `SHA-256(name ‖ 0x0A ‖ type ‖ public key)`.
+///
+/// `Display` writes 8 lower-case hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 4]);
 

@@ -57,6 +57,7 @@ mod note;
 mod proof;
 mod reader;
 mod shape;
+mod signer;
 mod tile;
 
 pub use append::{Frontier, FrontierError, TileAppender};
@@ -70,14 +71,14 @@ pub use hash::{
 };
 pub use key::{KeyError, KeyId, NAME_BYTES_MAX, SignatureKind, VerifierKey, check_name, key_id};
 pub use note::{
-    CosignatureSigner, NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, Note, NoteError, NoteSignature,
-    NoteSigner, VerifiedSignature,
+    NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, Note, NoteError, NoteSignature, VerifiedSignature,
 };
 pub use proof::{ProofError, verify_consistency, verify_inclusion};
 pub use reader::{
     MemoryTiles, TileMissing, TileReader, consistency_proof, inclusion_proof, root_at,
 };
 pub use shape::TreeError;
+pub use signer::{CosignatureSigner, NoteSigner};
 pub use tile::{
     TILE_LEVEL_MAX, TILE_WIDTH, Tile, TileError, TileLevel, TilePath, TilePathError, tile_width,
     tiles_of_tree,

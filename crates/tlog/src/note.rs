@@ -1,10 +1,9 @@
 //! Signed notes: a text and who signed it (C2SP signed-note).
 
-use crate::checkpoint::Checkpoint;
-use crate::key::{KeyError, KeyId, SignatureKind, VerifierKey, check_name};
+use crate::key::{KeyId, SignatureKind, VerifierKey, check_name};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::{Signature, Signer as _, SigningKey};
+use ed25519_dalek::Signature;
 use std::collections::BTreeMap;
 use std::fmt;
 use thiserror::Error;
@@ -14,9 +13,6 @@ pub const NOTE_BYTES_MAX: usize = 512 * 1024;
 
 /// The most signatures that a note may carry.
 pub const NOTE_SIGNATURES_MAX: usize = 100;
-
-/// Bytes of a cosignature/v1: a time in 8 bytes and an Ed25519 signature.
-const COSIGNATURE_BYTES: usize = 8 + 64;
 
 /// A text with one or more signatures, verified or not.
 ///
@@ -171,6 +167,15 @@ impl Note {
 }
 
 impl NoteSignature {
+    /// What a signer made.
+    pub(crate) fn by(key: &VerifierKey, signature: Vec<u8>) -> Self {
+        Self {
+            name: key.name().to_owned(),
+            key_id: key.id(),
+            signature,
+        }
+    }
+
     /// Reads a line without its newline.
     fn parse(line: &str) -> Option<Self> {
         let (name, encoded) = line.strip_prefix("— ")?.split_once(' ')?;
@@ -263,108 +268,11 @@ impl fmt::Display for Note {
     }
 }
 
-/// Signs the text of notes with a key of type 0x01.
-#[derive(Clone)]
-pub struct NoteSigner {
-    verifier: VerifierKey,
-    key: SigningKey,
-}
-
-impl NoteSigner {
-    /// A signer under a name.
-    ///
-    /// # Errors
-    /// [`KeyError::Name`] for a name that notes cannot carry.
-    pub fn new(name: &str, key: SigningKey) -> Result<Self, KeyError> {
-        let public_key = key.verifying_key().to_bytes();
-        let verifier = VerifierKey::new(name, SignatureKind::Ed25519, &public_key)?;
-        Ok(Self { verifier, key })
-    }
-
-    /// The key that verifies what this signs.
-    #[must_use]
-    pub fn verifier_key(&self) -> &VerifierKey {
-        &self.verifier
-    }
-
-    /// Signs a text, which ends in a newline.
-    ///
-    /// # Errors
-    /// [`NoteError`] for a text that notes cannot carry.
-    pub fn sign(&self, text: &str) -> Result<NoteSignature, NoteError> {
-        check_text(text)?;
-        let signature = self.key.sign(text.as_bytes()).to_bytes().to_vec();
-        let name = self.verifier.name().to_owned();
-        Ok(NoteSignature {
-            name,
-            key_id: self.verifier.id(),
-            signature,
-        })
-    }
-}
-
-/// Cosigns checkpoints with a key of type 0x04 (C2SP tlog-cosignature, cosignature/v1).
-///
-/// It keeps no memory of what it signed: that a cosigner never signs two histories is the duty of
-/// who holds it.
-#[derive(Clone)]
-pub struct CosignatureSigner {
-    verifier: VerifierKey,
-    key: SigningKey,
-}
-
-impl CosignatureSigner {
-    /// A cosigner under a name. The message does not hold the name: use a key under one name only.
-    ///
-    /// # Errors
-    /// [`KeyError::Name`] for a name that notes cannot carry.
-    pub fn new(name: &str, key: SigningKey) -> Result<Self, KeyError> {
-        let public_key = key.verifying_key().to_bytes();
-        let verifier = VerifierKey::new(name, SignatureKind::CosignatureV1, &public_key)?;
-        Ok(Self { verifier, key })
-    }
-
-    /// The key that verifies what this signs.
-    #[must_use]
-    pub fn verifier_key(&self) -> &VerifierKey {
-        &self.verifier
-    }
-
-    /// Cosigns a checkpoint as of `time`, in seconds since 1970.
-    #[must_use]
-    pub fn cosign(&self, checkpoint: &Checkpoint, time: u64) -> NoteSignature {
-        let message = cosigned_message(&checkpoint.body(), time);
-        let mut signature = Vec::with_capacity(COSIGNATURE_BYTES);
-        signature.extend_from_slice(&time.to_be_bytes());
-        signature.extend_from_slice(&self.key.sign(message.as_bytes()).to_bytes());
-        let name = self.verifier.name().to_owned();
-        NoteSignature {
-            name,
-            key_id: self.verifier.id(),
-            signature,
-        }
-    }
-}
-
-impl fmt::Debug for NoteSigner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("NoteSigner").field(&self.verifier).finish()
-    }
-}
-
-impl fmt::Debug for CosignatureSigner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CosignatureSigner")
-            .field(&self.verifier)
-            .finish()
-    }
-}
-
-fn cosigned_message(text: &str, time: u64) -> String {
+pub(crate) fn cosigned_message(text: &str, time: u64) -> String {
     format!("cosignature/v1\ntime {time}\n{text}")
 }
 
-fn check_text(text: &str) -> Result<(), NoteError> {
+pub(crate) fn check_text(text: &str) -> Result<(), NoteError> {
     if text.len() > NOTE_BYTES_MAX {
         return Err(NoteError::TooLong { bytes: text.len() });
     }
@@ -453,6 +361,9 @@ pub enum NoteError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::Checkpoint;
+    use crate::signer::{CosignatureSigner, NoteSigner};
+    use ed25519_dalek::SigningKey;
 
     fn signer(name: &str, seed: u8) -> NoteSigner {
         NoteSigner::new(name, SigningKey::from_bytes(&[seed; 32])).unwrap()
