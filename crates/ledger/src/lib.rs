@@ -1,2 +1,33 @@
-//! The ledger's rules: records, canonical bytes, transition, seals and blocks.
+//! The ledger's rules: what may enter the log, and what follows from it.
+//!
+//! ```text
+//! signed records -> block -> leaves + one seal leaf -> checkpoint (size, root)
+//! ```
+//!
+//! The state is a pure function of the log. [`transition`] turns one committed state and a
+//! list of records into a sealed block, its rows and the log's new root; everyone who
+//! executes the same block gets the same bytes. Rules are numbered R1 to R10 (R0: the
+//! envelope of a record); [`rejection`] names them, docs/formats.md specifies them and every
+//! hashed or signed byte.
+//!
+//! No I/O, no clock, no randomness in the transition, no storage, no consensus engine.
 #![forbid(unsafe_code)]
+
+pub mod block;
+pub mod body;
+pub mod clock;
+pub mod codec;
+pub mod entry;
+pub mod genesis;
+pub mod ids;
+pub mod key;
+pub mod member;
+pub mod parameters;
+pub mod record;
+pub mod rejection;
+pub mod rows;
+pub mod seal;
+pub mod signature;
+pub mod state;
+pub mod status;
+pub mod transition;

@@ -1,0 +1,113 @@
+//! Canonical bytes: bincode 1.3.3, fixed-width big-endian integers, a limit,
+//! no trailing bytes, and one encoding for each value.
+
+use bincode::Options;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Bytes that are not the canonical encoding of the expected value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CodecError {
+    /// Longer than the limit of its type.
+    #[error("{what} has {size} bytes, more than the limit of {limit}")]
+    TooLong {
+        /// What was read or written.
+        what: &'static str,
+        /// Its size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// Not an encoding of the type.
+    #[error("these bytes are not {what}: {reason}")]
+    Malformed {
+        /// What was expected.
+        what: &'static str,
+        /// What the decoder found.
+        reason: String,
+    },
+    /// An encoding, but not the canonical one.
+    #[error("these bytes encode {what} in another than the canonical form")]
+    NotCanonical {
+        /// What was expected.
+        what: &'static str,
+    },
+}
+
+fn options(limit: usize) -> impl Options {
+    bincode::DefaultOptions::new()
+        .with_fixint_encoding()
+        .with_big_endian()
+        .with_limit(limit as u64)
+        .reject_trailing_bytes()
+}
+
+/// The canonical bytes of `value`.
+///
+/// # Errors
+/// [`CodecError::TooLong`] beyond `limit` bytes.
+pub fn encode<T: Serialize>(
+    what: &'static str,
+    value: &T,
+    limit: usize,
+) -> Result<Vec<u8>, CodecError> {
+    options(limit).serialize(value).map_err(|error| match *error {
+        bincode::ErrorKind::SizeLimit => CodecError::TooLong {
+            what,
+            size: usize::try_from(options(usize::MAX).serialized_size(value).unwrap_or(u64::MAX))
+                .unwrap_or(usize::MAX),
+            limit,
+        },
+        other => CodecError::Malformed { what, reason: other.to_string() },
+    })
+}
+
+/// Reads canonical bytes: what decodes must encode to the same bytes.
+///
+/// # Errors
+/// Every [`CodecError`]; nothing is allocated beyond a small multiple of the input.
+pub fn decode<T: Serialize + DeserializeOwned>(
+    what: &'static str,
+    bytes: &[u8],
+    limit: usize,
+) -> Result<T, CodecError> {
+    if bytes.len() > limit {
+        return Err(CodecError::TooLong { what, size: bytes.len(), limit });
+    }
+    let value: T = options(limit)
+        .deserialize(bytes)
+        .map_err(|error| CodecError::Malformed { what, reason: error.to_string() })?;
+    if encode(what, &value, limit)? != bytes {
+        return Err(CodecError::NotCanonical { what });
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_fixed_width_and_big_endian() {
+        assert_eq!(encode("pair", &(1u16, 2u32), 6), Ok(vec![0, 1, 0, 0, 0, 2]));
+        assert!(matches!(
+            encode("pair", &(1u16, 2u32), 5),
+            Err(CodecError::TooLong { size: 6, limit: 5, .. })
+        ));
+    }
+
+    #[test]
+    fn trailing_and_oversized_bytes_are_refused() {
+        assert!(matches!(
+            decode::<u16>("number", &[0, 1, 2], 10),
+            Err(CodecError::Malformed { .. })
+        ));
+        assert!(matches!(
+            decode::<u16>("number", &[0, 1, 2], 2),
+            Err(CodecError::TooLong { size: 3, .. })
+        ));
+        let huge = [0xff; 16];
+        assert!(decode::<Vec<u8>>("bytes", &huge, 100).is_err());
+    }
+}

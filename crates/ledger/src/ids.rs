@@ -1,0 +1,395 @@
+//! Names and numbers that must not be mixed.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A text that is not a valid value of its type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{value:?} is not a valid {what}: {reason}")]
+pub struct InvalidText {
+    /// What was expected, for example "member id".
+    pub what: &'static str,
+    /// The offending text, cut to 80 characters.
+    pub value: String,
+    /// What a valid value looks like.
+    pub reason: &'static str,
+}
+
+impl InvalidText {
+    pub(crate) fn new(what: &'static str, value: &str, reason: &'static str) -> Self {
+        Self { what, value: value.chars().take(80).collect(), reason }
+    }
+}
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident, $inner:ty) => {
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number!(
+    /// Number of a block; the first block has height 1, genesis stands at 0.
+    Height, u64
+);
+number!(
+    /// Consensus round within a height, from 0.
+    Round, u32
+);
+number!(
+    /// Milliseconds since the Unix epoch.
+    UnixMillis, u64
+);
+number!(
+    /// Number of a status list of this ledger, from 0 in order of opening.
+    ListNumber, u64
+);
+number!(
+    /// Position in a status list, 0 to 131,071.
+    StatusIndex, u32
+);
+number!(
+    /// Number of an issuer: its position in the registry tree, in the order of
+    /// first accreditation.
+    IssuerNumber, u64
+);
+
+pub use credlog_tlog::{LeafIndex, TreeSize};
+
+macro_rules! bytes32 {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        pub struct $name(pub [u8; 32]);
+
+        impl $name {
+            /// The 32 bytes.
+            pub fn as_bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+
+        impl From<[u8; 32]> for $name {
+            fn from(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&hex::encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidText;
+
+            /// Reads exactly 64 lower-case hex digits.
+            fn from_str(text: &str) -> Result<Self, InvalidText> {
+                parse_hex(text).map(Self).ok_or_else(|| {
+                    InvalidText::new($what, text, "64 lower-case hex digits are needed")
+                })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self)
+                } else {
+                    self.0.serialize(serializer)
+                }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(de: D) -> Result<Self, D::Error> {
+                if de.is_human_readable() {
+                    let text = String::deserialize(de)?;
+                    text.parse().map_err(serde::de::Error::custom)
+                } else {
+                    <[u8; 32]>::deserialize(de).map(Self)
+                }
+            }
+        }
+    };
+}
+
+bytes32!(
+    /// Digest of a secured credential (design: BLAKE3-256, `derive_key` mode).
+    Digest, "credential digest"
+);
+bytes32!(
+    /// BLAKE3-256 of the canonical bytes of a whole record.
+    RecordId, "record id"
+);
+bytes32!(
+    /// BLAKE3-256 over the JCS bytes of the genesis file.
+    LedgerId, "ledger id"
+);
+bytes32!(
+    /// A 32-byte hash named by its field: status root, registry root, members hash.
+    Root, "hash"
+);
+
+impl From<credlog_tlog::Hash> for Root {
+    fn from(hash: credlog_tlog::Hash) -> Self {
+        Self(hash.0)
+    }
+}
+
+/// Identifies a key of one owner: the first 16 bytes of the BLAKE3 of its
+/// multicodec bytes, so a signer can compute it offline.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(pub [u8; 16]);
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = InvalidText;
+
+    /// Reads exactly 32 lower-case hex digits.
+    fn from_str(text: &str) -> Result<Self, InvalidText> {
+        parse_hex(text)
+            .map(Self)
+            .ok_or_else(|| InvalidText::new("key id", text, "32 lower-case hex digits are needed"))
+    }
+}
+
+impl Serialize for KeyId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyId {
+    fn deserialize<D: serde::Deserializer<'de>>(de: D) -> Result<Self, D::Error> {
+        if de.is_human_readable() {
+            String::deserialize(de)?.parse().map_err(serde::de::Error::custom)
+        } else {
+            <[u8; 16]>::deserialize(de).map(Self)
+        }
+    }
+}
+
+fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() != 2 * N || text.bytes().any(|b| b.is_ascii_uppercase()) {
+        return None;
+    }
+    let mut bytes = [0; N];
+    hex::decode_to_slice(text, &mut bytes).ok()?;
+    Some(bytes)
+}
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $reason:literal, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidText;
+
+            fn try_from(text: String) -> Result<Self, InvalidText> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(&text) {
+                    Ok(Self(text))
+                } else {
+                    Err(InvalidText::new($what, &text, $reason))
+                }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidText;
+
+            fn from_str(text: &str) -> Result<Self, InvalidText> {
+                Self::try_from(text.to_owned())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> String {
+                value.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text!(
+    /// Identifier of a member institution; part of its cosigner names.
+    MemberId,
+    "member id",
+    "1 to 40 of a-z, 0-9 and '-', beginning with a letter or digit",
+    |text| {
+        (1..=40).contains(&text.len())
+            && !text.starts_with('-')
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    }
+);
+text!(
+    /// Identifier of an issuer: a DID or an https URL.
+    IssuerId,
+    "issuer id",
+    "a DID or an https URL of at most 256 visible ASCII characters is needed",
+    |text| {
+        text.len() <= 256
+            && (is_did(text) || text.strip_prefix("https://").is_some_and(|rest| !rest.is_empty()))
+            && text.bytes().all(|b| b.is_ascii_graphic())
+    }
+);
+text!(
+    /// Identifier of an achievement, such as the Open Badges achievement id.
+    AchievementId,
+    "achievement id",
+    "an absolute URI of at most 256 visible ASCII characters is needed",
+    |text| {
+        text.len() <= 256
+            && text.bytes().all(|b| b.is_ascii_graphic())
+            && text.split_once(':').is_some_and(|(scheme, rest)| {
+                !rest.is_empty()
+                    && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+                    && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+            })
+    }
+);
+text!(
+    /// A name for people: of an institution, an issuer, an achievement.
+    DisplayName,
+    "name",
+    "1 to 200 bytes without control characters are needed",
+    |text| (1..=200).contains(&text.len()) && !text.chars().any(char::is_control)
+);
+text!(
+    /// Name of the log, the first line of its checkpoints (C2SP tlog-checkpoint).
+    Origin,
+    "origin",
+    "1 to 100 visible ASCII characters without '+' are needed",
+    |text| {
+        (1..=100).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_graphic() && b != b'+')
+    }
+);
+text!(
+    /// A web address (http or https) of an institution or its node.
+    WebUrl,
+    "web address",
+    "an http or https URL of at most 256 visible ASCII characters is needed",
+    |text| {
+        text.len() <= 256
+            && text.bytes().all(|b| b.is_ascii_graphic())
+            && ["https://", "http://"]
+                .iter()
+                .any(|p| text.strip_prefix(p).is_some_and(|rest| !rest.is_empty()))
+    }
+);
+text!(
+    /// A libp2p multiaddr of a node; this crate only bounds it.
+    NodeAddress,
+    "node address",
+    "a multiaddr of at most 256 visible ASCII characters that begins with '/' is needed",
+    |text| {
+        text.len() <= 256 && text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic())
+    }
+);
+
+fn is_did(text: &str) -> bool {
+    let mut parts = text.splitn(3, ':');
+    parts.next() == Some("did")
+        && parts.next().is_some_and(|method| {
+            !method.is_empty()
+                && method.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        })
+        && parts.next().is_some_and(|rest| !rest.is_empty() && !rest.contains(['#', '?', '/']))
+}
+
+impl UnixMillis {
+    /// This time plus `millis`, at most the end of time.
+    pub fn plus(self, millis: u64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+}
+
+impl Height {
+    /// The height after this one.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_accept_what_the_formats_say_and_nothing_else() {
+        for good in ["a", "university-a", "9x"] {
+            assert!(good.parse::<MemberId>().is_ok(), "{good}");
+        }
+        for bad in ["", "-a", "A", "a b", "a+b", &"a".repeat(41)] {
+            assert!(bad.parse::<MemberId>().is_err(), "{bad}");
+        }
+        for good in ["did:key:z6Mk", "did:web:a.example", "https://a.example/i"] {
+            assert!(good.parse::<IssuerId>().is_ok(), "{good}");
+        }
+        for bad in ["", "did:", "did:key:", "did:key:z#f", "http://a", "https://", "urn:x:y"] {
+            assert!(bad.parse::<IssuerId>().is_err(), "{bad}");
+        }
+        assert!("urn:uuid:1".parse::<AchievementId>().is_ok());
+        assert!("achievement".parse::<AchievementId>().is_err());
+    }
+
+    #[test]
+    fn hex_is_lower_case_and_whole() {
+        let digest = Digest([0xab; 32]);
+        assert_eq!(digest.to_string().parse::<Digest>(), Ok(digest));
+        assert!(digest.to_string().to_uppercase().parse::<Digest>().is_err());
+        assert!("ab".parse::<Digest>().is_err());
+    }
+}

@@ -1,0 +1,179 @@
+//! Members: the institutions with a vote.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec;
+use crate::ids::{DisplayName, Height, MemberId, NodeAddress, Origin, Root, Round, WebUrl};
+use crate::key::{KeyError, ProvenKey, PublicKey, Role};
+
+/// Most members of a ledger.
+pub const MEMBERS_MAX: usize = 100;
+/// Most addresses of one member's node.
+pub const ADDRESSES_MAX: usize = 8;
+/// Limit of the canonical bytes of a member set.
+pub const MEMBER_SET_BYTES_MAX: usize = 1 << 20;
+
+/// The keys of a member, each with its proof of possession; all Ed25519.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MemberKeys {
+    /// Signs records.
+    pub governance: ProvenKey,
+    /// Signs consensus votes.
+    pub consensus: ProvenKey,
+    /// Cosigns checkpoints.
+    pub cosigner: ProvenKey,
+    /// Signs the checkpoint its node serves.
+    pub node: ProvenKey,
+}
+
+impl MemberKeys {
+    /// The four keys with their roles.
+    pub fn roles(&self) -> [(Role, &ProvenKey); 4] {
+        [
+            (Role::Governance, &self.governance),
+            (Role::Consensus, &self.consensus),
+            (Role::Cosigner, &self.cosigner),
+            (Role::Node, &self.node),
+        ]
+    }
+}
+
+/// An institution with a validating node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Member {
+    /// Identifier, unique among members past and present.
+    pub id: MemberId,
+    /// Name for people.
+    pub name: DisplayName,
+    /// Its keys.
+    pub keys: MemberKeys,
+    /// Multiaddrs of its node.
+    pub addresses: Vec<NodeAddress>,
+    /// Where its node serves HTTP to the public.
+    pub url: Option<WebUrl>,
+}
+
+/// What is wrong with a member's description.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MemberError {
+    /// A key does not pass rule R4.
+    #[error("the {role} key of member {member}: {source}")]
+    Key {
+        /// The member.
+        member: MemberId,
+        /// Role of the key.
+        role: &'static str,
+        /// What is wrong.
+        source: KeyError,
+    },
+    /// Too many addresses.
+    #[error("member {member} has {count} addresses; at most {ADDRESSES_MAX} are allowed")]
+    Addresses {
+        /// The member.
+        member: MemberId,
+        /// How many.
+        count: usize,
+    },
+    /// One key in two roles or of two members.
+    #[error("key {key} of member {member} stands there twice; each role needs its own key")]
+    SharedKey {
+        /// The member.
+        member: MemberId,
+        /// The key.
+        key: PublicKey,
+    },
+}
+
+impl Member {
+    /// Rule R4 for the member's own keys, and the limits of its description.
+    ///
+    /// # Errors
+    /// Every [`MemberError`].
+    pub fn check(&self, origin: &Origin) -> Result<(), MemberError> {
+        if self.addresses.len() > ADDRESSES_MAX {
+            return Err(MemberError::Addresses {
+                member: self.id.clone(),
+                count: self.addresses.len(),
+            });
+        }
+        let mut seen: Vec<&PublicKey> = Vec::new();
+        for (role, proven) in self.keys.roles() {
+            proven.check(origin, role, self.id.as_str()).map_err(|source| MemberError::Key {
+                member: self.id.clone(),
+                role: role.as_str(),
+                source,
+            })?;
+            if seen.contains(&&proven.key) {
+                return Err(MemberError::SharedKey {
+                    member: self.id.clone(),
+                    key: proven.key.clone(),
+                });
+            }
+            seen.push(&proven.key);
+        }
+        Ok(())
+    }
+}
+
+/// A member of the current set, with the number of its cosigner key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatedMember {
+    /// The member.
+    pub member: Member,
+    /// Number of its cosigner key, from 0: part of the cosigner name.
+    pub cosigner_number: u32,
+}
+
+impl SeatedMember {
+    /// Cosigner name: `<origin>/<member>/<key number>` (design rule C5).
+    pub fn cosigner_name(&self, origin: &Origin) -> String {
+        format!("{origin}/{}/{}", self.member.id, self.cosigner_number)
+    }
+}
+
+/// The members in force, in ascending order of id; never empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MemberSet(Vec<SeatedMember>);
+
+impl MemberSet {
+    /// A set in ascending order of id.
+    pub fn new(mut members: Vec<SeatedMember>) -> Self {
+        members.sort_by(|a, b| a.member.id.cmp(&b.member.id));
+        Self(members)
+    }
+
+    /// The members.
+    pub fn members(&self) -> &[SeatedMember] {
+        &self.0
+    }
+
+    /// The member with this id.
+    pub fn find(&self, id: &MemberId) -> Option<&SeatedMember> {
+        self.0.binary_search_by(|seat| seat.member.id.cmp(id)).ok().map(|at| &self.0[at])
+    }
+
+    /// How many distinct members are more than two thirds of the set.
+    pub fn quorum(&self) -> usize {
+        self.0.len() * 2 / 3 + 1
+    }
+
+    /// Whose turn it is to propose: members in ascending order of id, one step a height
+    /// and one step a round.
+    pub fn proposer(&self, height: Height, round: Round) -> &SeatedMember {
+        let turn = (u128::from(height.0) + u128::from(round.0)) % self.0.len() as u128;
+        #[allow(clippy::cast_possible_truncation)] // less than the number of members
+        &self.0[turn as usize]
+    }
+
+    /// BLAKE3 of the canonical bytes: `members_hash` of a seal.
+    pub fn hash(&self) -> Root {
+        // A member has at most 8 addresses and bounded texts: 100 fit the limit.
+        let bytes = codec::encode("member set", self, MEMBER_SET_BYTES_MAX).unwrap_or_default();
+        Root(*blake3::hash(&bytes).as_bytes())
+    }
+}

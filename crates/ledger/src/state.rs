@@ -1,0 +1,743 @@
+//! The state: rows that are a pure function of the log.
+//!
+//! A row has a key (a table's byte and big-endian fields) and a value (canonical bytes).
+//! Readers come through [`View`]; the transition gathers [`Changes`], which a store
+//! commits as one atomic batch.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::body::Achievement;
+use crate::codec;
+use crate::entry::IssuerEntry;
+use crate::ids::{
+    AchievementId, Digest, Height, IssuerId, IssuerNumber, LeafIndex, ListNumber, MemberId,
+    RecordId, StatusIndex, UnixMillis,
+};
+use crate::key::PublicKey;
+use crate::member::{MEMBER_SET_BYTES_MAX, MemberSet};
+use crate::parameters::Parameters;
+use crate::record::{Author, AuthorId};
+use crate::rows::{
+    CredentialRow, Head, IssueRow, KeyUse, LedgerRow, ListRow, MemberRow, ProposalRow, SealRow,
+    StatusEvent,
+};
+use crate::seal::Seal;
+use crate::status::{CHUNK_BYTES, Chunk};
+
+/// Limit of one row's value in bytes.
+const ROW_BYTES_MAX: usize = MEMBER_SET_BYTES_MAX;
+/// Positions whose use is recorded in one row.
+pub const USED_PAGE_POSITIONS: u32 = 8_192;
+/// Bytes of such a row.
+pub const USED_PAGE_BYTES: usize = USED_PAGE_POSITIONS as usize / 8;
+
+/// The state cannot be read: the store failed or a row is damaged. Fatal for whoever
+/// executes blocks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the state cannot be read: {0}")]
+pub struct ViewError(pub String);
+
+/// A row: key and value.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// Read access to the rows of one committed state.
+pub trait View {
+    /// The value of a row.
+    ///
+    /// # Errors
+    /// [`ViewError`] if the store fails.
+    fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError>;
+
+    /// The row with the greatest key that begins with `prefix` and is not above `key`.
+    ///
+    /// # Errors
+    /// [`ViewError`] if the store fails.
+    fn floor(&self, prefix: &[u8], key: &[u8]) -> Result<Option<Row>, ViewError>;
+
+    /// Rows whose key begins with `prefix`, in ascending order, above `after` if it is
+    /// given, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ViewError`] if the store fails.
+    fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, ViewError>;
+}
+
+/// The rows that a block writes. No rule ever removes a row.
+pub type Changes = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// The tables, each the first byte of its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Table {
+    /// Ledger id and origin; one row.
+    Ledger = 1,
+    /// Where the log ends; one row.
+    Head = 2,
+    /// Parameters in force; one row.
+    Parameters = 3,
+    /// Members in force; one row.
+    Members = 4,
+    /// Member id → what is counted for it.
+    Member = 5,
+    /// Member sets by height.
+    MembersAt = 6,
+    /// Key id → who registered it.
+    Key = 7,
+    /// Issuer id → number.
+    IssuerNumber = 8,
+    /// Issuer number → current entry.
+    Issuer = 9,
+    /// Issuer number, height → entry as of that height.
+    IssuerAt = 10,
+    /// Issuer number, BLAKE3 of the id → achievement.
+    Achievement = 11,
+    /// Issuer number → number of achievements it defined.
+    AchievementCount = 12,
+    /// Issuer number, list → nothing: the lists of an issuer.
+    IssuerList = 13,
+    /// List → issuer and use.
+    List = 14,
+    /// List, page → which positions are used.
+    Used = 15,
+    /// List, chunk → status bits, where any is set.
+    Chunk = 16,
+    /// List, chunk, height → status bits as of that height.
+    ChunkAt = 17,
+    /// List, index, leaf → a change of status.
+    StatusEvent = 18,
+    /// Leaf of the record → what is common to the credentials of an Issue.
+    Issue = 19,
+    /// Record id → leaf. Uniformly distributed keys.
+    Record = 20,
+    /// Digest, issuer number → where the credential stands. Uniformly distributed keys.
+    Credential = 21,
+    /// Propose record id → proposal.
+    Proposal = 22,
+    /// Approve record id → proposal.
+    Approval = 23,
+    /// Level, index → node of the status tree.
+    StatusNode = 24,
+    /// Level, index → node of the registry tree.
+    RegistryNode = 25,
+    /// Height → seal and where it stands.
+    Seal = 26,
+    /// Seal time → height.
+    SealTime = 27,
+    /// First leaf of a block → height.
+    BlockStart = 28,
+}
+
+impl Table {
+    /// Whether a table's keys are uniformly distributed and many, so that a store keeps
+    /// them in pages rather than in rows.
+    pub fn is_uniform(tag: u8) -> bool {
+        tag == Self::Record as u8 || tag == Self::Credential as u8
+    }
+}
+
+/// Builds keys: the table's byte, then fields in big-endian order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key(Vec<u8>);
+
+impl Key {
+    /// The key of a table's only row, or the prefix of all its rows.
+    pub fn of(table: Table) -> Self {
+        Self(vec![table as u8])
+    }
+
+    /// Appends a number.
+    #[must_use]
+    pub fn u64(mut self, number: u64) -> Self {
+        self.0.extend_from_slice(&number.to_be_bytes());
+        self
+    }
+
+    /// Appends a number.
+    #[must_use]
+    pub fn u32(mut self, number: u32) -> Self {
+        self.0.extend_from_slice(&number.to_be_bytes());
+        self
+    }
+
+    /// Appends bytes.
+    #[must_use]
+    pub fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+pub(crate) mod keys {
+    //! One function for each key with fields.
+
+    use super::{
+        AchievementId, Digest, Height, IssuerId, IssuerNumber, Key, LeafIndex, ListNumber,
+        MemberId, RecordId, StatusIndex, Table, UnixMillis,
+    };
+    use crate::ids::KeyId;
+
+    pub(crate) fn ledger() -> Key {
+        Key::of(Table::Ledger)
+    }
+    pub(crate) fn head() -> Key {
+        Key::of(Table::Head)
+    }
+    pub(crate) fn parameters() -> Key {
+        Key::of(Table::Parameters)
+    }
+    pub(crate) fn members() -> Key {
+        Key::of(Table::Members)
+    }
+    pub(crate) fn member(id: &MemberId) -> Key {
+        Key::of(Table::Member).bytes(id.as_str().as_bytes())
+    }
+    pub(crate) fn members_at(height: Height) -> Key {
+        Key::of(Table::MembersAt).u64(height.0)
+    }
+    pub(crate) fn key(id: &KeyId) -> Key {
+        Key::of(Table::Key).bytes(&id.0)
+    }
+    pub(crate) fn issuer_number(id: &IssuerId) -> Key {
+        Key::of(Table::IssuerNumber).bytes(id.as_str().as_bytes())
+    }
+    pub(crate) fn issuer(number: IssuerNumber) -> Key {
+        Key::of(Table::Issuer).u64(number.0)
+    }
+    pub(crate) fn issuer_at(number: IssuerNumber, height: Height) -> Key {
+        Key::of(Table::IssuerAt).u64(number.0).u64(height.0)
+    }
+    pub(crate) fn achievement(issuer: IssuerNumber, id: &AchievementId) -> Key {
+        let hash = blake3::hash(id.as_str().as_bytes());
+        Key::of(Table::Achievement).u64(issuer.0).bytes(hash.as_bytes())
+    }
+    pub(crate) fn achievement_count(issuer: IssuerNumber) -> Key {
+        Key::of(Table::AchievementCount).u64(issuer.0)
+    }
+    pub(crate) fn issuer_list(issuer: IssuerNumber, list: ListNumber) -> Key {
+        Key::of(Table::IssuerList).u64(issuer.0).u64(list.0)
+    }
+    pub(crate) fn list(list: ListNumber) -> Key {
+        Key::of(Table::List).u64(list.0)
+    }
+    pub(crate) fn used(list: ListNumber, page: u32) -> Key {
+        Key::of(Table::Used).u64(list.0).u32(page)
+    }
+    pub(crate) fn chunk(list: ListNumber, chunk: u32) -> Key {
+        Key::of(Table::Chunk).u64(list.0).u32(chunk)
+    }
+    pub(crate) fn chunk_at(list: ListNumber, chunk: u32, height: Height) -> Key {
+        Key::of(Table::ChunkAt).u64(list.0).u32(chunk).u64(height.0)
+    }
+    pub(crate) fn status_events(list: ListNumber, index: StatusIndex) -> Key {
+        Key::of(Table::StatusEvent).u64(list.0).u32(index.0)
+    }
+    pub(crate) fn issue(leaf: LeafIndex) -> Key {
+        Key::of(Table::Issue).u64(leaf.0)
+    }
+    pub(crate) fn record(id: &RecordId) -> Key {
+        Key::of(Table::Record).bytes(&id.0)
+    }
+    pub(crate) fn credentials(digest: &Digest) -> Key {
+        Key::of(Table::Credential).bytes(&digest.0)
+    }
+    pub(crate) fn credential(digest: &Digest, issuer: IssuerNumber) -> Key {
+        credentials(digest).u64(issuer.0)
+    }
+    pub(crate) fn proposal(id: &RecordId) -> Key {
+        Key::of(Table::Proposal).bytes(&id.0)
+    }
+    pub(crate) fn approval(id: &RecordId) -> Key {
+        Key::of(Table::Approval).bytes(&id.0)
+    }
+    pub(crate) fn node(table: Table, level: u8, index: u64) -> Key {
+        Key::of(table).bytes(&[level]).u64(index)
+    }
+    pub(crate) fn seal(height: Height) -> Key {
+        Key::of(Table::Seal).u64(height.0)
+    }
+    pub(crate) fn seal_time(time: UnixMillis) -> Key {
+        Key::of(Table::SealTime).u64(time.0)
+    }
+    pub(crate) fn block_start(leaf: LeafIndex) -> Key {
+        Key::of(Table::BlockStart).u64(leaf.0)
+    }
+}
+
+/// Decodes a row's value.
+pub(crate) fn decode<T: Serialize + DeserializeOwned>(
+    what: &'static str,
+    bytes: &[u8],
+) -> Result<T, ViewError> {
+    codec::decode(what, bytes, ROW_BYTES_MAX).map_err(|error| ViewError(error.to_string()))
+}
+
+/// Encodes a row's value.
+pub(crate) fn encode<T: Serialize>(what: &'static str, value: &T) -> Result<Vec<u8>, ViewError> {
+    codec::encode(what, value, ROW_BYTES_MAX).map_err(|error| ViewError(error.to_string()))
+}
+
+/// The number in the last eight bytes of a key.
+fn last_u64(key: &[u8]) -> Result<u64, ViewError> {
+    key.last_chunk::<8>()
+        .map(|bytes| u64::from_be_bytes(*bytes))
+        .ok_or_else(|| ViewError("a key is too short".to_owned()))
+}
+
+/// Questions to a state, answered from its rows.
+#[derive(Clone, Copy)]
+pub struct State<'v>(pub &'v dyn View);
+
+impl State<'_> {
+    fn value<T: Serialize + DeserializeOwned>(
+        &self,
+        what: &'static str,
+        key: &Key,
+    ) -> Result<Option<T>, ViewError> {
+        self.0.row(key.as_bytes())?.map(|bytes| decode(what, &bytes)).transpose()
+    }
+
+    fn required<T: Serialize + DeserializeOwned>(
+        &self,
+        what: &'static str,
+        key: &Key,
+    ) -> Result<T, ViewError> {
+        self.value(what, key)?.ok_or_else(|| ViewError(format!("there is no {what} row")))
+    }
+
+    /// Ledger id and origin.
+    ///
+    /// # Errors
+    /// [`ViewError`], as of every method here.
+    pub fn ledger(&self) -> Result<LedgerRow, ViewError> {
+        self.required("ledger", &keys::ledger())
+    }
+
+    /// Where the log ends.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn head(&self) -> Result<Head, ViewError> {
+        self.required("head", &keys::head())
+    }
+
+    /// Parameters in force.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn parameters(&self) -> Result<Parameters, ViewError> {
+        self.required("parameters", &keys::parameters())
+    }
+
+    /// Members in force for the next height.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn members(&self) -> Result<MemberSet, ViewError> {
+        self.required("members", &keys::members())
+    }
+
+    /// Members in force after the block of this height.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn members_at(&self, height: Height) -> Result<Option<MemberSet>, ViewError> {
+        let prefix = Key::of(Table::MembersAt);
+        let row = self.0.floor(prefix.as_bytes(), keys::members_at(height).as_bytes())?;
+        row.map(|(_, value)| decode("members", &value)).transpose()
+    }
+
+    /// What is counted for a member, past or present.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn member_row(&self, id: &MemberId) -> Result<Option<MemberRow>, ViewError> {
+        self.value("member", &keys::member(id))
+    }
+
+    /// Who registered a key.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn key_use(&self, key: &PublicKey) -> Result<Option<KeyUse>, ViewError> {
+        self.value("key", &keys::key(&key.id()))
+    }
+
+    /// The Ed25519 key that an author claims to sign with, if the ledger knows it as one
+    /// of the author's: enough to check the signature, not yet that the key is active.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn author_key(&self, author: &Author) -> Result<Option<[u8; 32]>, ViewError> {
+        let found: Option<KeyUse> = self.value("key", &keys::key(&author.key))?;
+        Ok(found
+            .filter(|found| found.owner == author.id)
+            .and_then(|found| found.key.as_ed25519().copied()))
+    }
+
+    /// An issuer's number.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn issuer_number(&self, id: &IssuerId) -> Result<Option<IssuerNumber>, ViewError> {
+        self.value("issuer number", &keys::issuer_number(id))
+    }
+
+    /// An issuer's entry as it was last written; ask it with
+    /// [`as_of`](IssuerEntry::as_of).
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn issuer(&self, number: IssuerNumber) -> Result<Option<IssuerEntry>, ViewError> {
+        self.value("issuer entry", &keys::issuer(number))
+    }
+
+    /// An issuer's entry after the block of this height.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn issuer_at(
+        &self,
+        number: IssuerNumber,
+        height: Height,
+    ) -> Result<Option<IssuerEntry>, ViewError> {
+        let prefix = Key::of(Table::IssuerAt).u64(number.0);
+        let row = self.0.floor(prefix.as_bytes(), keys::issuer_at(number, height).as_bytes())?;
+        row.map(|(_, value)| decode("issuer entry", &value)).transpose()
+    }
+
+    /// Number and entry of an issuer.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn find_issuer(
+        &self,
+        id: &IssuerId,
+    ) -> Result<Option<(IssuerNumber, IssuerEntry)>, ViewError> {
+        let Some(number) = self.issuer_number(id)? else { return Ok(None) };
+        let entry = self.issuer(number)?.ok_or_else(|| {
+            ViewError(format!("issuer {id} has number {number} but no registry entry"))
+        })?;
+        Ok(Some((number, entry)))
+    }
+
+    /// Entries of issuers in order of number, from `first` on.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn issuers(
+        &self,
+        first: IssuerNumber,
+        limit: usize,
+    ) -> Result<Vec<(IssuerNumber, IssuerEntry)>, ViewError> {
+        let mut found = Vec::new();
+        for number in (first.0..).take(limit).map(IssuerNumber) {
+            match self.issuer(number)? {
+                Some(entry) => found.push((number, entry)),
+                None => break,
+            }
+        }
+        Ok(found)
+    }
+
+    /// An achievement that an issuer defined.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn achievement(
+        &self,
+        issuer: IssuerNumber,
+        id: &AchievementId,
+    ) -> Result<Option<Achievement>, ViewError> {
+        self.value("achievement", &keys::achievement(issuer, id))
+    }
+
+    /// All achievements of an issuer, in no meaningful order, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn achievements(
+        &self,
+        issuer: IssuerNumber,
+        limit: usize,
+    ) -> Result<Vec<Achievement>, ViewError> {
+        let prefix = Key::of(Table::Achievement).u64(issuer.0);
+        let rows = self.0.scan(prefix.as_bytes(), None, limit)?;
+        rows.iter().map(|(_, value)| decode("achievement", value)).collect()
+    }
+
+    /// How many achievements an issuer defined.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn achievement_count(&self, issuer: IssuerNumber) -> Result<u32, ViewError> {
+        Ok(self.value("count", &keys::achievement_count(issuer))?.unwrap_or(0))
+    }
+
+    /// A status list.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn list(&self, list: ListNumber) -> Result<Option<ListRow>, ViewError> {
+        self.value("status list", &keys::list(list))
+    }
+
+    /// Numbers of an issuer's status lists, ascending.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn lists_of(&self, issuer: IssuerNumber) -> Result<Vec<ListNumber>, ViewError> {
+        let prefix = Key::of(Table::IssuerList).u64(issuer.0);
+        let rows = self.0.scan(prefix.as_bytes(), None, usize::MAX)?;
+        rows.iter().map(|(key, _)| last_u64(key).map(ListNumber)).collect()
+    }
+
+    /// The newest status list of an issuer.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn newest_list_of(&self, issuer: IssuerNumber) -> Result<Option<ListNumber>, ViewError> {
+        let prefix = Key::of(Table::IssuerList).u64(issuer.0);
+        let last = prefix.clone().u64(u64::MAX);
+        let row = self.0.floor(prefix.as_bytes(), last.as_bytes())?;
+        row.map(|(key, _)| last_u64(&key).map(ListNumber)).transpose()
+    }
+
+    /// Which positions of a list are used: a bit a position, least significant first,
+    /// [`USED_PAGE_BYTES`] for page `page` (8,192 positions).
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn used_page(&self, list: ListNumber, page: u32) -> Result<Vec<u8>, ViewError> {
+        let row = self.0.row(keys::used(list, page).as_bytes())?;
+        match row {
+            None => Ok(vec![0; USED_PAGE_BYTES]),
+            Some(bytes) if bytes.len() == USED_PAGE_BYTES => Ok(bytes),
+            Some(_) => Err(ViewError(format!("page {page} of list {list} is damaged"))),
+        }
+    }
+
+    /// Status bits of a chunk.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn chunk(&self, list: ListNumber, chunk: u32) -> Result<Chunk, ViewError> {
+        decode_chunk(self.0.row(keys::chunk(list, chunk).as_bytes())?)
+    }
+
+    /// Status bits of a chunk after the block of this height.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn chunk_at(
+        &self,
+        list: ListNumber,
+        chunk: u32,
+        height: Height,
+    ) -> Result<Chunk, ViewError> {
+        let prefix = Key::of(Table::ChunkAt).u64(list.0).u32(chunk);
+        let key = keys::chunk_at(list, chunk, height);
+        let row = self.0.floor(prefix.as_bytes(), key.as_bytes())?;
+        decode_chunk(row.map(|(_, value)| value))
+    }
+
+    /// Changes of a position's status, oldest first.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn status_events(
+        &self,
+        list: ListNumber,
+        index: StatusIndex,
+    ) -> Result<Vec<StatusEvent>, ViewError> {
+        let prefix = keys::status_events(list, index);
+        let rows = self.0.scan(prefix.as_bytes(), None, usize::MAX)?;
+        rows.iter().map(|(_, value)| decode("status event", value)).collect()
+    }
+
+    /// The newest change of a position's status.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn last_status_event(
+        &self,
+        list: ListNumber,
+        index: StatusIndex,
+    ) -> Result<Option<StatusEvent>, ViewError> {
+        let prefix = keys::status_events(list, index);
+        let last = prefix.clone().u64(u64::MAX);
+        let row = self.0.floor(prefix.as_bytes(), last.as_bytes())?;
+        row.map(|(_, value)| decode("status event", &value)).transpose()
+    }
+
+    /// What is common to the credentials of the Issue record at a leaf.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn issue(&self, leaf: LeafIndex) -> Result<Option<IssueRow>, ViewError> {
+        self.value("issue", &keys::issue(leaf))
+    }
+
+    /// The leaf at which a record stands.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn record(&self, id: &RecordId) -> Result<Option<LeafIndex>, ViewError> {
+        self.value("record", &keys::record(id))
+    }
+
+    /// A credential of one issuer.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn credential(
+        &self,
+        digest: &Digest,
+        issuer: IssuerNumber,
+    ) -> Result<Option<CredentialRow>, ViewError> {
+        self.value("credential", &keys::credential(digest, issuer))
+    }
+
+    /// Every credential with this digest, in order of issuer number (rule R7).
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn credentials(
+        &self,
+        digest: &Digest,
+    ) -> Result<Vec<(IssuerNumber, CredentialRow)>, ViewError> {
+        let rows = self.0.scan(keys::credentials(digest).as_bytes(), None, usize::MAX)?;
+        rows.iter()
+            .map(|(key, value)| {
+                Ok((IssuerNumber(last_u64(key)?), decode("credential", value)?))
+            })
+            .collect()
+    }
+
+    /// A proposal.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn proposal(&self, id: &RecordId) -> Result<Option<ProposalRow>, ViewError> {
+        self.value("proposal", &keys::proposal(id))
+    }
+
+    /// The proposal that an Approve record approved.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn approval(&self, id: &RecordId) -> Result<Option<RecordId>, ViewError> {
+        self.value("approval", &keys::approval(id))
+    }
+
+    /// The seal of a height and where it stands.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn seal(&self, height: Height) -> Result<Option<SealRow>, ViewError> {
+        self.value("seal", &keys::seal(height))
+    }
+
+    /// The newest seal not later than `time`.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn seal_not_after(&self, time: UnixMillis) -> Result<Option<Seal>, ViewError> {
+        let prefix = Key::of(Table::SealTime);
+        let row = self.0.floor(prefix.as_bytes(), keys::seal_time(time).as_bytes())?;
+        let Some((_, value)) = row else { return Ok(None) };
+        let height: Height = decode("seal time", &value)?;
+        Ok(self.seal(height)?.map(|row| row.seal))
+    }
+
+    /// Height and first leaf of the block that holds a leaf.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn block_of(&self, leaf: LeafIndex) -> Result<Option<(Height, LeafIndex)>, ViewError> {
+        let prefix = Key::of(Table::BlockStart);
+        let row = self.0.floor(prefix.as_bytes(), keys::block_start(leaf).as_bytes())?;
+        row.map(|(key, value)| {
+            Ok((decode("block start", &value)?, LeafIndex(last_u64(&key)?)))
+        })
+        .transpose()
+    }
+
+    /// Whether an author is this member.
+    pub fn is_member(author: &AuthorId, member: &MemberId) -> bool {
+        matches!(author, AuthorId::Member(id) if id == member)
+    }
+}
+
+fn decode_chunk(row: Option<Vec<u8>>) -> Result<Chunk, ViewError> {
+    let Some(bytes) = row else { return Ok(Chunk::default()) };
+    <[u8; CHUNK_BYTES]>::try_from(bytes)
+        .map(Chunk)
+        .map_err(|_| ViewError("a status chunk is damaged".to_owned()))
+}
+
+/// A state in memory: for tests, auditors and rebuilding.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MemoryState(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl MemoryState {
+    /// Writes what a block changed.
+    pub fn apply(&mut self, changes: &Changes) {
+        self.0.extend(changes.iter().map(|(key, value)| (key.clone(), value.clone())));
+    }
+
+    /// All rows, in ascending order of key.
+    pub fn rows(&self) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
+        self.0.iter()
+    }
+}
+
+impl View for MemoryState {
+    fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+        Ok(self.0.get(key).cloned())
+    }
+
+    fn floor(&self, prefix: &[u8], key: &[u8]) -> Result<Option<Row>, ViewError> {
+        let below = self.0.range(..=key.to_vec()).next_back();
+        Ok(below
+            .filter(|(found, _)| found.starts_with(prefix))
+            .map(|(key, value)| (key.clone(), value.clone())))
+    }
+
+    fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, ViewError> {
+        use std::ops::Bound;
+        let start = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after.to_vec()),
+            _ => Bound::Included(prefix.to_vec()),
+        };
+        Ok(self
+            .0
+            .range((start, Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .take(limit)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect())
+    }
+}

@@ -1,0 +1,235 @@
+//! Rule R6: accreditations, and the registration of issuers that comes with the first.
+
+use crate::body::{Accredit, Reason, Registration, Scope};
+use crate::entry::{Accreditation, IssuerEntry, IssuerKey, Withdrawal};
+use crate::ids::{IssuerId, IssuerNumber, MemberId, UnixMillis};
+use crate::key::Role;
+use crate::record::{AuthorId, countersigned_message};
+use crate::rejection::Rejection;
+use crate::state::{keys as row_keys, ViewError};
+use crate::transition::{ApplyError, Step, check_cap};
+
+impl Step<'_, '_> {
+    /// A registered issuer with its entry as of the seal.
+    pub(crate) fn issuer_now(
+        &self,
+        issuer: &IssuerId,
+    ) -> Result<(IssuerNumber, IssuerEntry), ApplyError> {
+        let (number, entry) = self
+            .overlay
+            .state()
+            .find_issuer(issuer)?
+            .ok_or_else(|| Rejection::UnknownIssuer { issuer: issuer.clone() })?;
+        Ok((number, entry.as_of(self.context.time)))
+    }
+
+    /// Writes an entry, now and for its history; R10 bounds its size.
+    pub(crate) fn write_issuer(
+        &mut self,
+        number: IssuerNumber,
+        entry: &IssuerEntry,
+    ) -> Result<(), ApplyError> {
+        let bytes = crate::state::encode("issuer entry", entry)?;
+        let cap = self.context.parameters.registry_entry_bytes;
+        check_cap("bytes of the registry entry", bytes.len() as u64, u64::from(cap))?;
+        let at = row_keys::issuer_at(number, self.context.height);
+        self.overlay.put(at, bytes.clone());
+        self.overlay.put(row_keys::issuer(number), bytes);
+        Ok(())
+    }
+
+    pub(crate) fn accredit(
+        &mut self,
+        member: &MemberId,
+        accredit: &Accredit,
+    ) -> Result<(), ApplyError> {
+        let time = self.context.time;
+        check_future("the end of the accreditation", accredit.until, time)?;
+        let issuer = &accredit.issuer;
+        let known = self.overlay.state().issuer_number(issuer)?;
+        let (number, mut entry) = match (known, &accredit.registration) {
+            (None, Some(registration)) => self.register_issuer(issuer, registration)?,
+            (Some(_), None) => self.issuer_now(issuer)?,
+            (None, None) => {
+                return Err(Rejection::RegistrationMissing { issuer: issuer.clone() }.into());
+            }
+            (Some(_), Some(_)) => {
+                return Err(Rejection::RegistrationSurplus { issuer: issuer.clone() }.into());
+            }
+        };
+        self.check_countersignature(accredit, &entry)?;
+        let granted = Accreditation {
+            member: member.clone(),
+            scope: accredit.scope.clone(),
+            since: time,
+            until: accredit.until,
+            withdrawn: None,
+            granted_by: self.record.id(),
+        };
+        let place = entry.accreditations.iter().position(|one| one.member == *member);
+        match place.map(|place| &mut entry.accreditations[place]) {
+            None => {
+                entry.accreditations.push(granted);
+                self.count_accreditation(member, 1)?;
+            }
+            Some(one) if ended(one, time) => {
+                // A withdrawal gave the place back; the end of its time did not.
+                let counted = one.withdrawn.is_none();
+                *one = granted;
+                if !counted {
+                    self.count_accreditation(member, 1)?;
+                }
+            }
+            Some(_) => {
+                let (member, issuer) = (member.clone(), issuer.clone());
+                return Err(Rejection::AccreditedAlready { member, issuer }.into());
+            }
+        }
+        self.write_issuer(number, &entry)
+    }
+
+    /// R4: the recovery key always countersigns.
+    fn check_countersignature(
+        &self,
+        accredit: &Accredit,
+        entry: &IssuerEntry,
+    ) -> Result<(), ApplyError> {
+        let record = self.record.record();
+        let message = countersigned_message(
+            &record.ledger,
+            &record.author,
+            &record.nonce,
+            record.expires_at,
+            &record.body,
+        )
+        .map_err(|error| ViewError(error.to_string()))?;
+        if entry.recovery.verifies(&message, &accredit.countersignature) {
+            return Ok(());
+        }
+        Err(Rejection::BadCountersignature { issuer: accredit.issuer.clone() }.into())
+    }
+
+    /// R4: profile and keys of an issuer the ledger did not know.
+    fn register_issuer(
+        &mut self,
+        id: &IssuerId,
+        registration: &Registration,
+    ) -> Result<(IssuerNumber, IssuerEntry), ApplyError> {
+        let time = self.context.time;
+        let owner = AuthorId::Issuer(id.clone());
+        self.register_key(&registration.recovery, Role::Recovery, &owner)?;
+        self.register_issuer_keys(&registration.keys, id)?;
+        let keys = registration.keys.iter().map(|new| IssuerKey {
+            key: new.proven.key.clone(),
+            purposes: new.purposes,
+            since: time,
+            retired: None,
+            compromised_since: None,
+        });
+        let entry = IssuerEntry {
+            id: id.clone(),
+            profile: registration.profile.clone(),
+            keys: keys.collect(),
+            recovery: registration.recovery.key.clone(),
+            accreditations: Vec::new(),
+            pending: None,
+        };
+        self.check_active_keys(&entry, time)?;
+        let mut head = self.overlay.state().head()?;
+        let number = IssuerNumber(head.registry_size);
+        head.registry_size += 1;
+        self.overlay.put_value("head", row_keys::head(), &head)?;
+        self.overlay.put_value("issuer number", row_keys::issuer_number(id), &number)?;
+        Ok((number, entry))
+    }
+
+    pub(crate) fn amend(
+        &mut self,
+        member: &MemberId,
+        issuer: &IssuerId,
+        scope: &Scope,
+        until: Option<UnixMillis>,
+    ) -> Result<(), ApplyError> {
+        let time = self.context.time;
+        check_future("the end of the accreditation", until, time)?;
+        let (number, mut entry) = self.issuer_now(issuer)?;
+        let one = held_by(&mut entry, member, issuer, time)?;
+        one.scope = scope.clone();
+        one.until = until;
+        self.write_issuer(number, &entry)
+    }
+
+    pub(crate) fn withdraw(
+        &mut self,
+        member: &MemberId,
+        issuer: &IssuerId,
+        from: UnixMillis,
+        reason: Reason,
+    ) -> Result<(), ApplyError> {
+        let time = self.context.time;
+        if from < time {
+            let what = "the beginning of the withdrawal";
+            return Err(Rejection::TimeInPast { what, given: from, time }.into());
+        }
+        let (number, mut entry) = self.issuer_now(issuer)?;
+        let one = held_by(&mut entry, member, issuer, time)?;
+        let counted = one.withdrawn.is_none();
+        one.withdrawn = Some(Withdrawal { from, reason });
+        if counted {
+            self.count_accreditation(member, -1)?;
+        }
+        self.write_issuer(number, &entry)
+    }
+
+    /// R10: what a member holds stays under the cap.
+    pub(crate) fn count_accreditation(
+        &mut self,
+        member: &MemberId,
+        change: i64,
+    ) -> Result<(), ApplyError> {
+        let mut row = self.overlay.state().member_row(member)?.unwrap_or_default();
+        let count = u32::try_from(i64::from(row.accreditations) + change)
+            .map_err(|_| ViewError(format!("member {member} has too few accreditations")))?;
+        if change > 0 {
+            let cap = self.context.parameters.issuers_per_member;
+            check_cap("issuers of a member", u64::from(count), u64::from(cap))?;
+        }
+        row.accreditations = count;
+        self.overlay.put_value("member", row_keys::member(member), &row)?;
+        Ok(())
+    }
+}
+
+/// Whether an accreditation can be granted anew by the same member.
+fn ended(one: &Accreditation, time: UnixMillis) -> bool {
+    one.until.is_some_and(|until| until <= time)
+        || one.withdrawn.is_some_and(|withdrawal| withdrawal.from <= time)
+}
+
+/// The accreditation by this member that has not ended.
+fn held_by<'e>(
+    entry: &'e mut IssuerEntry,
+    member: &MemberId,
+    issuer: &IssuerId,
+    time: UnixMillis,
+) -> Result<&'e mut Accreditation, Rejection> {
+    entry
+        .accreditations
+        .iter_mut()
+        .find(|one| one.member == *member && !ended(one, time))
+        .ok_or_else(|| Rejection::NotAccreditor {
+            member: member.clone(),
+            issuer: issuer.clone(),
+        })
+}
+
+fn check_future(
+    what: &'static str,
+    given: Option<UnixMillis>,
+    time: UnixMillis,
+) -> Result<(), Rejection> {
+    match given {
+        Some(given) if given <= time => Err(Rejection::TimeInPast { what, given, time }),
+        _ => Ok(()),
+    }
+}

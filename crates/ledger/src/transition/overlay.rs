@@ -1,0 +1,129 @@
+//! The overlay: what a block writes, and within it what the current record writes.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::state::{self, Changes, Key, Row, State, Table, View, ViewError};
+
+/// Writes over a view, in two layers: the record's, kept or discarded as a whole, and
+/// the block's.
+pub(crate) struct Overlay<'v> {
+    view: &'v dyn View,
+    block: Changes,
+    record: Changes,
+    members_changed: bool,
+}
+
+impl<'v> Overlay<'v> {
+    pub(crate) fn new(view: &'v dyn View) -> Self {
+        Self { view, block: Changes::new(), record: Changes::new(), members_changed: false }
+    }
+
+    /// Questions to the state with all writes so far.
+    pub(crate) fn state(&self) -> State<'_> {
+        State(self)
+    }
+
+    pub(crate) fn put(&mut self, key: Key, value: Vec<u8>) {
+        self.record.insert(key.into_bytes(), value);
+    }
+
+    pub(crate) fn put_value<T: Serialize>(
+        &mut self,
+        what: &'static str,
+        key: Key,
+        value: &T,
+    ) -> Result<(), ViewError> {
+        self.put(key, state::encode(what, value)?);
+        Ok(())
+    }
+
+    /// Notes that the current record changes the set of members.
+    pub(crate) fn note_members_changed(&mut self) {
+        self.members_changed = true;
+    }
+
+    pub(crate) fn take_members_changed(&mut self) -> bool {
+        std::mem::take(&mut self.members_changed)
+    }
+
+    /// Whether the current record writes an issuer's entry.
+    pub(crate) fn writes_registry(&self) -> bool {
+        self.record.keys().any(|key| key.first() == Some(&(Table::Issuer as u8)))
+    }
+
+    /// The current record's writes become the block's.
+    pub(crate) fn keep(&mut self) {
+        self.block.append(&mut self.record);
+    }
+
+    /// The current record's writes are forgotten.
+    pub(crate) fn discard(&mut self) {
+        self.record.clear();
+        self.members_changed = false;
+    }
+
+    /// The block's writes to one table, in ascending order of key.
+    pub(crate) fn written(&self, table: Table) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.block
+            .range(vec![table as u8]..vec![table as u8 + 1])
+            .map(|(key, value)| (key.as_slice(), value.as_slice()))
+    }
+
+    /// All writes of the block.
+    pub(crate) fn into_changes(mut self) -> Changes {
+        self.keep();
+        self.block
+    }
+
+    /// The layers from the top, so that the first hit counts.
+    fn written_row(&self, key: &[u8]) -> Option<&Vec<u8>> {
+        self.record.get(key).or_else(|| self.block.get(key))
+    }
+}
+
+impl View for Overlay<'_> {
+    fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+        match self.written_row(key) {
+            Some(value) => Ok(Some(value.clone())),
+            None => self.view.row(key),
+        }
+    }
+
+    fn floor(&self, prefix: &[u8], key: &[u8]) -> Result<Option<Row>, ViewError> {
+        let written = [&self.record, &self.block]
+            .into_iter()
+            .filter_map(|layer| {
+                let (found, value) = layer.range(..=key.to_vec()).next_back()?;
+                found.starts_with(prefix).then(|| (found.clone(), value.clone()))
+            })
+            .reduce(|best, next| if next.0 > best.0 { next } else { best });
+        let below = self.view.floor(prefix, key)?;
+        Ok(match (written, below) {
+            (Some(written), Some(below)) if below.0 > written.0 => Some(below),
+            (Some(written), _) => Some(written),
+            (None, below) => below,
+        })
+    }
+
+    fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, ViewError> {
+        let mut rows: BTreeMap<Vec<u8>, Vec<u8>> =
+            self.view.scan(prefix, after, limit)?.into_iter().collect();
+        for layer in [&self.block, &self.record] {
+            let inside = layer
+                .range(prefix.to_vec()..)
+                .take_while(|(key, _)| key.starts_with(prefix))
+                .filter(|(key, _)| after.is_none_or(|after| key.as_slice() > after));
+            for (key, value) in inside {
+                rows.insert(key.clone(), value.clone());
+            }
+        }
+        Ok(rows.into_iter().take(limit).collect())
+    }
+}
