@@ -107,7 +107,10 @@ impl Block {
             .map(|(leaf, bytes)| match bytes {
                 [RECORD_LEAF, record @ ..] => EncodedRecord::decode(record)
                     .map_err(|source| BlockFormatError::Record { leaf, source }),
-                _ => Err(BlockFormatError::Leaf { leaf, expected: "a record (0x01)" }),
+                _ => Err(BlockFormatError::Leaf {
+                    leaf,
+                    expected: "a record (0x01)",
+                }),
             })
             .collect::<Result<Vec<_>, _>>()?;
         if usize::try_from(seal.record_count) != Ok(records.len()) {

@@ -464,17 +464,25 @@ impl Body {
         match self {
             Self::Accredit(accredit) => {
                 check_scope(&accredit.scope)?;
-                accredit.registration.as_ref().map_or(Ok(()), |registration| {
-                    count("keys", registration.keys.len(), 1, KEYS_PER_RECORD_MAX)?;
-                    check_purposes(&registration.keys)
-                })
+                accredit
+                    .registration
+                    .as_ref()
+                    .map_or(Ok(()), |registration| {
+                        count("keys", registration.keys.len(), 1, KEYS_PER_RECORD_MAX)?;
+                        check_purposes(&registration.keys)
+                    })
             }
             Self::AmendAccreditation { scope, .. } => check_scope(scope),
             Self::ReplaceIssuerKeys { change, .. } => check_key_change(self.kind(), change),
             Self::RotateKeys(change) => check_key_change(self.kind(), change),
             Self::DefineAchievement(achievement) => {
                 count("alignments", achievement.alignments.len(), 0, LINKS_MAX)?;
-                count("prerequisites", achievement.prerequisites.len(), 0, LINKS_MAX)
+                count(
+                    "prerequisites",
+                    achievement.prerequisites.len(),
+                    0,
+                    LINKS_MAX,
+                )
             }
             Self::Issue(issue) => check_issue(issue),
             Self::Revoke(change) | Self::Suspend(change) => check_digests(&change.digests),
@@ -496,7 +504,12 @@ fn count(what: &'static str, count: usize, min: usize, max: usize) -> Result<(),
     if (min..=max).contains(&count) {
         Ok(())
     } else {
-        Err(FormError::Count { what, count, min, max })
+        Err(FormError::Count {
+            what,
+            count,
+            min,
+            max,
+        })
     }
 }
 
@@ -543,8 +556,14 @@ fn check_digests(digests: &[Digest]) -> Result<(), FormError> {
 
 fn check_issue(issue: &Issue) -> Result<(), FormError> {
     count("items", issue.items.len(), 1, ITEMS_MAX)?;
-    if issue.items.windows(2).any(|pair| pair[0].index >= pair[1].index) {
-        return Err(FormError::Order { what: "items (by index)" });
+    if issue
+        .items
+        .windows(2)
+        .any(|pair| pair[0].index >= pair[1].index)
+    {
+        return Err(FormError::Order {
+            what: "items (by index)",
+        });
     }
     if let Some(item) = issue.items.iter().find(|item| item.index.0 >= POSITIONS) {
         return Err(FormError::Index { index: item.index });

@@ -40,7 +40,10 @@ mod tests {
         assert_eq!(proposer_time(NOW, UnixMillis(5), 1, None), NOW);
         assert_eq!(proposer_time(NOW, NOW, 1, None), UnixMillis(1_000_001));
         assert_eq!(proposer_time(NOW, NOW, 50, None), UnixMillis(1_000_050));
-        assert_eq!(proposer_time(NOW, UnixMillis(5), 1, Some(1005)), UnixMillis(1_006_000));
+        assert_eq!(
+            proposer_time(NOW, UnixMillis(5), 1, Some(1005)),
+            UnixMillis(1_006_000)
+        );
         assert_eq!(proposer_time(NOW, UnixMillis(5), 1, Some(1011)), NOW);
     }
 

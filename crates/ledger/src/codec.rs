@@ -52,15 +52,24 @@ pub fn encode<T: Serialize>(
     value: &T,
     limit: usize,
 ) -> Result<Vec<u8>, CodecError> {
-    options(limit).serialize(value).map_err(|error| match *error {
-        bincode::ErrorKind::SizeLimit => CodecError::TooLong {
-            what,
-            size: usize::try_from(options(usize::MAX).serialized_size(value).unwrap_or(u64::MAX))
+    options(limit)
+        .serialize(value)
+        .map_err(|error| match *error {
+            bincode::ErrorKind::SizeLimit => CodecError::TooLong {
+                what,
+                size: usize::try_from(
+                    options(usize::MAX)
+                        .serialized_size(value)
+                        .unwrap_or(u64::MAX),
+                )
                 .unwrap_or(usize::MAX),
-            limit,
-        },
-        other => CodecError::Malformed { what, reason: other.to_string() },
-    })
+                limit,
+            },
+            other => CodecError::Malformed {
+                what,
+                reason: other.to_string(),
+            },
+        })
 }
 
 /// Reads canonical bytes: what decodes must encode to the same bytes.
@@ -73,11 +82,18 @@ pub fn decode<T: Serialize + DeserializeOwned>(
     limit: usize,
 ) -> Result<T, CodecError> {
     if bytes.len() > limit {
-        return Err(CodecError::TooLong { what, size: bytes.len(), limit });
+        return Err(CodecError::TooLong {
+            what,
+            size: bytes.len(),
+            limit,
+        });
     }
     let value: T = options(limit)
         .deserialize(bytes)
-        .map_err(|error| CodecError::Malformed { what, reason: error.to_string() })?;
+        .map_err(|error| CodecError::Malformed {
+            what,
+            reason: error.to_string(),
+        })?;
     if encode(what, &value, limit)? != bytes {
         return Err(CodecError::NotCanonical { what });
     }
@@ -93,7 +109,11 @@ mod tests {
         assert_eq!(encode("pair", &(1u16, 2u32), 6), Ok(vec![0, 1, 0, 0, 0, 2]));
         assert!(matches!(
             encode("pair", &(1u16, 2u32), 5),
-            Err(CodecError::TooLong { size: 6, limit: 5, .. })
+            Err(CodecError::TooLong {
+                size: 6,
+                limit: 5,
+                ..
+            })
         ));
     }
 

@@ -85,7 +85,9 @@ impl Accreditation {
     pub fn in_force_at(&self, time: UnixMillis) -> bool {
         self.since <= time
             && self.until.is_none_or(|until| time < until)
-            && self.withdrawn.is_none_or(|withdrawal| time < withdrawal.from)
+            && self
+                .withdrawn
+                .is_none_or(|withdrawal| time < withdrawal.from)
     }
 }
 
@@ -131,20 +133,27 @@ impl IssuerEntry {
         compromised_since: Option<UnixMillis>,
         time: UnixMillis,
     ) {
-        for key in self.keys.iter_mut().filter(|key| retire.contains(&key.key.id())) {
+        for key in self
+            .keys
+            .iter_mut()
+            .filter(|key| retire.contains(&key.key.id()))
+        {
             key.retired = Some(key.retired.map_or(time, |retired| retired.min(time)));
             if let Some(since) = compromised_since {
-                let earlier = key.compromised_since.map_or(since, |known| known.min(since));
+                let earlier = key
+                    .compromised_since
+                    .map_or(since, |known| known.min(since));
                 key.compromised_since = Some(earlier);
             }
         }
-        self.keys.extend(add.iter().map(|(key, purposes)| IssuerKey {
-            key: key.clone(),
-            purposes: *purposes,
-            since: time,
-            retired: None,
-            compromised_since: None,
-        }));
+        self.keys
+            .extend(add.iter().map(|(key, purposes)| IssuerKey {
+                key: key.clone(),
+                purposes: *purposes,
+                since: time,
+                retired: None,
+                compromised_since: None,
+            }));
     }
 
     /// The key with this identifier, active or not.

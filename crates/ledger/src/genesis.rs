@@ -113,7 +113,10 @@ impl Genesis {
 
     /// The founding members as the set in force for height 1.
     pub fn member_set(&self) -> MemberSet {
-        let seat = |member: &Member| SeatedMember { member: member.clone(), cosigner_number: 0 };
+        let seat = |member: &Member| SeatedMember {
+            member: member.clone(),
+            cosigner_number: 0,
+        };
         MemberSet::new(self.members.iter().map(seat).collect())
     }
 }

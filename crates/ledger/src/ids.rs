@@ -19,7 +19,11 @@ pub struct InvalidText {
 
 impl InvalidText {
     pub(crate) fn new(what: &'static str, value: &str, reason: &'static str) -> Self {
-        Self { what, value: value.chars().take(80).collect(), reason }
+        Self {
+            what,
+            value: value.chars().take(80).collect(),
+            reason,
+        }
     }
 }
 
@@ -197,7 +201,9 @@ impl Serialize for KeyId {
 impl<'de> Deserialize<'de> for KeyId {
     fn deserialize<D: serde::Deserializer<'de>>(de: D) -> Result<Self, D::Error> {
         if de.is_human_readable() {
-            String::deserialize(de)?.parse().map_err(serde::de::Error::custom)
+            String::deserialize(de)?
+                .parse()
+                .map_err(serde::de::Error::custom)
         } else {
             <[u8; 16]>::deserialize(de).map(Self)
         }
@@ -344,9 +350,13 @@ fn is_did(text: &str) -> bool {
     parts.next() == Some("did")
         && parts.next().is_some_and(|method| {
             !method.is_empty()
-                && method.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+                && method
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         })
-        && parts.next().is_some_and(|rest| !rest.is_empty() && !rest.contains(['#', '?', '/']))
+        && parts
+            .next()
+            .is_some_and(|rest| !rest.is_empty() && !rest.contains(['#', '?', '/']))
 }
 
 impl UnixMillis {
@@ -378,7 +388,15 @@ mod tests {
         for good in ["did:key:z6Mk", "did:web:a.example", "https://a.example/i"] {
             assert!(good.parse::<IssuerId>().is_ok(), "{good}");
         }
-        for bad in ["", "did:", "did:key:", "did:key:z#f", "http://a", "https://", "urn:x:y"] {
+        for bad in [
+            "",
+            "did:",
+            "did:key:",
+            "did:key:z#f",
+            "http://a",
+            "https://",
+            "urn:x:y",
+        ] {
             assert!(bad.parse::<IssuerId>().is_err(), "{bad}");
         }
         assert!("urn:uuid:1".parse::<AchievementId>().is_ok());

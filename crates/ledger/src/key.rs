@@ -206,16 +206,24 @@ fn check_rsa(der: &[u8]) -> Result<(), &'static str> {
 
 /// Contents of the first DER element if it has this tag, and what follows it.
 fn der_element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
-    let [first, length, rest @ ..] = der else { return None };
+    let [first, length, rest @ ..] = der else {
+        return None;
+    };
     if *first != tag {
         return None;
     }
     let (length, rest) = match length {
         n @ 0..=0x7f => (usize::from(*n), rest),
-        0x81 => (usize::from(*rest.first().filter(|n| **n >= 0x80)?), &rest[1..]),
+        0x81 => (
+            usize::from(*rest.first().filter(|n| **n >= 0x80)?),
+            &rest[1..],
+        ),
         0x82 => {
             let length = u16::from_be_bytes([*rest.first()?, *rest.get(1)?]);
-            (usize::from(Some(length).filter(|n| *n >= 0x100)?), &rest[2..])
+            (
+                usize::from(Some(length).filter(|n| *n >= 0x100)?),
+                &rest[2..],
+            )
         }
         _ => return None,
     };
@@ -266,11 +274,15 @@ impl Serialize for PublicKey {
 impl<'de> Deserialize<'de> for PublicKey {
     fn deserialize<D: serde::Deserializer<'de>>(de: D) -> Result<Self, D::Error> {
         if de.is_human_readable() {
-            return String::deserialize(de)?.parse().map_err(serde::de::Error::custom);
+            return String::deserialize(de)?
+                .parse()
+                .map_err(serde::de::Error::custom);
         }
         let bytes = Vec::<u8>::deserialize(de)?;
         if bytes.len() > KEY_BYTES_MAX {
-            return Err(serde::de::Error::custom("the key is longer than any this ledger knows"));
+            return Err(serde::de::Error::custom(
+                "the key is longer than any this ledger knows",
+            ));
         }
         Ok(Self(bytes))
     }
@@ -317,8 +329,11 @@ impl Role {
 /// What a proof of possession signs: `credlog/possession/v1\n` ‖ origin ‖ `\n` ‖ role
 /// ‖ `\n` ‖ owner id ‖ `\n` ‖ the key's multicodec bytes.
 pub fn possession_statement(origin: &Origin, role: Role, owner: &str, key: &PublicKey) -> Vec<u8> {
-    let mut statement =
-        format!("credlog/possession/v1\n{origin}\n{}\n{owner}\n", role.as_str()).into_bytes();
+    let mut statement = format!(
+        "credlog/possession/v1\n{origin}\n{}\n{owner}\n",
+        role.as_str()
+    )
+    .into_bytes();
     statement.extend_from_slice(key.as_bytes());
     statement
 }
@@ -338,7 +353,10 @@ impl ProvenKey {
     pub fn ed25519(origin: &Origin, role: Role, owner: &str, key: &SigningKey) -> Self {
         let public = PublicKey::ed25519(key.verifying_key().as_bytes());
         let possession = key.sign(&possession_statement(origin, role, owner, &public));
-        Self { key: public, possession: possession.to_vec() }
+        Self {
+            key: public,
+            possession: possession.to_vec(),
+        }
     }
 
     /// Rule R4: the key is well formed, fit for the role, and its holder has it.
@@ -400,9 +418,17 @@ mod tests {
         let key = SigningKey::from_bytes(&[7; 32]);
         let proven = ProvenKey::ed25519(&origin(), Role::Record, "did:key:a", &key);
         assert_eq!(proven.check(&origin(), Role::Record, "did:key:a"), Ok(()));
-        assert!(proven.check(&origin(), Role::Assertion, "did:key:a").is_err());
+        assert!(
+            proven
+                .check(&origin(), Role::Assertion, "did:key:a")
+                .is_err()
+        );
         assert!(proven.check(&origin(), Role::Record, "did:key:b").is_err());
-        assert!(proven.check(&"other".parse().unwrap(), Role::Record, "did:key:a").is_err());
+        assert!(
+            proven
+                .check(&"other".parse().unwrap(), Role::Record, "did:key:a")
+                .is_err()
+        );
     }
 
     #[test]
@@ -410,12 +436,22 @@ mod tests {
         let mut identity = [0; 32];
         identity[0] = 1;
         let small = PublicKey::ed25519(&identity).check();
-        assert!(matches!(small, Err(KeyError::Invalid { reason: "it is of small order", .. })));
+        assert!(matches!(
+            small,
+            Err(KeyError::Invalid {
+                reason: "it is of small order",
+                ..
+            })
+        ));
 
-        let good = SigningKey::from_bytes(&[7; 32]).verifying_key().to_edwards();
+        let good = SigningKey::from_bytes(&[7; 32])
+            .verifying_key()
+            .to_edwards();
         let torsion = curve25519_dalek::constants::EIGHT_TORSION[1];
         let mixed = PublicKey::ed25519(&(good + torsion).compress().to_bytes()).check();
-        assert!(matches!(mixed, Err(KeyError::Invalid { reason, .. }) if reason.contains("torsion")));
+        assert!(
+            matches!(mixed, Err(KeyError::Invalid { reason, .. }) if reason.contains("torsion"))
+        );
 
         // y = p + 1 encodes the same point as y = 1.
         let mut alias = [0xff; 32];
@@ -432,11 +468,19 @@ mod tests {
         let public = PublicKey([&[0x80, 0x24], point.as_bytes()].concat());
         let statement = possession_statement(&origin(), Role::Assertion, "did:web:a", &public);
         let signature: p256::ecdsa::Signature = key.sign(&statement);
-        let proven = ProvenKey { key: public, possession: signature.to_vec() };
-        assert_eq!(proven.check(&origin(), Role::Assertion, "did:web:a"), Ok(()));
+        let proven = ProvenKey {
+            key: public,
+            possession: signature.to_vec(),
+        };
+        assert_eq!(
+            proven.check(&origin(), Role::Assertion, "did:web:a"),
+            Ok(())
+        );
         assert!(matches!(
             proven.check(&origin(), Role::Record, "did:web:a"),
-            Err(KeyError::NotForRecords { kind: KeyKind::P256 })
+            Err(KeyError::NotForRecords {
+                kind: KeyKind::P256
+            })
         ));
     }
 

@@ -101,11 +101,13 @@ impl Member {
         }
         let mut seen: Vec<&PublicKey> = Vec::new();
         for (role, proven) in self.keys.roles() {
-            proven.check(origin, role, self.id.as_str()).map_err(|source| MemberError::Key {
-                member: self.id.clone(),
-                role: role.as_str(),
-                source,
-            })?;
+            proven
+                .check(origin, role, self.id.as_str())
+                .map_err(|source| MemberError::Key {
+                    member: self.id.clone(),
+                    role: role.as_str(),
+                    source,
+                })?;
             if seen.contains(&&proven.key) {
                 return Err(MemberError::SharedKey {
                     member: self.id.clone(),
@@ -154,7 +156,10 @@ impl MemberSet {
 
     /// The member with this id.
     pub fn find(&self, id: &MemberId) -> Option<&SeatedMember> {
-        self.0.binary_search_by(|seat| seat.member.id.cmp(id)).ok().map(|at| &self.0[at])
+        self.0
+            .binary_search_by(|seat| seat.member.id.cmp(id))
+            .ok()
+            .map(|at| &self.0[at])
     }
 
     /// How many distinct members are more than two thirds of the set.

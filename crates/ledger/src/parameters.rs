@@ -90,5 +90,10 @@ fn check(
     if range.contains(&value) {
         return Ok(());
     }
-    Err(OutOfRange { name, value, min: *range.start(), max: *range.end() })
+    Err(OutOfRange {
+        name,
+        value,
+        min: *range.start(),
+        max: *range.end(),
+    })
 }

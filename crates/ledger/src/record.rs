@@ -110,7 +110,10 @@ impl Record {
         let mut record = Self {
             version: RECORD_VERSION,
             ledger,
-            author: Author { id: author, key: key_id },
+            author: Author {
+                id: author,
+                key: key_id,
+            },
             nonce,
             expires_at,
             body,
@@ -158,7 +161,12 @@ impl EncodedRecord {
         let record: Record = codec::decode("record", bytes, RECORD_BYTES_MAX)?;
         record.body.check_form()?;
         let id = Record::id_of(bytes);
-        Ok(Self { record, bytes: bytes.to_vec(), id, verified_by: None })
+        Ok(Self {
+            record,
+            bytes: bytes.to_vec(),
+            id,
+            verified_by: None,
+        })
     }
 
     /// Encodes a record that was made here.
@@ -251,7 +259,9 @@ pub(crate) mod signature_text {
         if de.is_human_readable() {
             let text = String::deserialize(de)?;
             let bytes = STANDARD.decode(text).map_err(serde::de::Error::custom)?;
-            bytes.try_into().map_err(|_| serde::de::Error::custom("64 bytes are needed"))
+            bytes
+                .try_into()
+                .map_err(|_| serde::de::Error::custom("64 bytes are needed"))
         } else {
             BigArray::deserialize(de)
         }

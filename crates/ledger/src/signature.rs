@@ -39,5 +39,8 @@ pub fn verify_batch(records: &mut [EncodedRecord], keys: &[Option<[u8; 32]>]) ->
             record.set_verified_by(key);
         }
     }
-    records.iter().filter(|record| record.verified_by().is_none()).count()
+    records
+        .iter()
+        .filter(|record| record.verified_by().is_none())
+        .count()
 }

@@ -226,7 +226,9 @@ pub(crate) mod keys {
     }
     pub(crate) fn achievement(issuer: IssuerNumber, id: &AchievementId) -> Key {
         let hash = blake3::hash(id.as_str().as_bytes());
-        Key::of(Table::Achievement).u64(issuer.0).bytes(hash.as_bytes())
+        Key::of(Table::Achievement)
+            .u64(issuer.0)
+            .bytes(hash.as_bytes())
     }
     pub(crate) fn achievement_count(issuer: IssuerNumber) -> Key {
         Key::of(Table::AchievementCount).u64(issuer.0)
@@ -311,7 +313,10 @@ impl State<'_> {
         what: &'static str,
         key: &Key,
     ) -> Result<Option<T>, ViewError> {
-        self.0.row(key.as_bytes())?.map(|bytes| decode(what, &bytes)).transpose()
+        self.0
+            .row(key.as_bytes())?
+            .map(|bytes| decode(what, &bytes))
+            .transpose()
     }
 
     fn required<T: Serialize + DeserializeOwned>(
@@ -319,7 +324,8 @@ impl State<'_> {
         what: &'static str,
         key: &Key,
     ) -> Result<T, ViewError> {
-        self.value(what, key)?.ok_or_else(|| ViewError(format!("there is no {what} row")))
+        self.value(what, key)?
+            .ok_or_else(|| ViewError(format!("there is no {what} row")))
     }
 
     /// Ledger id and origin.
@@ -360,7 +366,9 @@ impl State<'_> {
     /// [`ViewError`].
     pub fn members_at(&self, height: Height) -> Result<Option<MemberSet>, ViewError> {
         let prefix = Key::of(Table::MembersAt);
-        let row = self.0.floor(prefix.as_bytes(), keys::members_at(height).as_bytes())?;
+        let row = self
+            .0
+            .floor(prefix.as_bytes(), keys::members_at(height).as_bytes())?;
         row.map(|(_, value)| decode("members", &value)).transpose()
     }
 
@@ -419,8 +427,12 @@ impl State<'_> {
         height: Height,
     ) -> Result<Option<IssuerEntry>, ViewError> {
         let prefix = Key::of(Table::IssuerAt).u64(number.0);
-        let row = self.0.floor(prefix.as_bytes(), keys::issuer_at(number, height).as_bytes())?;
-        row.map(|(_, value)| decode("issuer entry", &value)).transpose()
+        let row = self.0.floor(
+            prefix.as_bytes(),
+            keys::issuer_at(number, height).as_bytes(),
+        )?;
+        row.map(|(_, value)| decode("issuer entry", &value))
+            .transpose()
     }
 
     /// Number and entry of an issuer.
@@ -431,9 +443,13 @@ impl State<'_> {
         &self,
         id: &IssuerId,
     ) -> Result<Option<(IssuerNumber, IssuerEntry)>, ViewError> {
-        let Some(number) = self.issuer_number(id)? else { return Ok(None) };
+        let Some(number) = self.issuer_number(id)? else {
+            return Ok(None);
+        };
         let entry = self.issuer(number)?.ok_or_else(|| {
-            ViewError(format!("issuer {id} has number {number} but no registry entry"))
+            ViewError(format!(
+                "issuer {id} has number {number} but no registry entry"
+            ))
         })?;
         Ok(Some((number, entry)))
     }
@@ -480,7 +496,9 @@ impl State<'_> {
     ) -> Result<Vec<Achievement>, ViewError> {
         let prefix = Key::of(Table::Achievement).u64(issuer.0);
         let rows = self.0.scan(prefix.as_bytes(), None, limit)?;
-        rows.iter().map(|(_, value)| decode("achievement", value)).collect()
+        rows.iter()
+            .map(|(_, value)| decode("achievement", value))
+            .collect()
     }
 
     /// How many achievements an issuer defined.
@@ -488,7 +506,9 @@ impl State<'_> {
     /// # Errors
     /// [`ViewError`].
     pub fn achievement_count(&self, issuer: IssuerNumber) -> Result<u32, ViewError> {
-        Ok(self.value("count", &keys::achievement_count(issuer))?.unwrap_or(0))
+        Ok(self
+            .value("count", &keys::achievement_count(issuer))?
+            .unwrap_or(0))
     }
 
     /// A status list.
@@ -506,7 +526,9 @@ impl State<'_> {
     pub fn lists_of(&self, issuer: IssuerNumber) -> Result<Vec<ListNumber>, ViewError> {
         let prefix = Key::of(Table::IssuerList).u64(issuer.0);
         let rows = self.0.scan(prefix.as_bytes(), None, usize::MAX)?;
-        rows.iter().map(|(key, _)| last_u64(key).map(ListNumber)).collect()
+        rows.iter()
+            .map(|(key, _)| last_u64(key).map(ListNumber))
+            .collect()
     }
 
     /// The newest status list of an issuer.
@@ -517,7 +539,8 @@ impl State<'_> {
         let prefix = Key::of(Table::IssuerList).u64(issuer.0);
         let last = prefix.clone().u64(u64::MAX);
         let row = self.0.floor(prefix.as_bytes(), last.as_bytes())?;
-        row.map(|(key, _)| last_u64(&key).map(ListNumber)).transpose()
+        row.map(|(key, _)| last_u64(&key).map(ListNumber))
+            .transpose()
     }
 
     /// Which positions of a list are used: a bit a position, least significant first,
@@ -569,7 +592,9 @@ impl State<'_> {
     ) -> Result<Vec<StatusEvent>, ViewError> {
         let prefix = keys::status_events(list, index);
         let rows = self.0.scan(prefix.as_bytes(), None, usize::MAX)?;
-        rows.iter().map(|(_, value)| decode("status event", value)).collect()
+        rows.iter()
+            .map(|(_, value)| decode("status event", value))
+            .collect()
     }
 
     /// The newest change of a position's status.
@@ -584,7 +609,8 @@ impl State<'_> {
         let prefix = keys::status_events(list, index);
         let last = prefix.clone().u64(u64::MAX);
         let row = self.0.floor(prefix.as_bytes(), last.as_bytes())?;
-        row.map(|(_, value)| decode("status event", &value)).transpose()
+        row.map(|(_, value)| decode("status event", &value))
+            .transpose()
     }
 
     /// What is common to the credentials of the Issue record at a leaf.
@@ -623,11 +649,11 @@ impl State<'_> {
         &self,
         digest: &Digest,
     ) -> Result<Vec<(IssuerNumber, CredentialRow)>, ViewError> {
-        let rows = self.0.scan(keys::credentials(digest).as_bytes(), None, usize::MAX)?;
+        let rows = self
+            .0
+            .scan(keys::credentials(digest).as_bytes(), None, usize::MAX)?;
         rows.iter()
-            .map(|(key, value)| {
-                Ok((IssuerNumber(last_u64(key)?), decode("credential", value)?))
-            })
+            .map(|(key, value)| Ok((IssuerNumber(last_u64(key)?), decode("credential", value)?)))
             .collect()
     }
 
@@ -661,8 +687,12 @@ impl State<'_> {
     /// [`ViewError`].
     pub fn seal_not_after(&self, time: UnixMillis) -> Result<Option<Seal>, ViewError> {
         let prefix = Key::of(Table::SealTime);
-        let row = self.0.floor(prefix.as_bytes(), keys::seal_time(time).as_bytes())?;
-        let Some((_, value)) = row else { return Ok(None) };
+        let row = self
+            .0
+            .floor(prefix.as_bytes(), keys::seal_time(time).as_bytes())?;
+        let Some((_, value)) = row else {
+            return Ok(None);
+        };
         let height: Height = decode("seal time", &value)?;
         Ok(self.seal(height)?.map(|row| row.seal))
     }
@@ -673,11 +703,11 @@ impl State<'_> {
     /// [`ViewError`].
     pub fn block_of(&self, leaf: LeafIndex) -> Result<Option<(Height, LeafIndex)>, ViewError> {
         let prefix = Key::of(Table::BlockStart);
-        let row = self.0.floor(prefix.as_bytes(), keys::block_start(leaf).as_bytes())?;
-        row.map(|(key, value)| {
-            Ok((decode("block start", &value)?, LeafIndex(last_u64(&key)?)))
-        })
-        .transpose()
+        let row = self
+            .0
+            .floor(prefix.as_bytes(), keys::block_start(leaf).as_bytes())?;
+        row.map(|(key, value)| Ok((decode("block start", &value)?, LeafIndex(last_u64(&key)?))))
+            .transpose()
     }
 
     /// Whether an author is this member.
@@ -687,7 +717,9 @@ impl State<'_> {
 }
 
 fn decode_chunk(row: Option<Vec<u8>>) -> Result<Chunk, ViewError> {
-    let Some(bytes) = row else { return Ok(Chunk::default()) };
+    let Some(bytes) = row else {
+        return Ok(Chunk::default());
+    };
     <[u8; CHUNK_BYTES]>::try_from(bytes)
         .map(Chunk)
         .map_err(|_| ViewError("a status chunk is damaged".to_owned()))
@@ -700,7 +732,11 @@ pub struct MemoryState(BTreeMap<Vec<u8>, Vec<u8>>);
 impl MemoryState {
     /// Writes what a block changed.
     pub fn apply(&mut self, changes: &Changes) {
-        self.0.extend(changes.iter().map(|(key, value)| (key.clone(), value.clone())));
+        self.0.extend(
+            changes
+                .iter()
+                .map(|(key, value)| (key.clone(), value.clone())),
+        );
     }
 
     /// All rows, in ascending order of key.

@@ -91,6 +91,9 @@ mod tests {
         assert_eq!(chunk.status(StatusIndex(5)), Status::Suspended);
         chunk.set_suspended(StatusIndex(5), false);
         assert_eq!(chunk.status(StatusIndex(5)), Status::Valid);
-        assert_eq!(chunk.leaf(ListNumber(1), 2)[..12], [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2]);
+        assert_eq!(
+            chunk.leaf(ListNumber(1), 2)[..12],
+            [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2]
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use thiserror::Error;
@@ -22,11 +23,17 @@ pub const TREE_SIZE_MAX: u64 = 1 << 62;
 pub struct Hash(pub [u8; HASH_BYTES]);
 
 /// The number of leaves in a tree.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct TreeSize(pub u64);
 
 /// The position of a leaf in a tree, from zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct LeafIndex(pub u64);
 
 /// The hash of a leaf: `SHA-256(0x00 ‖ entry)` (RFC 6962 section 2.1).

@@ -6,7 +6,7 @@ use crate::ids::{IssuerId, IssuerNumber, MemberId, UnixMillis};
 use crate::key::Role;
 use crate::record::{AuthorId, countersigned_message};
 use crate::rejection::Rejection;
-use crate::state::{keys as row_keys, ViewError};
+use crate::state::{ViewError, keys as row_keys};
 use crate::transition::{ApplyError, Step, check_cap};
 
 impl Step<'_, '_> {
@@ -15,11 +15,13 @@ impl Step<'_, '_> {
         &self,
         issuer: &IssuerId,
     ) -> Result<(IssuerNumber, IssuerEntry), ApplyError> {
-        let (number, entry) = self
-            .overlay
-            .state()
-            .find_issuer(issuer)?
-            .ok_or_else(|| Rejection::UnknownIssuer { issuer: issuer.clone() })?;
+        let (number, entry) =
+            self.overlay
+                .state()
+                .find_issuer(issuer)?
+                .ok_or_else(|| Rejection::UnknownIssuer {
+                    issuer: issuer.clone(),
+                })?;
         Ok((number, entry.as_of(self.context.time)))
     }
 
@@ -31,7 +33,11 @@ impl Step<'_, '_> {
     ) -> Result<(), ApplyError> {
         let bytes = crate::state::encode("issuer entry", entry)?;
         let cap = self.context.parameters.registry_entry_bytes;
-        check_cap("bytes of the registry entry", bytes.len() as u64, u64::from(cap))?;
+        check_cap(
+            "bytes of the registry entry",
+            bytes.len() as u64,
+            u64::from(cap),
+        )?;
         let at = row_keys::issuer_at(number, self.context.height);
         self.overlay.put(at, bytes.clone());
         self.overlay.put(row_keys::issuer(number), bytes);
@@ -51,10 +57,16 @@ impl Step<'_, '_> {
             (None, Some(registration)) => self.register_issuer(issuer, registration)?,
             (Some(_), None) => self.issuer_now(issuer)?,
             (None, None) => {
-                return Err(Rejection::RegistrationMissing { issuer: issuer.clone() }.into());
+                return Err(Rejection::RegistrationMissing {
+                    issuer: issuer.clone(),
+                }
+                .into());
             }
             (Some(_), Some(_)) => {
-                return Err(Rejection::RegistrationSurplus { issuer: issuer.clone() }.into());
+                return Err(Rejection::RegistrationSurplus {
+                    issuer: issuer.clone(),
+                }
+                .into());
             }
         };
         self.check_countersignature(accredit, &entry)?;
@@ -66,7 +78,10 @@ impl Step<'_, '_> {
             withdrawn: None,
             granted_by: self.record.id(),
         };
-        let place = entry.accreditations.iter().position(|one| one.member == *member);
+        let place = entry
+            .accreditations
+            .iter()
+            .position(|one| one.member == *member);
         match place.map(|place| &mut entry.accreditations[place]) {
             None => {
                 entry.accreditations.push(granted);
@@ -103,10 +118,16 @@ impl Step<'_, '_> {
             &record.body,
         )
         .map_err(|error| ViewError(error.to_string()))?;
-        if entry.recovery.verifies(&message, &accredit.countersignature) {
+        if entry
+            .recovery
+            .verifies(&message, &accredit.countersignature)
+        {
             return Ok(());
         }
-        Err(Rejection::BadCountersignature { issuer: accredit.issuer.clone() }.into())
+        Err(Rejection::BadCountersignature {
+            issuer: accredit.issuer.clone(),
+        }
+        .into())
     }
 
     /// R4: profile and keys of an issuer the ledger did not know.
@@ -139,7 +160,8 @@ impl Step<'_, '_> {
         let number = IssuerNumber(head.registry_size);
         head.registry_size += 1;
         self.overlay.put_value("head", row_keys::head(), &head)?;
-        self.overlay.put_value("issuer number", row_keys::issuer_number(id), &number)?;
+        self.overlay
+            .put_value("issuer number", row_keys::issuer_number(id), &number)?;
         Ok((number, entry))
     }
 
@@ -169,7 +191,12 @@ impl Step<'_, '_> {
         let time = self.context.time;
         if from < time {
             let what = "the beginning of the withdrawal";
-            return Err(Rejection::TimeInPast { what, given: from, time }.into());
+            return Err(Rejection::TimeInPast {
+                what,
+                given: from,
+                time,
+            }
+            .into());
         }
         let (number, mut entry) = self.issuer_now(issuer)?;
         let one = held_by(&mut entry, member, issuer, time)?;
@@ -195,7 +222,8 @@ impl Step<'_, '_> {
             check_cap("issuers of a member", u64::from(count), u64::from(cap))?;
         }
         row.accreditations = count;
-        self.overlay.put_value("member", row_keys::member(member), &row)?;
+        self.overlay
+            .put_value("member", row_keys::member(member), &row)?;
         Ok(())
     }
 }
@@ -203,7 +231,9 @@ impl Step<'_, '_> {
 /// Whether an accreditation can be granted anew by the same member.
 fn ended(one: &Accreditation, time: UnixMillis) -> bool {
     one.until.is_some_and(|until| until <= time)
-        || one.withdrawn.is_some_and(|withdrawal| withdrawal.from <= time)
+        || one
+            .withdrawn
+            .is_some_and(|withdrawal| withdrawal.from <= time)
 }
 
 /// The accreditation by this member that has not ended.

@@ -1,7 +1,6 @@
 //! What holds for a whole block.
 
 use crate::ids::{Height, LedgerId, MemberId, Origin, Round, UnixMillis};
-use crate::member::MemberSet;
 use crate::parameters::Parameters;
 
 /// Fixed when the block is opened, but for `members_changed`.
@@ -15,8 +14,6 @@ pub(crate) struct Context {
     pub(crate) proposer: MemberId,
     /// Parameters at the beginning of the block.
     pub(crate) parameters: Parameters,
-    /// Members at the beginning of the block.
-    pub(crate) members: MemberSet,
     /// A record of this block has changed the set of members (rule R9: one at most).
     pub(crate) members_changed: bool,
 }

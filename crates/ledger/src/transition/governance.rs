@@ -14,11 +14,7 @@ use crate::transition::{ApplyError, Step, check_cap};
 pub(crate) const PROPOSAL_MILLIS: u64 = 30 * 24 * 60 * 60 * 1000;
 
 impl Step<'_, '_> {
-    pub(crate) fn propose(
-        &mut self,
-        member: &MemberId,
-        action: &Action,
-    ) -> Result<(), ApplyError> {
+    pub(crate) fn propose(&mut self, member: &MemberId, action: &Action) -> Result<(), ApplyError> {
         self.check_action(action)?;
         let mut row = self.member_row(member)?;
         let mut open = Vec::with_capacity(row.open_proposals.len() + 1);
@@ -30,9 +26,14 @@ impl Step<'_, '_> {
         }
         open.push(self.record.id());
         let cap = self.context.parameters.open_proposals_per_member;
-        check_cap("open proposals of a member", open.len() as u64, u64::from(cap))?;
+        check_cap(
+            "open proposals of a member",
+            open.len() as u64,
+            u64::from(cap),
+        )?;
         row.open_proposals = open;
-        self.overlay.put_value("member", row_keys::member(member), &row)?;
+        self.overlay
+            .put_value("member", row_keys::member(member), &row)?;
         let proposal = ProposalRow {
             proposer: member.clone(),
             action: action.clone(),
@@ -43,20 +44,24 @@ impl Step<'_, '_> {
         self.write_proposal(self.record.id(), &proposal)
     }
 
-    pub(crate) fn approve(
-        &mut self,
-        member: &MemberId,
-        id: RecordId,
-    ) -> Result<(), ApplyError> {
+    pub(crate) fn approve(&mut self, member: &MemberId, id: RecordId) -> Result<(), ApplyError> {
         let mut proposal = self.open_proposal(member, id, id)?;
         if proposal.approvals.iter().any(|(by, _)| by == member) {
-            return Err(Rejection::ApprovedAlready { member: member.clone(), proposal: id }.into());
+            return Err(Rejection::ApprovedAlready {
+                member: member.clone(),
+                proposal: id,
+            }
+            .into());
         }
         proposal.approvals.push((member.clone(), self.record.id()));
-        self.overlay.put_value("approval", row_keys::approval(&self.record.id()), &id)?;
+        self.overlay
+            .put_value("approval", row_keys::approval(&self.record.id()), &id)?;
         let members = self.overlay.state().members()?;
-        let approving =
-            proposal.approvals.iter().filter(|(by, _)| members.find(by).is_some()).count();
+        let approving = proposal
+            .approvals
+            .iter()
+            .filter(|(by, _)| members.find(by).is_some())
+            .count();
         if approving >= members.quorum() {
             proposal.closed = Some(ProposalEnd::Executed);
             self.carry_out(&proposal.action.clone(), &members)?;
@@ -72,10 +77,15 @@ impl Step<'_, '_> {
         let approved = self.overlay.state().approval(&record)?;
         let id = approved.unwrap_or(record);
         let mut proposal = self.open_proposal(member, id, record)?;
-        let unknown = || Rejection::UnknownProposal { record, member: member.clone() };
+        let unknown = || Rejection::UnknownProposal {
+            record,
+            member: member.clone(),
+        };
         if approved.is_some() {
             let before = proposal.approvals.len();
-            proposal.approvals.retain(|(by, approval)| by != member || *approval != record);
+            proposal
+                .approvals
+                .retain(|(by, approval)| by != member || *approval != record);
             if proposal.approvals.len() == before {
                 return Err(unknown().into());
             }
@@ -96,10 +106,17 @@ impl Step<'_, '_> {
         let proposal = self.overlay.state().proposal(&id)?;
         let proposal = proposal
             .filter(|proposal| proposal.closed.is_none())
-            .ok_or_else(|| Rejection::UnknownProposal { record: named, member: member.clone() })?;
+            .ok_or_else(|| Rejection::UnknownProposal {
+                record: named,
+                member: member.clone(),
+            })?;
         if !self.is_open(&proposal) {
             let expired = proposal.time.plus(PROPOSAL_MILLIS);
-            return Err(Rejection::ProposalExpired { proposal: id, expired }.into());
+            return Err(Rejection::ProposalExpired {
+                proposal: id,
+                expired,
+            }
+            .into());
         }
         Ok(proposal)
     }
@@ -109,7 +126,9 @@ impl Step<'_, '_> {
     }
 
     fn write_proposal(&mut self, id: RecordId, proposal: &ProposalRow) -> Result<(), ApplyError> {
-        Ok(self.overlay.put_value("proposal", row_keys::proposal(&id), proposal)?)
+        Ok(self
+            .overlay
+            .put_value("proposal", row_keys::proposal(&id), proposal)?)
     }
 
     fn member_row(&self, member: &MemberId) -> Result<MemberRow, ViewError> {
@@ -130,7 +149,10 @@ impl Step<'_, '_> {
                 self.check_member(member)?;
                 seated(&members, &member.id)?;
             }
-            Action::RemoveMember { member, transfer_to } => {
+            Action::RemoveMember {
+                member,
+                transfer_to,
+            } => {
                 seated(&members, member)?;
                 if let Some(to) = transfer_to {
                     check_transfer(&members, member, to)?;
@@ -165,31 +187,45 @@ impl Step<'_, '_> {
         match action {
             Action::AddMember { member } => self.add_member(member, members),
             Action::ReplaceMemberKeys { member } => self.replace_member_keys(member, members),
-            Action::RemoveMember { member, transfer_to } => {
-                self.remove_member(member, transfer_to.as_ref(), members)
-            }
+            Action::RemoveMember {
+                member,
+                transfer_to,
+            } => self.remove_member(member, transfer_to.as_ref(), members),
             Action::TransferAccreditations { from, to } => self.move_all(from, Some(to)),
-            Action::WithdrawAccreditation { member, issuer, from, reason } => {
-                self.withdraw(member, issuer, *from, *reason)
-            }
+            Action::WithdrawAccreditation {
+                member,
+                issuer,
+                from,
+                reason,
+            } => self.withdraw(member, issuer, *from, *reason),
             Action::SetParameter { parameter } => {
                 let mut parameters = self.overlay.state().parameters()?;
                 let set = parameters.set(*parameter);
                 set.map_err(|source| Rejection::ParameterOutOfRange { source })?;
-                Ok(self.overlay.put_value("parameters", row_keys::parameters(), &parameters)?)
+                Ok(self
+                    .overlay
+                    .put_value("parameters", row_keys::parameters(), &parameters)?)
             }
         }
     }
 
     fn add_member(&mut self, member: &Member, members: &MemberSet) -> Result<(), ApplyError> {
-        check_cap("members", members.members().len() as u64 + 1, MEMBERS_MAX as u64)?;
+        check_cap(
+            "members",
+            members.members().len() as u64 + 1,
+            MEMBERS_MAX as u64,
+        )?;
         for (_, proven) in member.keys.roles() {
             self.claim_key(&proven.key, &AuthorId::Member(member.id.clone()))?;
         }
         let mut row = self.member_row(&member.id)?;
-        let seat = SeatedMember { member: member.clone(), cosigner_number: row.next_cosigner };
+        let seat = SeatedMember {
+            member: member.clone(),
+            cosigner_number: row.next_cosigner,
+        };
         row.next_cosigner += 1;
-        self.overlay.put_value("member", row_keys::member(&member.id), &row)?;
+        self.overlay
+            .put_value("member", row_keys::member(&member.id), &row)?;
         let mut seats = members.members().to_vec();
         seats.push(seat);
         self.write_members(seats)
@@ -201,21 +237,32 @@ impl Step<'_, '_> {
         members: &MemberSet,
     ) -> Result<(), ApplyError> {
         let before = seated(members, &member.id)?;
-        let old: Vec<_> = before.member.keys.roles().map(|(_, proven)| &proven.key).into();
+        let old: Vec<_> = before
+            .member
+            .keys
+            .roles()
+            .map(|(_, proven)| &proven.key)
+            .into();
         for ((_, proven), old_key) in member.keys.roles().into_iter().zip(&old) {
             if proven.key != **old_key {
                 self.claim_key(&proven.key, &AuthorId::Member(member.id.clone()))?;
             }
         }
-        let mut seat =
-            SeatedMember { member: member.clone(), cosigner_number: before.cosigner_number };
+        let mut seat = SeatedMember {
+            member: member.clone(),
+            cosigner_number: before.cosigner_number,
+        };
         if member.keys.cosigner.key != before.member.keys.cosigner.key {
             let mut row = self.member_row(&member.id)?;
             seat.cosigner_number = row.next_cosigner;
             row.next_cosigner += 1;
-            self.overlay.put_value("member", row_keys::member(&member.id), &row)?;
+            self.overlay
+                .put_value("member", row_keys::member(&member.id), &row)?;
         }
-        let others = members.members().iter().filter(|seat| seat.member.id != member.id);
+        let others = members
+            .members()
+            .iter()
+            .filter(|seat| seat.member.id != member.id);
         let seats = others.cloned().chain([seat]).collect();
         self.write_members(seats)
     }
@@ -226,7 +273,10 @@ impl Step<'_, '_> {
         transfer_to: Option<&MemberId>,
         members: &MemberSet,
     ) -> Result<(), ApplyError> {
-        let others = members.members().iter().filter(|seat| seat.member.id != *member);
+        let others = members
+            .members()
+            .iter()
+            .filter(|seat| seat.member.id != *member);
         let seats: Vec<_> = others.cloned().collect();
         if seats.is_empty() {
             return Err(impossible("the last member cannot be removed"));
@@ -239,7 +289,9 @@ impl Step<'_, '_> {
         let members = MemberSet::new(seats);
         let at = row_keys::members_at(self.context.height);
         self.overlay.put_value("members", at, &members)?;
-        Ok(self.overlay.put_value("members", row_keys::members(), &members)?)
+        Ok(self
+            .overlay
+            .put_value("members", row_keys::members(), &members)?)
     }
 
     /// All accreditations that a member holds pass to another one, or end (R6).
@@ -251,7 +303,10 @@ impl Step<'_, '_> {
             let entry = entry.ok_or_else(|| ViewError(format!("issuer {number} has no entry")))?;
             let mut entry = entry.as_of(time);
             let held = |entry: &IssuerEntry| {
-                entry.accreditations.iter().position(|one| one.member == *from)
+                entry
+                    .accreditations
+                    .iter()
+                    .position(|one| one.member == *from)
             };
             let Some(place) = held(&entry) else { continue };
             self.move_one(&mut entry, place, from, to)?;
@@ -283,7 +338,9 @@ impl Step<'_, '_> {
             }
         } else {
             let one = &mut entry.accreditations[place];
-            let ends = one.withdrawn.is_none_or(|withdrawal| withdrawal.from > time);
+            let ends = one
+                .withdrawn
+                .is_none_or(|withdrawal| withdrawal.from > time);
             if ends {
                 let reason = Reason::AccreditationLost;
                 one.withdrawn = Some(Withdrawal { from: time, reason });
@@ -297,11 +354,16 @@ impl Step<'_, '_> {
 }
 
 fn impossible(reason: &str) -> ApplyError {
-    Rejection::ActionImpossible { reason: reason.to_owned() }.into()
+    Rejection::ActionImpossible {
+        reason: reason.to_owned(),
+    }
+    .into()
 }
 
 fn seated<'m>(members: &'m MemberSet, id: &MemberId) -> Result<&'m SeatedMember, ApplyError> {
-    members.find(id).ok_or_else(|| impossible(&format!("{id} is not a member")))
+    members
+        .find(id)
+        .ok_or_else(|| impossible(&format!("{id} is not a member")))
 }
 
 fn absent(members: &MemberSet, id: &MemberId) -> Result<(), ApplyError> {

@@ -6,7 +6,7 @@ use crate::body::{Achievement, Issue, POSITIONS};
 use crate::ids::{IssuerId, IssuerNumber, ListNumber, StatusIndex};
 use crate::rejection::{Covered, Rejection};
 use crate::rows::{CredentialRow, IssueRow, ListRow};
-use crate::state::{ViewError, USED_PAGE_POSITIONS, keys as row_keys};
+use crate::state::{USED_PAGE_POSITIONS, ViewError, keys as row_keys};
 use crate::transition::{ApplyError, Step, check_cap};
 
 impl Step<'_, '_> {
@@ -23,10 +23,15 @@ impl Step<'_, '_> {
         }
         let count = state.achievement_count(number)? + 1;
         let cap = self.context.parameters.achievements_per_issuer;
-        check_cap("achievements of an issuer", u64::from(count), u64::from(cap))?;
+        check_cap(
+            "achievements of an issuer",
+            u64::from(count),
+            u64::from(cap),
+        )?;
         let key = row_keys::achievement(number, &achievement.id);
         self.overlay.put_value("achievement", key, achievement)?;
-        self.overlay.put_value("count", row_keys::achievement_count(number), &count)?;
+        self.overlay
+            .put_value("count", row_keys::achievement_count(number), &count)?;
         Ok(())
     }
 
@@ -35,16 +40,25 @@ impl Step<'_, '_> {
         if let Some(list) = self.overlay.state().newest_list_of(number)? {
             let row = self.list_row(list)?;
             if row.used < POSITIONS / 2 {
-                return Err(Rejection::ListNotHalfUsed { list, used: row.used }.into());
+                return Err(Rejection::ListNotHalfUsed {
+                    list,
+                    used: row.used,
+                }
+                .into());
             }
         }
         let mut head = self.overlay.state().head()?;
         let list = ListNumber(head.status_lists);
         head.status_lists += 1;
         self.overlay.put_value("head", row_keys::head(), &head)?;
-        let row = ListRow { issuer: number, used: 0 };
-        self.overlay.put_value("status list", row_keys::list(list), &row)?;
-        self.overlay.put(row_keys::issuer_list(number, list), Vec::new());
+        let row = ListRow {
+            issuer: number,
+            used: 0,
+        };
+        self.overlay
+            .put_value("status list", row_keys::list(list), &row)?;
+        self.overlay
+            .put(row_keys::issuer_list(number, list), Vec::new());
         Ok(())
     }
 
@@ -65,7 +79,11 @@ impl Step<'_, '_> {
                 let (digest, leaf) = (item.digest, found.leaf.0);
                 return Err(Rejection::DigestTaken { digest, leaf }.into());
             }
-            let row = CredentialRow { leaf: self.leaf, list: issue.list, index: item.index };
+            let row = CredentialRow {
+                leaf: self.leaf,
+                list: issue.list,
+                index: item.index,
+            };
             let key = row_keys::credential(&item.digest, number);
             self.overlay.put_value("credential", key, &row)?;
         }
@@ -81,7 +99,8 @@ impl Step<'_, '_> {
             valid_from: issue.valid_from,
             valid_until: issue.valid_until,
         };
-        self.overlay.put_value("issue", row_keys::issue(self.leaf), &row)?;
+        self.overlay
+            .put_value("issue", row_keys::issue(self.leaf), &row)?;
         Ok(())
     }
 
@@ -93,9 +112,17 @@ impl Step<'_, '_> {
         issue: &Issue,
     ) -> Result<(), ApplyError> {
         let list = issue.list;
-        let row = self.overlay.state().list(list)?.filter(|row| row.issuer == number);
+        let row = self
+            .overlay
+            .state()
+            .list(list)?
+            .filter(|row| row.issuer == number);
         let Some(mut row) = row else {
-            return Err(Rejection::NotYourList { list, issuer: issuer.clone() }.into());
+            return Err(Rejection::NotYourList {
+                list,
+                issuer: issuer.clone(),
+            }
+            .into());
         };
         let mut pages: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
         for item in &issue.items {
@@ -112,13 +139,19 @@ impl Step<'_, '_> {
         for (page, bits) in pages {
             self.overlay.put(row_keys::used(list, page), bits);
         }
-        self.overlay.put_value("status list", row_keys::list(list), &row)?;
+        self.overlay
+            .put_value("status list", row_keys::list(list), &row)?;
         Ok(())
     }
 
     fn number_of(&self, issuer: &IssuerId) -> Result<IssuerNumber, ApplyError> {
         let number = self.overlay.state().issuer_number(issuer)?;
-        number.ok_or_else(|| Rejection::UnknownIssuer { issuer: issuer.clone() }.into())
+        number.ok_or_else(|| {
+            Rejection::UnknownIssuer {
+                issuer: issuer.clone(),
+            }
+            .into()
+        })
     }
 
     fn list_row(&self, list: ListNumber) -> Result<ListRow, ViewError> {
@@ -127,11 +160,7 @@ impl Step<'_, '_> {
     }
 }
 
-fn take_position(
-    bits: &mut [u8],
-    list: ListNumber,
-    index: StatusIndex,
-) -> Result<(), Rejection> {
+fn take_position(bits: &mut [u8], list: ListNumber, index: StatusIndex) -> Result<(), Rejection> {
     let within = index.0 % USED_PAGE_POSITIONS;
     let (byte, mask) = ((within / 8) as usize, 1 << (within % 8));
     if bits[byte] & mask != 0 {

@@ -39,10 +39,18 @@ impl Step<'_, '_> {
         owner: &AuthorId,
     ) -> Result<(), ApplyError> {
         if let Some(found) = self.overlay.state().key_use(key)? {
-            return Err(Rejection::KeyRegistered { key: key.id(), owner: found.owner }.into());
+            return Err(Rejection::KeyRegistered {
+                key: key.id(),
+                owner: found.owner,
+            }
+            .into());
         }
-        let row = KeyUse { key: key.clone(), owner: owner.clone() };
-        self.overlay.put_value("key", row_keys::key(&key.id()), &row)?;
+        let row = KeyUse {
+            key: key.clone(),
+            owner: owner.clone(),
+        };
+        self.overlay
+            .put_value("key", row_keys::key(&key.id()), &row)?;
         Ok(())
     }
 
@@ -54,10 +62,10 @@ impl Step<'_, '_> {
     ) -> Result<(), ApplyError> {
         for new in keys {
             let key = new.proven.key.id();
-            let role = new
-                .purposes
-                .role()
-                .ok_or(Rejection::BadKey { key, source: KeyError::NoPurpose })?;
+            let role = new.purposes.role().ok_or(Rejection::BadKey {
+                key,
+                source: KeyError::NoPurpose,
+            })?;
             self.register_key(&new.proven, role, &AuthorId::Issuer(owner.clone()))?;
         }
         Ok(())
@@ -82,7 +90,12 @@ impl Step<'_, '_> {
         if by_recovery {
             entry.pending = None;
         }
-        entry.replace_keys(&added(change), &change.retire, change.compromised_since, time);
+        entry.replace_keys(
+            &added(change),
+            &change.retire,
+            change.compromised_since,
+            time,
+        );
         self.write_keys(number, entry)
     }
 
@@ -104,7 +117,11 @@ impl Step<'_, '_> {
         }
         if let Some(pending) = &entry.pending {
             let effective = pending.effective;
-            return Err(Rejection::ReplacementPending { issuer: issuer.clone(), effective }.into());
+            return Err(Rejection::ReplacementPending {
+                issuer: issuer.clone(),
+                effective,
+            }
+            .into());
         }
         check_change(&entry, change, time)?;
         self.register_issuer_keys(&change.add, issuer)?;
@@ -136,12 +153,22 @@ impl Step<'_, '_> {
         entry: &IssuerEntry,
         time: UnixMillis,
     ) -> Result<(), Rejection> {
-        let active: Vec<_> = entry.keys.iter().filter(|key| key.active_at(time)).collect();
+        let active: Vec<_> = entry
+            .keys
+            .iter()
+            .filter(|key| key.active_at(time))
+            .collect();
         if !active.iter().any(|key| key.purposes.record) {
-            return Err(Rejection::NoRecordKey { issuer: entry.id.clone() });
+            return Err(Rejection::NoRecordKey {
+                issuer: entry.id.clone(),
+            });
         }
         let cap = self.context.parameters.active_keys_per_issuer;
-        super::check_cap("active keys of an issuer", active.len() as u64, u64::from(cap))
+        super::check_cap(
+            "active keys of an issuer",
+            active.len() as u64,
+            u64::from(cap),
+        )
     }
 
     /// R5: while a replacement is pending, active keys sign no Revoke and no Supersede.
@@ -160,7 +187,11 @@ impl Step<'_, '_> {
 }
 
 fn added(change: &KeyChange) -> Vec<(PublicKey, crate::body::Purposes)> {
-    change.add.iter().map(|new| (new.proven.key.clone(), new.purposes)).collect()
+    change
+        .add
+        .iter()
+        .map(|new| (new.proven.key.clone(), new.purposes))
+        .collect()
 }
 
 /// Keys to retire are there and active; with a compromise, retired ones may be named too.
@@ -180,7 +211,10 @@ fn check_change(
             .is_some_and(|key| key.active_at(time) || change.compromised_since.is_some())
     };
     match change.retire.iter().find(|id| !there(id)) {
-        Some(key) => Err(Rejection::KeyNotThere { issuer: entry.id.clone(), key: *key }),
+        Some(key) => Err(Rejection::KeyNotThere {
+            issuer: entry.id.clone(),
+            key: *key,
+        }),
         None => Ok(()),
     }
 }

@@ -33,7 +33,7 @@ const SEAL_RESERVE: usize = crate::seal::SEAL_BYTES_MAX + 3;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApplyError {
     /// The record is refused; the execution goes on without it.
-    #[error("{}: {0}", .0.rule())]
+    #[error("{rule}: {0}", rule = .0.rule())]
     Rejected(#[from] Rejection),
     /// The execution cannot go on.
     #[error(transparent)]
@@ -80,7 +80,7 @@ pub enum BlockError {
     #[error("R2: a block of round 0 has at least one record")]
     Empty,
     /// A record that the rules refuse.
-    #[error("record {at} of the block: {}: {rejection}", .rejection.rule())]
+    #[error("record {at} of the block: {rule}: {rejection}", rule = .rejection.rule())]
     Record {
         /// Number of the record within the block, from 0.
         at: usize,
@@ -134,9 +134,16 @@ impl<'v> Execution<'v> {
         let parameters = state.parameters()?;
         let members = state.members()?;
         let LedgerRow { id: ledger, origin } = state.ledger()?;
-        let Opening { time, round, proposer } = opening;
+        let Opening {
+            time,
+            round,
+            proposer,
+        } = opening;
         if time <= head.time {
-            return Err(BlockError::Time { time, previous: head.time });
+            return Err(BlockError::Time {
+                time,
+                previous: head.time,
+            });
         }
         let earliest = head.time.plus(u64::from(parameters.min_block_interval_ms));
         if time < earliest {
@@ -145,20 +152,21 @@ impl<'v> Execution<'v> {
         let height = head.height.next();
         let expected = &members.proposer(height, round).member.id;
         if proposer != *expected {
-            return Err(BlockError::Proposer { found: proposer, expected: expected.clone() });
+            return Err(BlockError::Proposer {
+                found: proposer,
+                expected: expected.clone(),
+            });
         }
-        let context =
-            Context {
-                ledger,
-                origin,
-                height,
-                time,
-                round,
-                proposer,
-                parameters,
-                members,
-                members_changed: false,
-            };
+        let context = Context {
+            ledger,
+            origin,
+            height,
+            time,
+            round,
+            proposer,
+            parameters,
+            members_changed: false,
+        };
         Ok(Self {
             overlay: Overlay::new(view),
             context,
@@ -199,8 +207,12 @@ impl<'v> Execution<'v> {
         self.check_envelope(record)?;
         self.check_signature(record)?;
         let leaf = LeafIndex(self.head.size + self.records.len() as u64);
-        let mut step =
-            Step { overlay: &mut self.overlay, context: &self.context, record, leaf };
+        let mut step = Step {
+            overlay: &mut self.overlay,
+            context: &self.context,
+            record,
+            leaf,
+        };
         step.run()?;
         if self.issue_seen && self.overlay.writes_registry() {
             return Err(Rejection::RegistryAfterIssue {}.into());
@@ -247,14 +259,21 @@ impl<'v> Execution<'v> {
         if verified {
             Ok(())
         } else {
-            Err(Rejection::BadSignature { key: record.author.key }.into())
+            Err(Rejection::BadSignature {
+                key: record.author.key,
+            }
+            .into())
         }
     }
 
     fn active_key(&self, author: &Author, body: &Body) -> Result<[u8; 32], ApplyError> {
-        let not_active =
-            || Rejection::KeyNotActive { author: author.id.clone(), key: author.key };
-        let unknown = || Rejection::UnknownAuthor { author: author.id.clone() };
+        let not_active = || Rejection::KeyNotActive {
+            author: author.id.clone(),
+            key: author.key,
+        };
+        let unknown = || Rejection::UnknownAuthor {
+            author: author.id.clone(),
+        };
         let key = match &author.id {
             AuthorId::Member(id) => {
                 let members = self.overlay.state().members()?;
@@ -303,15 +322,23 @@ impl Step<'_, '_> {
                 self.approve(member, *proposal)
             }
             (AuthorId::Member(member), Body::Retract { record }) => self.retract(member, *record),
-            (AuthorId::Member(member), Body::Accredit(accredit)) => {
-                self.accredit(member, accredit)
-            }
-            (AuthorId::Member(member), Body::AmendAccreditation { issuer, scope, until }) => {
-                self.amend(member, issuer, scope, *until)
-            }
-            (AuthorId::Member(member), Body::WithdrawAccreditation { issuer, from, reason }) => {
-                self.withdraw(member, issuer, *from, *reason)
-            }
+            (AuthorId::Member(member), Body::Accredit(accredit)) => self.accredit(member, accredit),
+            (
+                AuthorId::Member(member),
+                Body::AmendAccreditation {
+                    issuer,
+                    scope,
+                    until,
+                },
+            ) => self.amend(member, issuer, scope, *until),
+            (
+                AuthorId::Member(member),
+                Body::WithdrawAccreditation {
+                    issuer,
+                    from,
+                    reason,
+                },
+            ) => self.withdraw(member, issuer, *from, *reason),
             (AuthorId::Member(member), Body::ReplaceIssuerKeys { issuer, change }) => {
                 self.replace_issuer_keys(member, issuer, change)
             }
@@ -325,12 +352,24 @@ impl Step<'_, '_> {
             (AuthorId::Issuer(issuer), Body::Issue(issue)) => self.issue(issuer, issue),
             (_, Body::Revoke(change)) => self.revoke(change),
             (_, Body::Suspend(change)) => self.suspend(change),
-            (_, Body::Reinstate { issuer, suspension, digests, reason }) => {
-                self.reinstate(issuer, *suspension, digests, *reason)
-            }
-            (_, Body::Supersede { issuer, old, new, reason }) => {
-                self.supersede(issuer, *old, *new, *reason)
-            }
+            (
+                _,
+                Body::Reinstate {
+                    issuer,
+                    suspension,
+                    digests,
+                    reason,
+                },
+            ) => self.reinstate(issuer, *suspension, digests, *reason),
+            (
+                _,
+                Body::Supersede {
+                    issuer,
+                    old,
+                    new,
+                    reason,
+                },
+            ) => self.supersede(issuer, *old, *new, *reason),
             _ => Err(wrong_author().into()),
         }
     }
@@ -342,8 +381,11 @@ impl Step<'_, '_> {
 /// Every [`BlockError`].
 pub fn execute(view: &dyn View, block: Block) -> Result<Executed, BlockError> {
     let seal = block.seal;
-    let opening =
-        Opening { time: seal.time, round: seal.round, proposer: seal.proposer.clone() };
+    let opening = Opening {
+        time: seal.time,
+        round: seal.round,
+        proposer: seal.proposer.clone(),
+    };
     let mut execution = Execution::open(view, opening)?;
     if seal.height != execution.context.height {
         return Err(BlockError::Height {

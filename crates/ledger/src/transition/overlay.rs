@@ -17,7 +17,12 @@ pub(crate) struct Overlay<'v> {
 
 impl<'v> Overlay<'v> {
     pub(crate) fn new(view: &'v dyn View) -> Self {
-        Self { view, block: Changes::new(), record: Changes::new(), members_changed: false }
+        Self {
+            view,
+            block: Changes::new(),
+            record: Changes::new(),
+            members_changed: false,
+        }
     }
 
     /// Questions to the state with all writes so far.
@@ -50,7 +55,9 @@ impl<'v> Overlay<'v> {
 
     /// Whether the current record writes an issuer's entry.
     pub(crate) fn writes_registry(&self) -> bool {
-        self.record.keys().any(|key| key.first() == Some(&(Table::Issuer as u8)))
+        self.record
+            .keys()
+            .any(|key| key.first() == Some(&(Table::Issuer as u8)))
     }
 
     /// The current record's writes become the block's.
@@ -96,7 +103,9 @@ impl View for Overlay<'_> {
             .into_iter()
             .filter_map(|layer| {
                 let (found, value) = layer.range(..=key.to_vec()).next_back()?;
-                found.starts_with(prefix).then(|| (found.clone(), value.clone()))
+                found
+                    .starts_with(prefix)
+                    .then(|| (found.clone(), value.clone()))
             })
             .reduce(|best, next| if next.0 > best.0 { next } else { best });
         let below = self.view.floor(prefix, key)?;

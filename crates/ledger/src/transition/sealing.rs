@@ -79,7 +79,10 @@ impl Execution<'_> {
             registry_size: head.registry_size,
             members_hash: self.overlay.state().members()?.hash(),
         };
-        let block = Block { records: self.records, seal };
+        let block = Block {
+            records: self.records,
+            seal,
+        };
         let bytes = block.to_bytes()?;
         let leaf_hashes: Vec<_> = block.leaves()?.iter().map(|leaf| leaf_hash(leaf)).collect();
         let mut edge = frontier(&before)?;
@@ -139,7 +142,9 @@ impl NodeReader for Nodes<'_, '_> {
     type Error = ViewError;
 
     fn node(&self, level: u8, index: u64) -> Result<Option<Hash>, ViewError> {
-        let row = self.overlay.row(row_keys::node(self.table, level, index).as_bytes())?;
+        let row = self
+            .overlay
+            .row(row_keys::node(self.table, level, index).as_bytes())?;
         row.map(|bytes| {
             <[u8; 32]>::try_from(bytes)
                 .map(Hash)
@@ -166,11 +171,7 @@ fn update_tree(
     Ok(root.into())
 }
 
-fn status_root(
-    overlay: &mut Overlay<'_>,
-    before: &Head,
-    after: &Head,
-) -> Result<Root, ViewError> {
+fn status_root(overlay: &mut Overlay<'_>, before: &Head, after: &Head) -> Result<Root, ViewError> {
     let chunks = u64::from(LIST_CHUNKS);
     let mut leaves = BTreeMap::new();
     for list in before.status_lists..after.status_lists {
@@ -208,7 +209,9 @@ fn registry_root(
 ) -> Result<Root, ViewError> {
     let mut leaves = BTreeMap::new();
     for (key, entry) in overlay.written(Table::Issuer) {
-        let number = key.last_chunk::<8>().ok_or_else(|| ViewError("a key is damaged".into()))?;
+        let number = key
+            .last_chunk::<8>()
+            .ok_or_else(|| ViewError("a key is damaged".into()))?;
         leaves.insert(u64::from_be_bytes(*number), leaf_hash(entry));
     }
     if leaves.is_empty() {
@@ -223,12 +226,27 @@ pub(crate) fn compare(computed: &Seal, claimed: &Seal) -> Result<(), BlockError>
     let fields = [
         ("version", computed.version == claimed.version),
         ("height", computed.height == claimed.height),
-        ("record_count", computed.record_count == claimed.record_count),
+        (
+            "record_count",
+            computed.record_count == claimed.record_count,
+        ),
         ("status_root", computed.status_root == claimed.status_root),
-        ("status_lists", computed.status_lists == claimed.status_lists),
-        ("registry_root", computed.registry_root == claimed.registry_root),
-        ("registry_size", computed.registry_size == claimed.registry_size),
-        ("members_hash", computed.members_hash == claimed.members_hash),
+        (
+            "status_lists",
+            computed.status_lists == claimed.status_lists,
+        ),
+        (
+            "registry_root",
+            computed.registry_root == claimed.registry_root,
+        ),
+        (
+            "registry_size",
+            computed.registry_size == claimed.registry_size,
+        ),
+        (
+            "members_hash",
+            computed.members_hash == claimed.members_hash,
+        ),
     ];
     match fields.into_iter().find(|(_, same)| !same) {
         Some((field, _)) => Err(BlockError::Seal { field }),
@@ -255,7 +273,10 @@ pub fn genesis_changes(genesis: &Genesis) -> Result<Changes, GenesisError> {
         registry_root: empty,
         registry_size: 0,
     };
-    let ledger = LedgerRow { id: genesis.ledger_id()?, origin: genesis.origin.clone() };
+    let ledger = LedgerRow {
+        id: genesis.ledger_id()?,
+        origin: genesis.origin.clone(),
+    };
     let members = genesis.member_set();
     let mut rows = Changes::new();
     let mut put = |key: state::Key, value: Result<Vec<u8>, ViewError>| {
@@ -264,16 +285,31 @@ pub fn genesis_changes(genesis: &Genesis) -> Result<Changes, GenesisError> {
     };
     put(row_keys::ledger(), state::encode("ledger", &ledger))?;
     put(row_keys::head(), state::encode("head", &head))?;
-    put(row_keys::parameters(), state::encode("parameters", &genesis.parameters))?;
+    put(
+        row_keys::parameters(),
+        state::encode("parameters", &genesis.parameters),
+    )?;
     put(row_keys::members(), state::encode("members", &members))?;
-    put(row_keys::members_at(Height(0)), state::encode("members", &members))?;
+    put(
+        row_keys::members_at(Height(0)),
+        state::encode("members", &members),
+    )?;
     for member in &genesis.members {
-        let row = MemberRow { next_cosigner: 1, ..MemberRow::default() };
+        let row = MemberRow {
+            next_cosigner: 1,
+            ..MemberRow::default()
+        };
         put(row_keys::member(&member.id), state::encode("member", &row))?;
         for (_, proven) in member.keys.roles() {
             let owner = AuthorId::Member(member.id.clone());
-            let key_use = KeyUse { key: proven.key.clone(), owner };
-            put(row_keys::key(&proven.key.id()), state::encode("key", &key_use))?;
+            let key_use = KeyUse {
+                key: proven.key.clone(),
+                owner,
+            };
+            put(
+                row_keys::key(&proven.key.id()),
+                state::encode("key", &key_use),
+            )?;
         }
     }
     Ok(rows)

@@ -28,7 +28,12 @@ impl Step<'_, '_> {
             let (row, status) = self.credential_for_change(&entry, number, digest)?;
             if status != Status::Valid {
                 let needed = "only a valid credential can be suspended";
-                return Err(Rejection::WrongStatus { digest: *digest, status, needed }.into());
+                return Err(Rejection::WrongStatus {
+                    digest: *digest,
+                    status,
+                    needed,
+                }
+                .into());
             }
             self.change_status(&row, StatusChangeKind::Suspended, change.reason)?;
         }
@@ -47,15 +52,27 @@ impl Step<'_, '_> {
             let (row, status) = self.credential_for_change(&entry, number, digest)?;
             if status != Status::Suspended {
                 let needed = "only a suspended credential can be reinstated";
-                return Err(Rejection::WrongStatus { digest: *digest, status, needed }.into());
+                return Err(Rejection::WrongStatus {
+                    digest: *digest,
+                    status,
+                    needed,
+                }
+                .into());
             }
-            let event = self.overlay.state().last_status_event(row.list, row.index)?;
+            let event = self
+                .overlay
+                .state()
+                .last_status_event(row.list, row.index)?;
             let event = event.ok_or_else(|| {
                 ViewError(format!("credential {digest} is suspended by no record"))
             })?;
             if event.record != suspension {
                 let suspension = event.record;
-                return Err(Rejection::OtherSuspension { digest: *digest, suspension }.into());
+                return Err(Rejection::OtherSuspension {
+                    digest: *digest,
+                    suspension,
+                }
+                .into());
             }
             self.change_status(&row, StatusChangeKind::Reinstated, reason)?;
         }
@@ -89,7 +106,11 @@ impl Step<'_, '_> {
             && id != issuer
         {
             let kind = self.record.record().body.kind();
-            return Err(Rejection::WrongAuthor { kind, author: author.clone() }.into());
+            return Err(Rejection::WrongAuthor {
+                kind,
+                author: author.clone(),
+            }
+            .into());
         }
         self.issuer_now(issuer)
     }
@@ -104,7 +125,11 @@ impl Step<'_, '_> {
         let state = self.overlay.state();
         let Some(row) = state.credential(digest, number)? else {
             let issuer = entry.id.clone();
-            return Err(Rejection::UnknownCredential { digest: *digest, issuer }.into());
+            return Err(Rejection::UnknownCredential {
+                digest: *digest,
+                issuer,
+            }
+            .into());
         };
         let author = &self.record.record().author.id;
         if let AuthorId::Member(member) = author {
@@ -114,7 +139,11 @@ impl Step<'_, '_> {
             let covering = entry.accreditations.get(usize::from(issue.accreditation));
             if covering.is_none_or(|one| one.member != *member) {
                 let author = author.clone();
-                return Err(Rejection::NotYours { author, digest: *digest }.into());
+                return Err(Rejection::NotYours {
+                    author,
+                    digest: *digest,
+                }
+                .into());
             }
         }
         let chunk = state.chunk(row.list, chunk_of(row.index))?;
@@ -148,7 +177,8 @@ impl Step<'_, '_> {
         self.overlay.put_value("status event", key, &event)?;
         let at = row_keys::chunk_at(row.list, number, self.context.height);
         self.overlay.put(at, chunk.0.to_vec());
-        self.overlay.put(row_keys::chunk(row.list, number), chunk.0.to_vec());
+        self.overlay
+            .put(row_keys::chunk(row.list, number), chunk.0.to_vec());
         Ok(())
     }
 }
@@ -156,7 +186,11 @@ impl Step<'_, '_> {
 fn not_revoked(digest: &Digest, status: Status) -> Result<(), Rejection> {
     if status == Status::Revoked {
         let needed = "a revocation is final";
-        return Err(Rejection::WrongStatus { digest: *digest, status, needed });
+        return Err(Rejection::WrongStatus {
+            digest: *digest,
+            status,
+            needed,
+        });
     }
     Ok(())
 }
