@@ -1,2 +1,53 @@
 //! Secured credentials: digest, Data Integrity proofs, Bitstring Status Lists.
+//!
+//! From the outside in: [`Credential::parse`] reads strict JSON and checks the form of W3C VC 2.0,
+//! VC 1.1 and Open Badges 3.0; [`verify_proofs`] checks each proof; [`check_status`] reads status
+//! lists that were handed over; [`sign`] makes proofs; [`digest()`] names a credential on the
+//! ledger.
+//!
+//! ```
+//! # let json = include_bytes!("../tests/fixtures/samples/01-valid-ob3-eddsa-rdfc-2022.json");
+//! use credlog_credential::{Credential, IssuerBinding, NoRegistry, Outcome, verify_proofs};
+//!
+//! let credential = Credential::parse(json)?;
+//! let report = verify_proofs(&credential, time::OffsetDateTime::now_utc(), &NoRegistry);
+//! assert_eq!(report.outcome(), Outcome::Valid);
+//! assert_eq!(report.issuer_binding(credential.issuer_id()), IssuerBinding::Bound);
+//! # Ok::<(), credlog_credential::CredentialError>(())
+//! ```
+//!
+//! What it refuses to do: no input or output (contexts are built in, keys come from a
+//! [`KeyResolver`], lists from the caller), no clock, no ledger. "The proof verifies" and "the
+//! issuer controls the key" are two answers, and what cannot be checked is
+//! [`Outcome::Unknown`], never valid.
 #![forbid(unsafe_code)]
+
+pub mod context;
+mod credential;
+mod digest;
+pub mod json;
+pub mod multikey;
+pub mod problem;
+mod proof;
+mod rdf;
+mod sign;
+pub mod status;
+mod suite;
+mod summary;
+mod timestamp;
+
+pub use credential::{Credential, CredentialError, DataModel, Validity};
+pub use digest::{Digest, DigestError, digest, digest_jws};
+pub use json::{JsonError, Limits};
+pub use multikey::{Multikey, MultikeyError};
+pub use proof::error::ProofError;
+pub use proof::method::{KeyResolver, KeySource, MethodKey, NoRegistry, ResolvedKey};
+pub use proof::report::{IssuerBinding, Outcome, ProofReport, ProofResult};
+pub use proof::{ASSERTION_METHOD, PROOFS_MAX, verify_document, verify_proofs};
+pub use sign::{ExistingProofs, SignError, SignOptions, sign};
+pub use status::check_status;
+pub use status::{
+    StatusEntry, StatusError, StatusListCredential, StatusResult, VerifiedStatusList,
+};
+pub use suite::Suite;
+pub use summary::Summary;

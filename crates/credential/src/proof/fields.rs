@@ -1,0 +1,138 @@
+//! The properties of one proof object (Data Integrity v1.0 section 2.1).
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use crate::credential::{is_url, one_or_many};
+use crate::proof::error::ProofError;
+use crate::proof::report::ProofResult;
+use crate::timestamp;
+
+/// Longest `proofValue` that is decoded; base58 takes time with the square of the length.
+const PROOF_VALUE_CHARS_MAX: usize = 1_000;
+
+/// A proof object whose form was checked.
+pub(crate) struct Fields<'a> {
+    object: &'a Map<String, Value>,
+    pub(crate) id: Option<&'a str>,
+    pub(crate) cryptosuite: &'a str,
+    pub(crate) verification_method: &'a str,
+    pub(crate) purpose: &'a str,
+    pub(crate) expires: Option<OffsetDateTime>,
+    pub(crate) previous: Vec<String>,
+    pub(crate) signature: Vec<u8>,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads a proof; every property that the specification requires must be there.
+    pub(crate) fn read(proof: &'a Value) -> Result<Self, ProofError> {
+        let object = proof
+            .as_object()
+            .ok_or(malformed("proof", "must be an object"))?;
+        let kind = text(object, "type")?.ok_or(malformed("type", "is missing"))?;
+        if kind != "DataIntegrityProof" {
+            return Err(ProofError::UnsupportedSuite {
+                cryptosuite: kind.to_owned(),
+            });
+        }
+        let cryptosuite = required(object, "cryptosuite")?;
+        let verification_method = required(object, "verificationMethod")?;
+        if !is_url(verification_method) {
+            return Err(malformed("verificationMethod", "must be a URL"));
+        }
+        time(object, "created")?;
+        Ok(Self {
+            object,
+            id: text(object, "id")?,
+            cryptosuite,
+            verification_method,
+            purpose: required(object, "proofPurpose")?,
+            expires: time(object, "expires")?,
+            previous: previous(object)?,
+            signature: signature(required(object, "proofValue")?)?,
+        })
+    }
+
+    /// Everything but the signature itself.
+    pub(crate) fn options(&self) -> Map<String, Value> {
+        let mut options = self.object.clone();
+        options.remove("proofValue");
+        options
+    }
+}
+
+/// What is readable of a proof, for the report.
+pub(super) fn claims(proof: &Value) -> ProofResult {
+    let text = |name: &str| proof.get(name).and_then(Value::as_str).map(str::to_owned);
+    ProofResult {
+        id: text("id"),
+        cryptosuite: text("cryptosuite"),
+        verification_method: text("verificationMethod"),
+        purpose: text("proofPurpose"),
+        created: text("created").and_then(|created| timestamp::parse(&created)),
+        key: None,
+        result: Ok(()),
+    }
+}
+
+fn malformed(property: &'static str, reason: &'static str) -> ProofError {
+    ProofError::Malformed { property, reason }
+}
+
+fn text<'a>(
+    object: &'a Map<String, Value>,
+    property: &'static str,
+) -> Result<Option<&'a str>, ProofError> {
+    match object.get(property) {
+        None => Ok(None),
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+        Some(_) => Err(malformed(property, "must be one non-empty string")),
+    }
+}
+
+fn required<'a>(
+    object: &'a Map<String, Value>,
+    property: &'static str,
+) -> Result<&'a str, ProofError> {
+    text(object, property)?.ok_or(malformed(property, "is missing"))
+}
+
+fn time(
+    object: &Map<String, Value>,
+    property: &'static str,
+) -> Result<Option<OffsetDateTime>, ProofError> {
+    match text(object, property)?.map(timestamp::parse) {
+        None => Ok(None),
+        Some(Some(time)) => Ok(Some(time)),
+        Some(None) => Err(malformed(
+            property,
+            "must be a time like 2026-11-21T10:00:00Z",
+        )),
+    }
+}
+
+fn previous(object: &Map<String, Value>) -> Result<Vec<String>, ProofError> {
+    let named = one_or_many(object.get("previousProof"));
+    let ids: Option<Vec<_>> = named
+        .iter()
+        .map(|id| id.as_str().map(str::to_owned))
+        .collect();
+    let ids = ids.ok_or(malformed("previousProof", "must hold ids of proofs only"))?;
+    if ids.len() > super::PROOFS_MAX {
+        return Err(malformed("previousProof", "names too many proofs"));
+    }
+    Ok(ids)
+}
+
+fn signature(value: &str) -> Result<Vec<u8>, ProofError> {
+    if value.len() > PROOF_VALUE_CHARS_MAX {
+        return Err(malformed("proofValue", "is too long"));
+    }
+    value
+        .strip_prefix('z')
+        .and_then(|digits| bs58::decode(digits).into_vec().ok())
+        .ok_or(malformed(
+            "proofValue",
+            "must be \"z\" and base58btc characters",
+        ))
+}

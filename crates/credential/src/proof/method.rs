@@ -1,0 +1,172 @@
+//! From a verification method to a public key, and to who is known to control it.
+
+use crate::multikey::{self, Multikey};
+use crate::proof::error::ProofError;
+
+/// A key that a registry knows for a verification method.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedKey {
+    /// The identifier (DID or URL) that controls the key, as the registry knows it.
+    pub controller: String,
+    /// The public key as Multikey text.
+    pub multikey: String,
+}
+
+/// Where keys come from besides the verification method itself, for instance a ledger's registry.
+///
+/// It is asked first, for every verification method. A closure
+/// `Fn(&str) -> Option<ResolvedKey>` is one.
+pub trait KeyResolver {
+    /// The key of a verification method (its full URL as the proof names it), if it is known.
+    fn resolve(&self, verification_method: &str) -> Option<ResolvedKey>;
+}
+
+impl<F: Fn(&str) -> Option<ResolvedKey>> KeyResolver for F {
+    fn resolve(&self, verification_method: &str) -> Option<ResolvedKey> {
+        self(verification_method)
+    }
+}
+
+/// Knows no keys: only verification methods that carry their key can be resolved.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoRegistry;
+
+impl KeyResolver for NoRegistry {
+    fn resolve(&self, _verification_method: &str) -> Option<ResolvedKey> {
+        None
+    }
+}
+
+/// Who vouches for a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeySource {
+    /// The [`KeyResolver`].
+    Registry,
+    /// The DID is the key (did:key).
+    DidKey,
+    /// The fragment of a URL holds the key; anyone can write such a URL, so no controller is known.
+    UrlFragment,
+}
+
+/// The key of a verification method.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MethodKey {
+    /// The public key as Multikey text.
+    pub multikey: String,
+    /// Who controls the key; `None` when nobody vouches for that.
+    pub controller: Option<String>,
+    /// Who vouches for it.
+    pub source: KeySource,
+}
+
+/// Finds the key of a verification method: the registry first, then the method itself.
+pub(crate) fn resolve(
+    verification_method: &str,
+    registry: &dyn KeyResolver,
+) -> Result<(MethodKey, Multikey), ProofError> {
+    let method = match registry.resolve(verification_method) {
+        Some(ResolvedKey {
+            controller,
+            multikey,
+        }) => MethodKey {
+            multikey,
+            controller: Some(controller),
+            source: KeySource::Registry,
+        },
+        None => self_contained(verification_method)?,
+    };
+    let key = multikey::decode(&method.multikey)?;
+    Ok((method, key))
+}
+
+fn self_contained(verification_method: &str) -> Result<MethodKey, ProofError> {
+    let (base, fragment) = match verification_method.split_once('#') {
+        Some((base, fragment)) => (base, Some(fragment)),
+        None => (verification_method, None),
+    };
+    if let Some(multikey) = base.strip_prefix("did:key:") {
+        // `did:key:A#B` must not let key B speak for A.
+        if fragment.is_some_and(|fragment| fragment != multikey) {
+            return Err(ProofError::Malformed {
+                property: "verificationMethod",
+                reason: "is a did:key whose fragment names another key",
+            });
+        }
+        return Ok(MethodKey {
+            multikey: multikey.to_owned(),
+            controller: Some(base.to_owned()),
+            source: KeySource::DidKey,
+        });
+    }
+    match fragment {
+        Some(multikey) if base.starts_with("https://") && multikey.starts_with('z') => {
+            Ok(MethodKey {
+                multikey: multikey.to_owned(),
+                controller: None,
+                source: KeySource::UrlFragment,
+            })
+        }
+        _ => Err(ProofError::UnresolvableMethod {
+            verification_method: verification_method.to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2";
+    const OTHER: &str = "z6MktgKTsu1QhX6QPbyqG6geXdw6FQCZBPq7uQpieWbiQiG7";
+
+    #[test]
+    fn did_key_with_and_without_fragment() {
+        let did = format!("did:key:{KEY}");
+        for method in [did.clone(), format!("{did}#{KEY}")] {
+            let (method, _) = resolve(&method, &NoRegistry).unwrap();
+            assert_eq!(method.controller.as_deref(), Some(did.as_str()));
+            assert_eq!(method.multikey, KEY);
+        }
+    }
+
+    #[test]
+    fn a_foreign_fragment_does_not_speak_for_a_did_key() {
+        let method = format!("did:key:{KEY}#{OTHER}");
+        let refused = resolve(&method, &NoRegistry);
+        assert!(
+            matches!(refused, Err(ProofError::Malformed { .. })),
+            "{refused:?}"
+        );
+    }
+
+    #[test]
+    fn a_url_that_carries_a_key_has_no_known_controller() {
+        let method = format!("https://university-a.example/issuers/1#{KEY}");
+        let (method, _) = resolve(&method, &NoRegistry).unwrap();
+        assert_eq!(method.controller, None);
+        assert_eq!(method.source, KeySource::UrlFragment);
+        assert!(matches!(
+            resolve("did:web:university-a.example#key-1", &NoRegistry),
+            Err(ProofError::UnresolvableMethod { .. })
+        ));
+    }
+
+    #[test]
+    fn the_registry_is_asked_first() {
+        let registry = |_: &str| {
+            Some(ResolvedKey {
+                controller: "did:web:university-a.example".into(),
+                multikey: OTHER.into(),
+            })
+        };
+        for method in [
+            "did:web:university-a.example#key-1",
+            &format!("did:key:{KEY}"),
+        ] {
+            let (method, _) = resolve(method, &registry).unwrap();
+            assert_eq!(method.source, KeySource::Registry);
+            assert_eq!(method.multikey, OTHER);
+        }
+    }
+}

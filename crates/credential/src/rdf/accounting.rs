@@ -1,0 +1,186 @@
+//! How many statements a document must give, read from its JSON alone.
+//!
+//! Of a node object, each `type` is one statement and each value of each other member is one
+//! statement: a scalar, a value object, or the link to an inner node. `id` names the node and is
+//! none; `null` is "absent" in JSON-LD. Contexts only rename, as [`super::inline`] sees to.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value};
+
+use super::RdfError;
+use super::inline::Contexts;
+use crate::context;
+
+/// Objects of one document at most; each may load type-scoped contexts.
+const OBJECTS_MAX: usize = 1_000;
+
+/// What a document says, counted.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Account {
+    /// Statements that the quads must hold, those of JSON literals included.
+    pub(super) statements: usize,
+    /// Values that are kept whole as JSON (`@type: @json` in a context).
+    pub(super) json_literals: usize,
+    /// Texts that JSON-LD keeps only as literals, with their number: `_:b0` as an identifier is a
+    /// label that canonicalisation replaces, `@word` is dropped.
+    pub(super) literal_only: HashMap<String, usize>,
+}
+
+/// Terms that some built-in context reads as whole JSON values.
+static JSON_TERMS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let mut terms = BTreeSet::new();
+    for context in context::BUILT_IN {
+        if let Ok(document) = serde_json::from_slice(context.document) {
+            collect_json_terms(&document, &mut terms);
+        }
+    }
+    terms
+});
+
+fn collect_json_terms(value: &Value, terms: &mut BTreeSet<String>) {
+    let Some(object) = value.as_object() else {
+        return;
+    };
+    for (term, definition) in object {
+        if definition.get("@type").and_then(Value::as_str) == Some("@json") {
+            terms.insert(term.clone());
+        }
+        collect_json_terms(definition, terms);
+    }
+}
+
+/// The document as a JSON-LD processor should read it, and its account.
+pub(crate) fn account(document: &Value) -> Result<(Value, Account), RdfError> {
+    let mut walk = Walk::default();
+    let object = document.as_object().ok_or(RdfError::Invalid {
+        reason: "the document is no object".into(),
+    })?;
+    let prepared = walk.node(object)?;
+    Ok((Value::Object(prepared), walk.account))
+}
+
+#[derive(Default)]
+struct Walk {
+    account: Account,
+    contexts: Contexts,
+    objects: usize,
+}
+
+impl Walk {
+    fn node(&mut self, object: &Map<String, Value>) -> Result<Map<String, Value>, RdfError> {
+        self.objects += 1;
+        if self.objects > OBJECTS_MAX {
+            let reason = format!("more than {OBJECTS_MAX} objects");
+            return Err(RdfError::TooComplex { reason });
+        }
+        let mut prepared = Map::new();
+        for (name, value) in object {
+            let value = match name.as_str() {
+                "@context" => Value::Array(self.contexts.flatten(value)?),
+                "id" | "@id" => self.identifier(value)?,
+                "type" | "@type" => self.types(value)?,
+                keyword if keyword.starts_with('@') => {
+                    return Err(RdfError::Unsupported {
+                        feature: keyword.to_owned(),
+                    });
+                }
+                term if JSON_TERMS.contains(term) => self.json(value),
+                _ => self.value(value)?,
+            };
+            prepared.insert(name.clone(), value);
+        }
+        Ok(prepared)
+    }
+
+    fn identifier(&mut self, value: &Value) -> Result<Value, RdfError> {
+        match value {
+            Value::String(id) => {
+                self.note_text(id);
+                Ok(value.clone())
+            }
+            _ => Err(RdfError::Invalid {
+                reason: "an id is one string".into(),
+            }),
+        }
+    }
+
+    fn types(&mut self, value: &Value) -> Result<Value, RdfError> {
+        for name in crate::credential::one_or_many(Some(value)) {
+            let name = name.as_str();
+            let name = name.ok_or(RdfError::Invalid {
+                reason: "a type is a string".into(),
+            })?;
+            self.account.statements += 1;
+            self.note_text(name);
+        }
+        Ok(value.clone())
+    }
+
+    /// A JSON literal; each item of an array is one.
+    fn json(&mut self, value: &Value) -> Value {
+        // JSON-LD 1.1 API section 5.1.2 step 7: a term of type @json takes its value whole.
+        self.account.statements += 1;
+        self.account.json_literals += 1;
+        value.clone()
+    }
+
+    fn value(&mut self, value: &Value) -> Result<Value, RdfError> {
+        match value {
+            Value::Null => Ok(Value::Null),
+            Value::Bool(_) | Value::Number(_) => {
+                self.account.statements += 1;
+                Ok(value.clone())
+            }
+            Value::String(text) => {
+                self.account.statements += 1;
+                self.note_text(text);
+                Ok(value.clone())
+            }
+            Value::Array(items) => {
+                let items: Result<Vec<_>, _> = items.iter().map(|item| self.value(item)).collect();
+                Ok(Value::Array(items?))
+            }
+            Value::Object(object) if object.contains_key("@value") => {
+                self.value_object(object)?;
+                Ok(value.clone())
+            }
+            Value::Object(object) => {
+                self.account.statements += 1;
+                Ok(Value::Object(self.node(object)?))
+            }
+        }
+    }
+
+    /// `{"@value": …, "@type": …, "@language": …}`: one literal.
+    fn value_object(&mut self, object: &Map<String, Value>) -> Result<(), RdfError> {
+        let known = ["@value", "@type", "@language"];
+        if let Some(name) = object.keys().find(|name| !known.contains(&name.as_str())) {
+            let lost = format!("{name:?} beside @value has no form in RDF");
+            return Err(RdfError::DataLoss { lost });
+        }
+        if object["@value"].is_array() || object["@value"].is_object() {
+            return Err(RdfError::Unsupported {
+                feature: "a JSON literal written in place".into(),
+            });
+        }
+        if !object["@value"].is_null() {
+            self.account.statements += 1;
+        }
+        Ok(())
+    }
+
+    fn note_text(&mut self, text: &str) {
+        let keyword_form = text
+            .strip_prefix('@')
+            .is_some_and(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphabetic()));
+        if keyword_form || text.starts_with("_:") {
+            *self
+                .account
+                .literal_only
+                .entry(text.to_owned())
+                .or_default() += 1;
+        }
+    }
+}

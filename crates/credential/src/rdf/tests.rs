@@ -1,0 +1,311 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+const OB: &str = "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json";
+
+fn credential() -> Value {
+    json!({
+        "@context": [context::CREDENTIALS_V2, OB],
+        "id": "urn:uuid:7b0d6c1e-5b5e-4c58-9a3b-0f6f2a4d9a01",
+        "type": ["VerifiableCredential", "OpenBadgeCredential"],
+        "name": "Applied Statistics",
+        "issuer": {"id": "did:example:a", "type": ["Profile"], "name": "University A"},
+        "validFrom": "2026-11-01T00:00:00Z",
+        "credentialSubject": {
+            "id": "did:example:b",
+            "type": ["AchievementSubject"],
+            "achievement": {
+                "id": "https://university-a.example/1",
+                "type": ["Achievement"],
+                "name": "Applied Statistics",
+                "description": "_:a text that looks like a label",
+                "criteria": {"narrative": "@everyone: pass the test"},
+                "creditsAvailable": 5.5,
+                "tag": ["statistics", "mathematics"],
+            }
+        }
+    })
+}
+
+fn lost(document: &Value) -> String {
+    match canonical_nquads(document) {
+        Err(RdfError::DataLoss { lost }) => lost,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn achievement(document: &mut Value) -> &mut Value {
+    &mut document["credentialSubject"]["achievement"]
+}
+
+/// Quads as sorted text with the generated blank node labels taken out.
+fn shape(quads: &[Quad]) -> Vec<String> {
+    let term = |text: String| {
+        if text.starts_with("_:") {
+            "_:".to_owned()
+        } else {
+            text
+        }
+    };
+    let mut shape: Vec<_> = quads
+        .iter()
+        .map(|quad| {
+            let terms = [
+                quad.subject.to_string(),
+                quad.predicate.to_string(),
+                quad.object.to_string(),
+                quad.graph_name.to_string(),
+            ];
+            terms.map(term).join(" ")
+        })
+        .collect();
+    shape.sort();
+    shape
+}
+
+#[test]
+fn a_document_without_undefined_terms_gives_the_same_quads_without_the_sentinel() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/");
+    let files = [
+        "samples/01-valid-ob3-eddsa-rdfc-2022.json",
+        "samples/02-valid-vc2-eddsa-jcs-2022.json",
+        "samples/03-valid-ob3-eddsa-jcs-2022.json",
+        "samples/status-list-revocation.json",
+        "vectors/w3c-vc-di-eddsa/proof-set-chain/signedProofChain2.json",
+        "vectors/w3c-vc-di-eddsa/proof-set-chain/signedProofSet2.json",
+    ];
+    let documents = files.map(|file| {
+        serde_json::from_slice::<Value>(&std::fs::read(format!("{folder}{file}")).unwrap()).unwrap()
+    });
+    for document in documents.into_iter().chain([credential()]) {
+        let (plain, _) = accounting::account(&document).unwrap();
+        let with_sentinel = lossless_quads(&document).unwrap();
+        let without = quads(&plain).unwrap();
+        assert_eq!(shape(&with_sentinel), shape(&without));
+        assert_eq!(
+            canon::canonicalize(&with_sentinel),
+            canon::canonicalize(&without)
+        );
+    }
+}
+
+#[test]
+fn an_undefined_term_is_named_wherever_it_stands() {
+    for place in [
+        json!({"added": "x"}),
+        json!({"added": {"name": "x"}}),
+        json!({"added": ["x", "y"]}),
+        json!({"type": ["Achievement", "added"]}),
+        json!({"alignment": [{"type": ["Alignment"], "added": 1}]}),
+        json!({"criteria": {"narrative": {"@value": "x", "@type": "added"}}}),
+    ] {
+        let mut document = credential();
+        for (name, value) in place.as_object().unwrap() {
+            achievement(&mut document)[name] = value.clone();
+        }
+        assert!(lost(&document).contains("\"added\""), "{place}");
+    }
+}
+
+/// The sentinel cannot see these: the JSON-LD processor drops them without a trace.
+#[test]
+fn whatever_is_dropped_silently_is_missed_in_the_account() {
+    for (name, value) in [
+        ("two words", json!("x")),
+        ("<tag>", json!({"name": "x"})),
+        ("type", json!(["Achievement", "two words"])),
+        ("id", json!("relative/path")),
+        ("id", json!("urn:x:with space")),
+        ("image", json!({"id": "image.png", "type": "Image"})),
+    ] {
+        let mut document = credential();
+        achievement(&mut document)[name] = value.clone();
+        assert!(
+            lost(&document).contains("covered by the signature"),
+            "{name}: {value}"
+        );
+    }
+}
+
+#[test]
+fn identifiers_that_would_be_replaced_or_dropped_are_refused() {
+    for id in ["_:b0", "@someone"] {
+        let mut document = credential();
+        document["credentialSubject"]["id"] = json!(id);
+        assert!(lost(&document).contains(id), "{id}");
+    }
+}
+
+#[test]
+fn contexts_that_switch_the_vocabulary_off_do_not_hide_terms() {
+    // `verifiableCredential` nullifies all contexts for what is inside of it.
+    let mut document = credential();
+    document["evidence"] = json!({
+        "type": "VerifiablePresentation",
+        "verifiableCredential": {"https://a.example/x": "kept", "dropped": "x"},
+    });
+    assert!(lost(&document).contains("covered by the signature"));
+}
+
+#[test]
+fn unknown_contexts_and_exotic_features_cannot_be_checked() {
+    let mut document = credential();
+    document["@context"] = json!([context::CREDENTIALS_V2, "https://unknown.example/v9"]);
+    let unknown = RdfError::UnknownContext {
+        url: "https://unknown.example/v9".into(),
+    };
+    assert_eq!(canonical_nquads(&document), Err(unknown.clone()));
+    let mut document = credential();
+    achievement(&mut document)["@context"] = json!("https://unknown.example/v9");
+    assert_eq!(canonical_nquads(&document), Err(unknown));
+
+    for (name, value) in [
+        ("@graph", json!([])),
+        ("@reverse", json!({})),
+        ("@index", json!("x")),
+    ] {
+        let mut document = credential();
+        achievement(&mut document)[name] = value;
+        let refused = canonical_nquads(&document);
+        assert!(
+            matches!(refused, Err(RdfError::Unsupported { .. })),
+            "{refused:?}"
+        );
+    }
+    for inline in [
+        json!({"@vocab": null}),
+        json!({"@base": "https://a.example/"}),
+        json!({"x": "@id"}),
+        json!({"id": "https://a.example/id"}),
+        json!({"name": null}),
+        json!({"x": {"@id": "https://a.example/x", "@container": "@language"}}),
+        json!({"x": {"@id": "https://a.example/x", "@type": "@json"}}),
+        json!({"x": {"@reverse": "https://a.example/x"}}),
+        json!(null),
+    ] {
+        let mut document = credential();
+        document["@context"]
+            .as_array_mut()
+            .unwrap()
+            .push(inline.clone());
+        let refused = canonical_nquads(&document);
+        assert!(
+            matches!(refused, Err(RdfError::Unsupported { .. })),
+            "{inline}: {refused:?}"
+        );
+    }
+}
+
+#[test]
+fn a_plain_vocabulary_in_the_document_counts_also_when_it_is_wrapped_once_more() {
+    let terms = json!({"score": {"@id": "https://a.example/score"}});
+    let mut canonical = Vec::new();
+    for inline in [
+        terms.clone(),
+        json!({ "@context": terms }),
+        json!({"@context": [terms]}),
+    ] {
+        let mut document = credential();
+        document["@context"].as_array_mut().unwrap().push(inline);
+        achievement(&mut document)["score"] = json!(95);
+        let nquads = canonical_nquads(&document).unwrap();
+        assert!(
+            nquads.contains("<https://a.example/score> \"95\""),
+            "{nquads}"
+        );
+        canonical.push(nquads);
+    }
+    assert!(canonical.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn contexts_with_their_own_vocabulary_are_legal() {
+    for url in [
+        "https://www.w3.org/ns/credentials/examples/v2",
+        "https://www.w3.org/ns/credentials/undefined-terms/v2",
+    ] {
+        let mut document = credential();
+        document["@context"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!(url));
+        document["credentialSubject"]["alumniOf"] = json!("The School of Examples");
+        assert!(canonical_nquads(&document).unwrap().contains("alumniOf"));
+    }
+}
+
+#[test]
+fn ordered_lists_and_json_literals_are_counted_whole() {
+    for values in [json!([]), json!(["one"]), json!(["one", "two", "one"])] {
+        let mut document = credential();
+        achievement(&mut document)["resultDescription"] = json!([{
+            "id": "urn:uuid:5",
+            "type": ["ResultDescription"],
+            "name": "Level",
+            "resultType": "Status",
+            "allowedValue": values,
+        }]);
+        assert!(
+            canonical_nquads(&document).is_ok(),
+            "{:?}",
+            canonical_nquads(&document)
+        );
+        achievement(&mut document)["resultDescription"][0]["two words"] = json!("x");
+        assert!(lost(&document).contains("covered"));
+    }
+    let document = json!({
+        "@context": [context::CREDENTIALS_V2],
+        "id": "urn:x:1",
+        "type": "JsonSchema",
+        "jsonSchema": {"any thing": [1, {"@odd": null}]},
+    });
+    assert!(canonical_nquads(&document).unwrap().contains("any thing"));
+}
+
+#[test]
+fn doubles_have_sixteen_significant_digits() {
+    // JSON-LD 1.1 API section 8.6: as JavaScript's toExponential(15), without trailing zeros.
+    for (number, literal) in [
+        ("5.5", "\"5.5E0\""),
+        ("0.1", "\"1.0E-1\""),
+        ("0.30000000000000004", "\"3.0E-1\""),
+        ("3.141592653589793", "\"3.141592653589793E0\""),
+        ("95.0", "\"95\""),
+        ("1e-7", "\"1.0E-7\""),
+    ] {
+        let mut document = credential();
+        achievement(&mut document)["creditsAvailable"] = serde_json::from_str(number).unwrap();
+        let nquads = canonical_nquads(&document).unwrap();
+        assert!(nquads.contains(literal), "{number}: {nquads}");
+    }
+}
+
+#[test]
+fn symmetric_and_large_documents_are_refused_in_bounded_time() {
+    let leaf = json!([{}, {}, {}, {}, {}, {}, {}, {}, {}, {}]);
+    let branch = json!({ "https://a.example/part": leaf });
+    let mut document = credential();
+    document["evidence"] = json!([branch, branch]);
+    let refused = canonical_nquads(&document);
+    assert!(
+        matches!(refused, Err(RdfError::TooComplex { .. })),
+        "{refused:?}"
+    );
+
+    let mut document = credential();
+    document["evidence"] = (0..2_000).map(|i| json!({"name": i.to_string()})).collect();
+    let refused = canonical_nquads(&document);
+    assert!(
+        matches!(refused, Err(RdfError::TooComplex { .. })),
+        "{refused:?}"
+    );
+
+    let mut document = credential();
+    document["@context"] = json!(vec![context::CREDENTIALS_V2; 1_000]);
+    let refused = canonical_nquads(&document);
+    assert!(
+        matches!(refused, Err(RdfError::TooComplex { .. })),
+        "{refused:?}"
+    );
+}

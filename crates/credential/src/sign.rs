@@ -1,0 +1,228 @@
+//! Making Data Integrity proofs.
+
+use ed25519_dalek::SigningKey;
+use serde_json::{Map, Value, json};
+use thiserror::Error;
+use time::OffsetDateTime;
+
+use crate::credential::{Credential, CredentialError, is_url};
+use crate::multikey::encode_ed25519;
+use crate::problem;
+use crate::proof::error::ProofError;
+use crate::proof::method::{NoRegistry, resolve};
+use crate::proof::{ASSERTION_METHOD, PROOFS_MAX, signed_document};
+use crate::suite::{Suite, base58btc};
+use crate::timestamp;
+
+/// What to do with a credential that carries a proof already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExistingProofs {
+    /// Refuse it.
+    Refuse,
+    /// Keep its proofs and add one: a proof set, or a chain with
+    /// [`SignOptions::previous_proofs`].
+    Keep,
+}
+
+/// How to sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignOptions {
+    /// The cryptosuite.
+    pub suite: Suite,
+    /// The verification method by which verifiers find the key, a URL.
+    pub verification_method: String,
+    /// The proof's `created`; whole seconds.
+    pub created: OffsetDateTime,
+    /// The proof's `proofPurpose`; [`ASSERTION_METHOD`] for a credential.
+    pub proof_purpose: String,
+    /// The proof's `expires`; whole seconds.
+    pub expires: Option<OffsetDateTime>,
+    /// The proof's `id`, a URL, by which a later proof of a chain names it.
+    pub id: Option<String>,
+    /// The ids of proofs that this one also signs (`previousProof`).
+    pub previous_proofs: Vec<String>,
+    /// What to do with a credential that carries a proof already.
+    pub existing: ExistingProofs,
+}
+
+impl SignOptions {
+    /// A proof with purpose `assertionMethod`, without `id` or `expires`, on an unsigned
+    /// credential.
+    #[must_use]
+    pub fn new(
+        suite: Suite,
+        verification_method: impl Into<String>,
+        created: OffsetDateTime,
+    ) -> Self {
+        Self {
+            suite,
+            verification_method: verification_method.into(),
+            created,
+            proof_purpose: ASSERTION_METHOD.to_owned(),
+            expires: None,
+            id: None,
+            previous_proofs: Vec::new(),
+            existing: ExistingProofs::Refuse,
+        }
+    }
+}
+
+/// Why a credential was not signed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SignError {
+    /// It is not a credential.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// It carries a proof already.
+    #[error("the credential is signed already; sign an unsigned one, or ask to add a proof")]
+    AlreadySigned,
+    /// It carries as many proofs as verifiers check.
+    #[error("the credential carries {PROOFS_MAX} proofs already")]
+    TooManyProofs,
+    /// An option has the wrong form.
+    #[error("the option {option} {reason}")]
+    Option {
+        /// The option's name.
+        option: &'static str,
+        /// What is needed.
+        reason: &'static str,
+    },
+    /// The verification method carries another key than the one that signs.
+    #[error("the verification method names the key {named}, but the signing key is {signing}")]
+    KeyMismatch {
+        /// The method's key as Multikey text.
+        named: String,
+        /// The signing key's public key as Multikey text.
+        signing: String,
+    },
+    /// The document cannot be signed whole: undefined terms, unknown contexts, no valid JSON-LD.
+    #[error("the credential cannot be signed: {0}")]
+    Document(ProofError),
+}
+
+impl SignError {
+    /// The W3C problem identifier.
+    #[must_use]
+    pub fn problem_type(&self) -> &'static str {
+        match self {
+            Self::Credential(error) => error.problem_type(),
+            Self::Document(error) => error.problem_type(),
+            _ => problem::MALFORMED_VALUE_ERROR,
+        }
+    }
+}
+
+/// Signs a credential; the result is the credential with its new proof.
+///
+/// # Errors
+/// [`SignError`]; nothing that a verifier of this crate would refuse is signed.
+pub fn sign(unsigned: Value, key: &SigningKey, options: &SignOptions) -> Result<Value, SignError> {
+    let credential = Credential::from_json(unsigned)?;
+    check_options(key, options)?;
+    let proofs = credential.proofs().to_vec();
+    if !proofs.is_empty() && options.existing == ExistingProofs::Refuse {
+        return Err(SignError::AlreadySigned);
+    }
+    if proofs.len() >= PROOFS_MAX {
+        return Err(SignError::TooManyProofs);
+    }
+    if options
+        .id
+        .as_ref()
+        .is_some_and(|id| proofs.iter().any(|proof| proof["id"] == **id))
+    {
+        return Err(SignError::Option {
+            option: "id",
+            reason: "is another proof's id already",
+        });
+    }
+    let mut document = match credential.into_document() {
+        Value::Object(object) => object,
+        _ => return Err(CredentialError::NotAnObject.into()),
+    };
+    document.remove("proof");
+    let proof = proof(&document, &proofs, key, options).map_err(SignError::Document)?;
+    let secured = if proofs.is_empty() {
+        proof
+    } else {
+        Value::Array(proofs.into_iter().chain([proof]).collect())
+    };
+    document.insert("proof".into(), secured);
+    Ok(Value::Object(document))
+}
+
+fn check_options(key: &SigningKey, options: &SignOptions) -> Result<(), SignError> {
+    let wrong = |option, reason| SignError::Option { option, reason };
+    if !is_url(&options.verification_method) {
+        return Err(wrong("verification_method", "must be a URL"));
+    }
+    if options.id.as_deref().is_some_and(|id| !is_url(id)) {
+        return Err(wrong("id", "must be a URL"));
+    }
+    if options.proof_purpose.is_empty() {
+        return Err(wrong("proof_purpose", "must not be empty"));
+    }
+    if timestamp::format(options.created).is_none() {
+        return Err(wrong("created", "must lie in the years 0000 to 9999"));
+    }
+    if options
+        .expires
+        .is_some_and(|expires| timestamp::format(expires).is_none())
+    {
+        return Err(wrong("expires", "must lie in the years 0000 to 9999"));
+    }
+    let signing = encode_ed25519(key.verifying_key().as_bytes());
+    match resolve(&options.verification_method, &NoRegistry) {
+        Ok((method, _)) if method.multikey != signing => Err(SignError::KeyMismatch {
+            named: method.multikey,
+            signing,
+        }),
+        // A method that only a registry resolves is the caller's knowledge.
+        Ok(_) | Err(ProofError::UnresolvableMethod { .. }) => Ok(()),
+        Err(error) => Err(SignError::Document(error)),
+    }
+}
+
+fn proof(
+    unsecured: &Map<String, Value>,
+    proofs: &[Value],
+    key: &SigningKey,
+    options: &SignOptions,
+) -> Result<Value, ProofError> {
+    let suite = options.suite;
+    let document = signed_document(unsecured, proofs, &options.previous_proofs)?;
+    let mut proof = proof_options(options);
+    suite.complete_options(&document, &mut proof);
+    let options_hash = suite.options_hash(&document, &proof)?;
+    let document_hash = suite.document_hash(&document)?;
+    let signature = suite.sign(key, &[options_hash, document_hash].concat());
+    proof.insert("proofValue".into(), base58btc(&signature).into());
+    Ok(Value::Object(proof))
+}
+
+fn proof_options(options: &SignOptions) -> Map<String, Value> {
+    let mut proof = Map::new();
+    proof.insert("type".into(), "DataIntegrityProof".into());
+    proof.insert("cryptosuite".into(), options.suite.name().into());
+    proof.insert(
+        "verificationMethod".into(),
+        options.verification_method.clone().into(),
+    );
+    proof.insert("proofPurpose".into(), options.proof_purpose.clone().into());
+    if let Some(created) = timestamp::format(options.created) {
+        proof.insert("created".into(), created.into());
+    }
+    if let Some(expires) = options.expires.and_then(timestamp::format) {
+        proof.insert("expires".into(), expires.into());
+    }
+    if let Some(id) = &options.id {
+        proof.insert("id".into(), id.clone().into());
+    }
+    match options.previous_proofs.as_slice() {
+        [] => {}
+        [one] => drop(proof.insert("previousProof".into(), one.clone().into())),
+        many => drop(proof.insert("previousProof".into(), json!(many))),
+    }
+    proof
+}

@@ -1,0 +1,69 @@
+//! `eddsa-jcs-2022` (W3C Data Integrity EdDSA Cryptosuites v1.0 section 3.3).
+
+use ed25519_dalek::SigningKey;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::{Cryptosuite, ed25519};
+use crate::credential::one_or_many;
+use crate::json::jcs;
+use crate::multikey::Multikey;
+use crate::proof::error::ProofError;
+
+/// Ed25519 over the SHA-256 of canonical JSON.
+pub(super) struct EddsaJcs2022;
+
+impl Cryptosuite for EddsaJcs2022 {
+    fn name(&self) -> &'static str {
+        "eddsa-jcs-2022"
+    }
+
+    /// Section 3.3.2: the document may have got more contexts behind those of the proof.
+    fn match_contexts(
+        &self,
+        document: &mut Map<String, Value>,
+        options: &Map<String, Value>,
+    ) -> Result<(), ProofError> {
+        let Some(signed) = options.get("@context") else {
+            return Ok(());
+        };
+        if !one_or_many(document.get("@context")).starts_with(one_or_many(Some(signed))) {
+            return Err(ProofError::ContextMismatch);
+        }
+        document.insert("@context".into(), signed.clone());
+        Ok(())
+    }
+
+    fn complete_options(&self, document: &Map<String, Value>, options: &mut Map<String, Value>) {
+        if let Some(context) = document.get("@context") {
+            options.insert("@context".into(), context.clone());
+        }
+    }
+
+    fn options_hash(
+        &self,
+        _document: &Map<String, Value>,
+        options: &Map<String, Value>,
+    ) -> Result<[u8; 32], ProofError> {
+        Ok(hash(options))
+    }
+
+    fn document_hash(&self, document: &Map<String, Value>) -> Result<[u8; 32], ProofError> {
+        Ok(hash(document))
+    }
+
+    fn verify(&self, key: &Multikey, message: &[u8], signature: &[u8]) -> Result<(), ProofError> {
+        ed25519::verify(key, message, signature)
+    }
+
+    fn sign(&self, key: &SigningKey, message: &[u8]) -> Vec<u8> {
+        ed25519::sign(key, message)
+    }
+}
+
+fn hash(object: &Map<String, Value>) -> [u8; 32] {
+    Sha256::digest(jcs(&Value::Object(object.clone()))).into()
+}
+
+#[cfg(test)]
+mod tests;

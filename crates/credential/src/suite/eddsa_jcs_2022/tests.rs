@@ -1,0 +1,73 @@
+use serde_json::json;
+
+use super::*;
+use crate::suite::Suite;
+
+fn fixture(name: &str) -> Vec<u8> {
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/vectors/w3c-vc-di-eddsa/"
+    );
+    std::fs::read(format!("{folder}eddsa-jcs-2022/{name}")).unwrap()
+}
+
+fn object(name: &str) -> Map<String, Value> {
+    serde_json::from_slice(&fixture(name)).unwrap()
+}
+
+fn hex_text(name: &str) -> String {
+    String::from_utf8(fixture(name)).unwrap().trim().to_owned()
+}
+
+#[test]
+fn every_step_of_the_w3c_vector_comes_out_equal() {
+    let mut document = object("signedJCS.json");
+    document.remove("proof");
+    let options = object("proofConfigJCS.json");
+    assert_eq!(
+        jcs(&Value::Object(document.clone())),
+        fixture("canonDocJCS.txt")
+    );
+    assert_eq!(
+        jcs(&Value::Object(options.clone())),
+        fixture("proofCanonJCS.txt")
+    );
+    let suite = Suite::EDDSA_JCS_2022;
+    let document_hash = suite.document_hash(&document).unwrap();
+    let options_hash = suite.options_hash(&document, &options).unwrap();
+    assert_eq!(hex::encode(document_hash), hex_text("docHashJCS.txt"));
+    assert_eq!(hex::encode(options_hash), hex_text("proofHashJCS.txt"));
+    let message = [options_hash, document_hash].concat();
+    assert_eq!(hex::encode(message), hex_text("combinedHashJCS.txt"));
+}
+
+#[test]
+fn the_document_may_only_have_more_contexts_behind_those_of_the_proof() {
+    let signed = json!({"@context": ["https://a.example/", "https://b.example/"]});
+    let options = signed.as_object().unwrap();
+    let check = |context: Value| {
+        let mut document = Map::new();
+        document.insert("@context".into(), context);
+        EddsaJcs2022
+            .match_contexts(&mut document, options)
+            .map(|()| document)
+    };
+    let more = json!([
+        "https://a.example/",
+        "https://b.example/",
+        "https://c.example/"
+    ]);
+    assert_eq!(&check(more).unwrap(), options);
+    for context in [
+        json!(["https://a.example/"]),
+        json!("https://a.example/"),
+        json!(["https://b.example/", "https://a.example/"]),
+        json!([
+            "https://c.example/",
+            "https://a.example/",
+            "https://b.example/"
+        ]),
+    ] {
+        assert_eq!(check(context), Err(ProofError::ContextMismatch));
+    }
+}
