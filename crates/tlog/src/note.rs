@@ -400,6 +400,25 @@ mod tests {
     }
 
     #[test]
+    fn a_signature_under_another_name_or_id_is_not_the_keys() {
+        let a = signer("a", 1);
+        let line = a.sign("text\n").unwrap();
+        assert_eq!(line.verify(a.verifier_key(), "text\n"), Ok(None));
+        let renamed = NoteSignature {
+            name: "b".to_owned(),
+            ..line.clone()
+        };
+        let renumbered = NoteSignature {
+            key_id: KeyId([0; 4]),
+            ..line
+        };
+        for other in [renamed, renumbered] {
+            let result = other.verify(a.verifier_key(), "text\n");
+            assert!(matches!(result, Err(NoteError::BadSignature { .. })));
+        }
+    }
+
+    #[test]
     fn a_key_counts_once_with_its_newest_time() {
         let cosigner = CosignatureSigner::new("w", SigningKey::from_bytes(&[4; 32])).unwrap();
         let body = "o\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n";

@@ -182,6 +182,7 @@ pub struct TileMissing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::append::TileAppender;
     use crate::hash::{empty_root, leaf_hash};
 
     #[test]
@@ -205,6 +206,31 @@ mod tests {
             found: 1,
         };
         assert_eq!(root_at(&tiles, TreeSize(2)), Err(short));
+    }
+
+    /// Hands out every tile as wide as it is now, whatever was asked for, as a cache may.
+    struct Generous(MemoryTiles);
+
+    impl TileReader for Generous {
+        type Error = TileMissing;
+
+        fn hashes(&self, level: u8, tile: u64, _width: u16) -> Result<Vec<Hash>, TileMissing> {
+            self.0.hashes(level, tile, TILE_WIDTH)
+        }
+    }
+
+    #[test]
+    fn surplus_hashes_of_a_tile_are_ignored() {
+        let mut appender = TileAppender::new();
+        appender.append_many((0..300u32).map(|n| leaf_hash(&n.to_be_bytes())));
+        let mut tiles = MemoryTiles::default();
+        tiles.extend(appender.take_changed());
+        let generous = Generous(tiles.clone());
+        for size in (0..=300).map(TreeSize) {
+            assert_eq!(root_at(&generous, size), root_at(&tiles, size));
+            let opened = TileAppender::open(&generous, size);
+            assert_eq!(opened, TileAppender::open(&tiles, size));
+        }
     }
 
     #[test]

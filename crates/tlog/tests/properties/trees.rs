@@ -299,4 +299,7 @@ fn a_bad_proof_says_what_is_wrong() {
         verify(&proof[1..]),
         Err(ProofError::Length { expected, found })
     );
+    proof.push(root);
+    let found = proof.len();
+    assert_eq!(verify(&proof), Err(ProofError::Length { expected, found }));
 }
