@@ -1,0 +1,176 @@
+//! The decoders under test, each with inputs that it accepts.
+//!
+//! A target panics when a decoder's promise is broken (what decodes encodes to the same
+//! bytes); a decoder that panics by itself is found in the same way.
+
+use credlog_credential::json::{Limits, jcs, parse_strict};
+use credlog_credential::{Credential, NoRegistry, StatusListCredential, verify_proofs};
+use credlog_ledger::block::Block;
+use credlog_ledger::body::{Body, Reason, StatusChange};
+use credlog_ledger::genesis::Genesis;
+use credlog_ledger::ids::{Digest, LedgerId, UnixMillis};
+use credlog_ledger::key::PublicKey;
+use credlog_ledger::record::{AuthorId, EncodedRecord, Record};
+use credlog_ledger::seal::Seal;
+use credlog_tlog::{Checkpoint, Note, TilePath, VerifierKey, decode_bundle, encode_bundle};
+use ed25519_dalek::SigningKey;
+
+/// One decoder.
+pub(crate) struct Target {
+    pub(crate) name: &'static str,
+    pub(crate) seeds: Vec<Vec<u8>>,
+    pub(crate) run: fn(&[u8]),
+}
+
+const CREDENTIAL_RDFC: &[u8] = include_bytes!(
+    "../../../crates/credential/tests/fixtures/samples/01-valid-ob3-eddsa-rdfc-2022.json"
+);
+const CREDENTIAL_JCS: &[u8] = include_bytes!(
+    "../../../crates/credential/tests/fixtures/samples/03-valid-ob3-eddsa-jcs-2022.json"
+);
+const STATUS_LIST: &[u8] =
+    include_bytes!("../../../crates/credential/tests/fixtures/samples/status-list-revocation.json");
+const NOTE: &str = "ledger.example/log\n2\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n\
+    \u{2014} ledger.example/log AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAA==\n";
+
+/// Every target.
+pub(crate) fn all() -> anyhow::Result<Vec<Target>> {
+    let record = record()?;
+    let seal = seal();
+    let block = Block {
+        records: vec![EncodedRecord::decode(&record)?],
+        seal: seal.clone(),
+    };
+    Ok(vec![
+        target("record", vec![record.clone()], |bytes| {
+            if let Ok(record) = EncodedRecord::decode(bytes) {
+                assert_eq!(record.record().to_bytes().as_deref(), Ok(bytes));
+            }
+        }),
+        target("seal", vec![seal.leaf()?], |bytes| {
+            if let Ok(seal) = Seal::from_leaf(bytes) {
+                assert_eq!(seal.leaf().as_deref(), Ok(bytes));
+            }
+        }),
+        target("block", vec![block.to_bytes()?], |bytes| {
+            if let Ok(block) = Block::from_bytes(bytes) {
+                assert_eq!(block.to_bytes().as_deref(), Ok(bytes));
+            }
+        }),
+        target(
+            "genesis",
+            vec![br#"{"version":1,"origin":"a","time":1,"members":[]}"#.to_vec()],
+            |b| {
+                let _ = Genesis::parse(b);
+            },
+        ),
+        target(
+            "public key",
+            vec![b"z6MkrLuTEDM5hr4H9JVnhjoRxuXQmJ88ReNE6fpw9471PaAA".to_vec()],
+            |b| {
+                if let Ok(key) = String::from_utf8_lossy(b).parse::<PublicKey>() {
+                    let _ = key.check();
+                    assert!(!key.verifies(b, &[0; 64]));
+                }
+            },
+        ),
+        target("note", vec![NOTE.as_bytes().to_vec()], |bytes| {
+            if let Ok(note) = Note::parse(bytes) {
+                let _ = Checkpoint::parse(note.text());
+                let _ = note.verify(&[]);
+            }
+        }),
+        target(
+            "tile path",
+            vec![
+                b"tile/0/x001/x234/067.p/3".to_vec(),
+                b"tile/entries/000".to_vec(),
+            ],
+            |b| {
+                let text = String::from_utf8_lossy(b);
+                if let Ok(path) = text.parse::<TilePath>() {
+                    assert_eq!(path.to_string(), text);
+                }
+            },
+        ),
+        target(
+            "verifier key",
+            vec![b"log+00000000+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_vec()],
+            |b| {
+                let _ = String::from_utf8_lossy(b).parse::<VerifierKey>();
+            },
+        ),
+        target(
+            "entry bundle",
+            vec![encode_bundle(&[b"one".as_slice(), b"two"])?],
+            |bytes| {
+                if let Ok(entries) = decode_bundle(bytes) {
+                    assert_eq!(encode_bundle(&entries).as_deref(), Ok(bytes));
+                }
+            },
+        ),
+        target("JSON", vec![CREDENTIAL_JCS.to_vec()], |bytes| {
+            if let Ok(value) = parse_strict(bytes, Limits::default()) {
+                let canonical = jcs(&value);
+                let again = parse_strict(&canonical, Limits::default());
+                assert_eq!(again.map(|value| jcs(&value)), Ok(canonical));
+            }
+        }),
+        target(
+            "credential",
+            vec![CREDENTIAL_JCS.to_vec(), CREDENTIAL_RDFC.to_vec()],
+            |bytes| {
+                if let Ok(credential) = Credential::parse(bytes) {
+                    let at = time::OffsetDateTime::UNIX_EPOCH;
+                    let report = verify_proofs(&credential, at, &NoRegistry);
+                    let _ = (report.outcome(), credential.summary(), credential.digest());
+                }
+            },
+        ),
+        target("status list", vec![STATUS_LIST.to_vec()], |bytes| {
+            let _ = StatusListCredential::parse(bytes);
+        }),
+    ])
+}
+
+fn target(name: &'static str, seeds: Vec<Vec<u8>>, run: fn(&[u8])) -> Target {
+    Target { name, seeds, run }
+}
+
+fn record() -> anyhow::Result<Vec<u8>> {
+    let body = Body::Revoke(StatusChange {
+        issuer: "did:key:z6MkrLuTEDM5hr4H9JVnhjoRxuXQmJ88ReNE6fpw9471PaAA".parse()?,
+        digests: vec![Digest([1; 32]), Digest([2; 32])],
+        reason: Reason::Other,
+    });
+    let author = AuthorId::Member("university-a".parse()?);
+    let key = SigningKey::from_bytes(&[1; 32]);
+    let record = Record::sign(
+        LedgerId([0; 32]),
+        author,
+        [0; 16],
+        UnixMillis(1),
+        body,
+        &key,
+    )?;
+    Ok(record.to_bytes()?)
+}
+
+fn seal() -> Seal {
+    use credlog_ledger::ids::{Height, MemberId, Root, Round};
+    let proposer = MemberId::try_from("university-a".to_owned());
+    Seal {
+        version: 1,
+        height: Height(1),
+        time: UnixMillis(1),
+        round: Round(0),
+        proposer: proposer.unwrap_or_else(|_| unreachable!("a valid member id")),
+        record_count: 1,
+        status_root: Root([0; 32]),
+        status_lists: 0,
+        registry_root: Root([0; 32]),
+        registry_size: 0,
+        members_hash: Root([0; 32]),
+    }
+}
