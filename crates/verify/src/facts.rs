@@ -1,0 +1,466 @@
+//! Facts: what one committed state of the ledger says about one digest.
+
+use credlog_ledger::body::{Purposes, Reason, Scope};
+use credlog_ledger::entry::{Accreditation, IssuerEntry, IssuerKey};
+use credlog_ledger::ids::{
+    AchievementId, Digest, DisplayName, Height, IssuerId, IssuerNumber, KeyId, LeafIndex,
+    ListNumber, MemberId, RecordId, StatusIndex, UnixMillis, WebUrl,
+};
+use credlog_ledger::key::PublicKey;
+use credlog_ledger::record::AuthorId;
+use credlog_ledger::rows::{CredentialRow, Head, StatusChangeKind, StatusEvent};
+use credlog_ledger::state::{State, View, ViewError};
+use credlog_ledger::status::{Status, chunk_of};
+use serde::{Deserialize, Serialize};
+
+use crate::timestamp::Time;
+use crate::verdict::LedgerPoint;
+
+/// Issuers that may stand behind one digest in [`Facts`] when no issuer was asked for; all
+/// others are only counted.
+pub const MATCHES_MAX: usize = 16;
+
+/// What is asked of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The credential's digest.
+    pub digest: Digest,
+    /// The credential's issuer, if it is known: a check uses that issuer's match alone.
+    pub issuer: Option<IssuerId>,
+    /// The date asked about; `None` for now.
+    pub at: Option<UnixMillis>,
+    /// The clock of whoever answers; what is said for now is said for this moment, or for
+    /// the newest seal if that is later.
+    pub now: UnixMillis,
+}
+
+/// What the ledger says about one digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Facts {
+    /// The point of the log that answered.
+    pub ledger: LedgerPoint,
+    /// The digest.
+    pub digest: Digest,
+    /// The issuer asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<IssuerId>,
+    /// The date asked about; absent for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+    /// The moment as of which issuers are described: `at`, or the time of the answer.
+    pub moment: Time,
+    /// The issuers of the matches and the one asked for, as known at the moment; one that was
+    /// not registered then is missing.
+    pub issuers: Vec<IssuerFacts>,
+    /// Where the digest was issued: the match of the issuer asked for, or else the first
+    /// [`MATCHES_MAX`]. Later than `at` too, so that an answer can say so.
+    pub matches: Vec<Match>,
+    /// How many issuers issued this digest (rule R7: each may, once).
+    pub match_count: u64,
+}
+
+impl Facts {
+    /// An issuer as known at the moment.
+    pub fn issuer_facts(&self, id: &str) -> Option<&IssuerFacts> {
+        self.issuers.iter().find(|issuer| issuer.id.as_str() == id)
+    }
+
+    /// Whether the log reaches the date asked about.
+    pub fn reached(&self) -> bool {
+        self.at.is_none_or(|at| at <= self.ledger.as_of)
+    }
+}
+
+/// One issuance of the digest with all that happened to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Match {
+    /// Who issued it.
+    pub issuer: IssuerId,
+    /// The Issue record.
+    pub issuance: Issuance,
+    /// Changes of status up to the head of the log, oldest first.
+    pub history: Vec<StatusFact>,
+}
+
+/// An Issue record as it concerns one credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Issuance {
+    /// Id of the record.
+    pub record_id: RecordId,
+    /// Its place in the log.
+    pub leaf_index: LeafIndex,
+    /// Height of its block.
+    pub height: Height,
+    /// Time of its seal.
+    pub time: Time,
+    /// Status list.
+    pub list: ListNumber,
+    /// Position in it.
+    pub index: StatusIndex,
+    /// What it attests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub achievement: Option<AchievementId>,
+    /// Name of that achievement, if the issuer defined it on the ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub achievement_name: Option<DisplayName>,
+    /// Beginning of validity, if the record states one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<Time>,
+    /// End of validity, if the record states one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Time>,
+    /// The issuer's key that signed the record.
+    pub key: KeyId,
+    /// The accreditation that covered it, as it stood then.
+    pub accreditation: AccreditationFacts,
+}
+
+/// A change of status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusFact {
+    /// What happened.
+    pub change: StatusChangeKind,
+    /// The record that did it.
+    pub record_id: RecordId,
+    /// Its place in the log.
+    pub leaf_index: LeafIndex,
+    /// Height of its block.
+    pub height: Height,
+    /// Time of its seal.
+    pub time: Time,
+    /// Who signed it.
+    pub by: AuthorId,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// An issuer as the ledger knew it at a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IssuerFacts {
+    /// Its identifier.
+    pub id: IssuerId,
+    /// Its number: place in the registry tree.
+    pub number: IssuerNumber,
+    /// Its name.
+    pub name: DisplayName,
+    /// Its web site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<WebUrl>,
+    /// Every key it ever had, with its interval.
+    pub keys: Vec<KeyFacts>,
+    /// Its recovery key.
+    pub recovery: PublicKey,
+    /// Its accreditations, ended ones too.
+    pub accreditations: Vec<AccreditationFacts>,
+    /// A replacement of its keys by a member that has not taken effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_replacement: Option<PendingFacts>,
+}
+
+impl IssuerFacts {
+    /// Describes an entry as of `moment`.
+    pub fn new(number: IssuerNumber, entry: &IssuerEntry, moment: UnixMillis) -> Self {
+        let entry = entry.as_of(moment);
+        Self {
+            id: entry.id,
+            number,
+            name: entry.profile.name,
+            url: entry.profile.url,
+            keys: entry.keys.iter().map(KeyFacts::new).collect(),
+            recovery: entry.recovery,
+            accreditations: entry
+                .accreditations
+                .iter()
+                .map(AccreditationFacts::new)
+                .collect(),
+            pending_replacement: entry.pending.map(|pending| PendingFacts {
+                record_id: pending.record,
+                member: pending.member,
+                effective: pending.effective.into(),
+                add: pending.add.into_iter().map(|(key, _)| key).collect(),
+                retire: pending.retire,
+            }),
+        }
+    }
+
+    /// A key by its Multikey text.
+    pub fn key(&self, multikey: &str) -> Option<&KeyFacts> {
+        self.keys.iter().find(|key| key.key.to_string() == multikey)
+    }
+
+    /// A key by its identifier.
+    pub fn key_by_id(&self, id: &KeyId) -> Option<&KeyFacts> {
+        self.keys.iter().find(|key| key.id == *id)
+    }
+
+    /// The first accreditation in force at `time` that covers `achievement`.
+    pub fn covering(
+        &self,
+        time: Time,
+        achievement: Option<&AchievementId>,
+    ) -> Option<&AccreditationFacts> {
+        self.accreditations
+            .iter()
+            .find(|one| one.in_force_at(time) && one.scope.covers(achievement))
+    }
+}
+
+/// A key of an issuer with its interval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyFacts {
+    /// Its identifier.
+    pub id: KeyId,
+    /// The public key, a Multikey.
+    pub key: PublicKey,
+    /// What it may sign.
+    pub purposes: Purposes,
+    /// Active from this time on.
+    pub since: Time,
+    /// Not active from this time on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired: Option<Time>,
+    /// In other hands from this time on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compromised_since: Option<Time>,
+}
+
+impl KeyFacts {
+    fn new(key: &IssuerKey) -> Self {
+        Self {
+            id: key.key.id(),
+            key: key.key.clone(),
+            purposes: key.purposes,
+            since: key.since.into(),
+            retired: key.retired.map(Time::from),
+            compromised_since: key.compromised_since.map(Time::from),
+        }
+    }
+
+    /// Whether the key is active at `time`.
+    pub fn active_at(&self, time: Time) -> bool {
+        self.since <= time && self.retired.is_none_or(|retired| time < retired)
+    }
+}
+
+/// A member lets an issuer award what the scope covers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccreditationFacts {
+    /// Who accredits.
+    pub member: MemberId,
+    /// What it covers.
+    pub scope: Scope,
+    /// In force from this time on.
+    pub since: Time,
+    /// Not in force from this time on, as granted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// Not in force from this time on, as withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn_from: Option<Time>,
+    /// Why it was withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawal_reason: Option<Reason>,
+    /// The record that granted it.
+    pub granted_by: RecordId,
+}
+
+impl AccreditationFacts {
+    fn new(one: &Accreditation) -> Self {
+        Self {
+            member: one.member.clone(),
+            scope: one.scope.clone(),
+            since: one.since.into(),
+            until: one.until.map(Time::from),
+            withdrawn_from: one.withdrawn.map(|withdrawal| withdrawal.from.into()),
+            withdrawal_reason: one.withdrawn.map(|withdrawal| withdrawal.reason),
+            granted_by: one.granted_by,
+        }
+    }
+
+    /// The time from which it is not in force, if there is one.
+    pub fn end(&self) -> Option<Time> {
+        self.until.into_iter().chain(self.withdrawn_from).min()
+    }
+
+    /// Whether it is in force at `time`.
+    pub fn in_force_at(&self, time: Time) -> bool {
+        self.since <= time && self.end().is_none_or(|end| time < end)
+    }
+}
+
+/// A replacement of an issuer's keys that has not taken effect (rule R5).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingFacts {
+    /// The record.
+    pub record_id: RecordId,
+    /// The member that asked for it.
+    pub member: MemberId,
+    /// When it takes effect.
+    pub effective: Time,
+    /// Keys that come.
+    pub add: Vec<PublicKey>,
+    /// Keys that go.
+    pub retire: Vec<KeyId>,
+}
+
+/// Gathers the facts about one digest.
+///
+/// # Errors
+/// [`ViewError`] if the state cannot be read or contradicts itself: then there is no answer,
+/// rather than one that might be wrong.
+pub fn gather(view: &dyn View, question: &Question) -> Result<Facts, ViewError> {
+    let state = State(view);
+    let head = state.head()?;
+    let ledger = state.ledger()?;
+    let reader = Reader::new(state, &head, question)?;
+    let found = state.credentials(&question.digest)?;
+    let match_count = found.len() as u64;
+    let mut facts = Facts {
+        ledger: LedgerPoint {
+            origin: ledger.origin,
+            id: ledger.id,
+            height: head.height,
+            size: head.size,
+            as_of: head.time.into(),
+        },
+        digest: question.digest,
+        issuer: question.issuer.clone(),
+        at: question.at.map(Time::from),
+        moment: reader.moment.into(),
+        issuers: Vec::new(),
+        matches: Vec::new(),
+        match_count,
+    };
+    let asked = match &question.issuer {
+        None => None,
+        Some(id) => {
+            let number = state.issuer_number(id)?;
+            if let Some(number) = number {
+                facts.issuers.extend(reader.issuer(number)?);
+            }
+            Some(number)
+        }
+    };
+    let wanted = found
+        .into_iter()
+        .filter(|(number, _)| asked.is_none_or(|asked| asked == Some(*number)))
+        .take(MATCHES_MAX);
+    for (number, row) in wanted {
+        if asked.is_none() {
+            facts.issuers.extend(reader.issuer(number)?);
+        }
+        facts.matches.push(reader.one_match(number, &row)?);
+    }
+    Ok(facts)
+}
+
+/// Reads a state as of a moment.
+struct Reader<'v> {
+    state: State<'v>,
+    /// Newest block that counts: the one at the date asked about, or the head.
+    height: Height,
+    moment: UnixMillis,
+}
+
+impl<'v> Reader<'v> {
+    fn new(state: State<'v>, head: &Head, question: &Question) -> Result<Self, ViewError> {
+        let height = match question.at {
+            Some(at) => state
+                .seal_not_after(at)?
+                .map_or(Height(0), |seal| seal.height),
+            None => head.height,
+        };
+        Ok(Self {
+            state,
+            height,
+            moment: question.at.unwrap_or(question.now.max(head.time)),
+        })
+    }
+
+    fn issuer(&self, number: IssuerNumber) -> Result<Option<IssuerFacts>, ViewError> {
+        let entry = self.state.issuer_at(number, self.height)?;
+        Ok(entry.map(|entry| IssuerFacts::new(number, &entry, self.moment)))
+    }
+
+    fn one_match(&self, number: IssuerNumber, row: &CredentialRow) -> Result<Match, ViewError> {
+        let state = self.state;
+        let missing = |what: &str| ViewError(format!("there is no {what} for leaf {}", row.leaf.0));
+        let issue = state.issue(row.leaf)?.ok_or_else(|| missing("issue row"))?;
+        let entry = state
+            .issuer_at(number, issue.height)?
+            .ok_or_else(|| missing("issuer entry"))?;
+        let accreditation = entry
+            .accreditations
+            .get(usize::from(issue.accreditation))
+            .ok_or_else(|| missing("accreditation"))?;
+        let achievement_name = match &issue.achievement {
+            Some(id) => state.achievement(number, id)?.map(|defined| defined.name),
+            None => None,
+        };
+        let events = state.status_events(row.list, row.index)?;
+        let bits = state
+            .chunk(row.list, chunk_of(row.index))?
+            .status(row.index);
+        if bits != standing(&events) {
+            return Err(ViewError(format!(
+                "position {} of status list {} is {bits:?}, its history says otherwise",
+                row.index, row.list
+            )));
+        }
+        let history = events
+            .into_iter()
+            .map(|event| self.status_fact(event))
+            .collect::<Result<_, _>>()?;
+        Ok(Match {
+            issuer: entry.id.clone(),
+            issuance: Issuance {
+                record_id: issue.record,
+                leaf_index: row.leaf,
+                height: issue.height,
+                time: issue.time.into(),
+                list: row.list,
+                index: row.index,
+                achievement: issue.achievement,
+                achievement_name,
+                valid_from: issue.valid_from.map(Time::from),
+                valid_until: issue.valid_until.map(Time::from),
+                key: issue.key,
+                accreditation: AccreditationFacts::new(accreditation),
+            },
+            history,
+        })
+    }
+
+    fn status_fact(&self, event: StatusEvent) -> Result<StatusFact, ViewError> {
+        let (height, _) = self
+            .state
+            .block_of(event.leaf)?
+            .ok_or_else(|| ViewError(format!("leaf {} is in no block", event.leaf.0)))?;
+        Ok(StatusFact {
+            change: event.change,
+            record_id: event.record,
+            leaf_index: event.leaf,
+            height,
+            time: event.time.into(),
+            by: event.by,
+            reason: event.reason,
+        })
+    }
+}
+
+/// The status that the changes lead to.
+fn standing(events: &[StatusEvent]) -> Status {
+    match events.last().map(|event| event.change) {
+        None | Some(StatusChangeKind::Reinstated) => Status::Valid,
+        Some(StatusChangeKind::Suspended) => Status::Suspended,
+        Some(StatusChangeKind::Revoked | StatusChangeKind::Superseded { .. }) => Status::Revoked,
+    }
+}

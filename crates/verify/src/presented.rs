@@ -1,0 +1,110 @@
+//! What was found out about a credential itself, before the ledger is asked.
+
+use credlog_ledger::ids::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::timestamp::Time;
+use crate::verdict::Outcome;
+
+/// What a verdict is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // one a check, never in bulk
+pub enum Subject {
+    /// The whole credential was at hand.
+    Credential(Presented),
+    /// Only its digest was given.
+    Digest(DigestOnly),
+}
+
+/// Who looks at the proof when only a digest is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DigestOnly {
+    /// Nobody that this verdict knows of: it cannot be valid.
+    ProofUnchecked,
+    /// The caller says that it checked proof and issuer itself; those two checks stay
+    /// `unknown` here, and the summary is about the rest.
+    ProofCheckedElsewhere,
+}
+
+/// A credential whose own contents were checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presented {
+    /// Its digest.
+    pub digest: Digest,
+    /// The issuer it names, a DID or another URL.
+    pub issuer: String,
+    /// The achievement it names, if it names one.
+    pub achievement: Option<String>,
+    /// Its proofs.
+    pub proof: ProofFinding,
+    /// Its own beginning of validity.
+    pub valid_from: Option<Time>,
+    /// Its own end of validity; that moment is still within.
+    pub valid_until: Option<Time>,
+    /// One finding for each `credentialStatus` entry that names a list elsewhere.
+    pub status_lists: Vec<StatusListFinding>,
+    /// For display.
+    pub summary: CredentialSummary,
+}
+
+/// What checking the proofs gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProofFinding {
+    /// Yes: there is a proof and every proof is good. No: one is bad, or there is none.
+    pub outcome: Outcome,
+    /// Why, as a sentence.
+    pub reason: String,
+    /// The keys that made the good proofs.
+    pub keys: Vec<SigningKey>,
+}
+
+/// A key that made a good proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SigningKey {
+    /// The public key as Multikey text.
+    pub multikey: String,
+    /// Who controls it as far as the verification method tells (a did:key tells; a URL with
+    /// a key in its fragment does not).
+    pub controller: Option<String>,
+}
+
+/// What a status list elsewhere says about the credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusListFinding {
+    /// The list's URL.
+    pub list: String,
+    /// `statusPurpose` of the entry.
+    pub purpose: String,
+    /// Whether the status is set, or why that cannot be known.
+    pub set: Result<bool, String>,
+    /// From when the list that was read counts.
+    pub list_time: Option<Time>,
+}
+
+/// A credential as people want to see it. Every field is its own claim; nothing is verified.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialSummary {
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The issuer's identifier.
+    pub issuer: String,
+    /// The issuer's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer_name: Option<String>,
+    /// Identifier of the achievement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub achievement: Option<String>,
+    /// Name of the achievement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub achievement_name: Option<String>,
+    /// Beginning of validity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<Time>,
+    /// End of validity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Time>,
+    /// All of `type`.
+    pub types: Vec<String>,
+}

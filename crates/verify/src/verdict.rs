@@ -1,0 +1,288 @@
+//! The verdict: checks with reasons and evidence, and one summary.
+
+use std::fmt;
+
+use credlog_ledger::body::Reason;
+use credlog_ledger::ids::{
+    AchievementId, Digest, Height, IssuerId, LeafIndex, LedgerId, ListNumber, MemberId, Origin,
+    RecordId, StatusIndex,
+};
+use credlog_ledger::key::PublicKey;
+use credlog_ledger::record::AuthorId;
+use serde::{Deserialize, Serialize};
+
+use crate::presented::CredentialSummary;
+use crate::timestamp::Time;
+
+/// Everything that can be said about one credential, as of one state of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    /// One word; the first that matches, in the order of [`Summary`].
+    pub summary: Summary,
+    /// The summary as a sentence.
+    pub headline: String,
+    /// The credential's digest.
+    pub digest: Digest,
+    /// The point of the log that answered.
+    pub ledger: LedgerPoint,
+    /// The date asked about; absent for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+    /// The moment that validity and accreditation were checked for: `at`, or the time of
+    /// the check.
+    pub moment: Time,
+    /// The credential's own claims, for display; absent when only the digest was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<CredentialSummary>,
+    /// The checks, in the order of [`CheckName`]; `status_list` only when the credential
+    /// names a list elsewhere.
+    pub checks: Vec<Check>,
+}
+
+impl Verdict {
+    /// A check by name.
+    pub fn check(&self, name: CheckName) -> Option<&Check> {
+        self.checks.iter().find(|check| check.name == name)
+    }
+
+    /// The exit code of `credlog verify`: [`Summary::exit_code`].
+    pub fn exit_code(&self) -> u8 {
+        self.summary.exit_code()
+    }
+}
+
+/// The point of the log that answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LedgerPoint {
+    /// Origin of the log.
+    pub origin: Origin,
+    /// Ledger id.
+    pub id: LedgerId,
+    /// Height of the newest block.
+    pub height: Height,
+    /// Leaves of the log.
+    pub size: u64,
+    /// As-of time: nothing sealed until then is missing.
+    pub as_of: Time,
+}
+
+/// One word for the whole. The order is the order of precedence: the first that matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Summary {
+    /// Not genuine: the proof is bad, or not the issuer's, or the issuer had no right to it.
+    Invalid,
+    /// Revoked, for good.
+    Revoked,
+    /// Suspended for now.
+    Suspended,
+    /// Replaced by another credential.
+    Superseded,
+    /// Its validity has not begun.
+    NotYetValid,
+    /// Its validity is over.
+    Expired,
+    /// Not issued on this ledger.
+    NotAnchored,
+    /// Something that has to be known is not known.
+    Unknown,
+    /// Everything that has to hold holds.
+    Valid,
+}
+
+impl Summary {
+    /// All summaries, in order of precedence.
+    pub const ALL: [Self; 9] = [
+        Self::Invalid,
+        Self::Revoked,
+        Self::Suspended,
+        Self::Superseded,
+        Self::NotYetValid,
+        Self::Expired,
+        Self::NotAnchored,
+        Self::Unknown,
+        Self::Valid,
+    ];
+
+    /// 0 for valid, 2 for not anchored and unknown, 1 for the others.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Valid => 0,
+            Self::NotAnchored | Self::Unknown => 2,
+            _ => 1,
+        }
+    }
+
+    /// The text form, as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Revoked => "revoked",
+            Self::Suspended => "suspended",
+            Self::Superseded => "superseded",
+            Self::NotYetValid => "not_yet_valid",
+            Self::Expired => "expired",
+            Self::NotAnchored => "not_anchored",
+            Self::Unknown => "unknown",
+            Self::Valid => "valid",
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One question with its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    /// Which question.
+    pub name: CheckName,
+    /// The answer.
+    pub outcome: Outcome,
+    /// Why, in sentences for people who issue and read credentials.
+    pub reason: String,
+    /// What this check alone makes of the whole; the verdict's summary is the first of these
+    /// in the order of [`Summary`]. A check that only informs amounts to valid.
+    pub amounts_to: Summary,
+    /// What the answer rests on.
+    #[serde(default, skip_serializing_if = "Evidence::is_empty")]
+    pub evidence: Evidence,
+}
+
+/// The questions, in the order in which a verdict answers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CheckName {
+    /// Is every proof good?
+    Proof,
+    /// Is the key one that the ledger knows for the issuer at the time of issue?
+    Issuer,
+    /// Was the issuer accredited to award this when it was issued?
+    AccreditationAtIssue,
+    /// Is it still? Informs only: what was rightly issued stays valid.
+    AccreditationNow,
+    /// Was it issued on this ledger?
+    Anchored,
+    /// Is it neither revoked nor suspended on this ledger?
+    Status,
+    /// Is it neither revoked nor suspended on the lists elsewhere that it names?
+    StatusList,
+    /// Is the moment within its validity?
+    Validity,
+}
+
+impl CheckName {
+    /// The text form, as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Proof => "proof",
+            Self::Issuer => "issuer",
+            Self::AccreditationAtIssue => "accreditation_at_issue",
+            Self::AccreditationNow => "accreditation_now",
+            Self::Anchored => "anchored",
+            Self::Status => "status",
+            Self::StatusList => "status_list",
+            Self::Validity => "validity",
+        }
+    }
+}
+
+impl fmt::Display for CheckName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is so.
+    Yes,
+    /// It is not so.
+    No,
+    /// It cannot be known here.
+    Unknown,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// What an answer rests on; only what applies is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Evidence {
+    /// The record that made it so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record_id: Option<RecordId>,
+    /// Where that record stands in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaf_index: Option<LeafIndex>,
+    /// Height of its block.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub height: Option<Height>,
+    /// Time of its seal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<Time>,
+    /// The issuer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<IssuerId>,
+    /// The member that accredits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberId>,
+    /// Who signed the record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<AuthorId>,
+    /// The key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PublicKey>,
+    /// Beginning of the interval that counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// End of the interval that counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// From when the key was in other hands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compromised_since: Option<Time>,
+    /// The achievement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub achievement: Option<AchievementId>,
+    /// Status list of this ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list: Option<ListNumber>,
+    /// Position in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<StatusIndex>,
+    /// Why the status changed or the accreditation ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The credential in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<Digest>,
+    /// URLs of status lists elsewhere that were read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub status_lists: Vec<String>,
+}
+
+impl Evidence {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
