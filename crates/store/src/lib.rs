@@ -1,2 +1,39 @@
-//! The sled-backed store: blocks, tiles, state and history, checked at open.
+//! The sled-backed store of a ledger: blocks, tiles and state, checked at open.
+//!
+//! ```text
+//! Executed -> one atomic batch -> flush -> watermark file -> readers see it
+//! ```
+//!
+//! [`Store::commit`] makes a block durable; [`Store::snapshot`] answers from one committed
+//! and durable state: rows (`credlog_ledger::state::View`), blocks, leaves, tiles, entry
+//! bundles, and proofs through `credlog_tlog::TileReader`.
+//!
+//! sled may lose or garble data without an error after a bit flip or a torn file, so nothing
+//! of it is trusted:
+//! - every value ends with a check over its key and itself, verified at every read;
+//! - the [`StateDigest`], a sum over all rows, is recomputed at open;
+//! - the log's tiles and newest blocks are compared with its root;
+//! - the [`Watermark`], a file outside sled, says what was durable.
+//!
+//! It refuses, by design: rules of the ledger, networks, and a store that fails a check.
 #![forbid(unsafe_code)]
+
+mod batch;
+mod cell;
+mod digest;
+mod fault;
+mod folder;
+mod generation;
+mod log;
+mod opening;
+mod page;
+mod rows;
+mod snapshot;
+mod store;
+mod watermark;
+
+pub use digest::StateDigest;
+pub use fault::{Fatal, OpenError, StoreError};
+pub use snapshot::Snapshot;
+pub use store::{Options, Store};
+pub use watermark::Watermark;

@@ -1,0 +1,133 @@
+//! Cells: what stands in sled under one key, and the keys.
+//!
+//! One sled tree holds everything, so that one batch is atomic over all of it. A key begins
+//! with the byte of its [`Kind`]; integers are big-endian. A value ends with the first eight
+//! bytes of BLAKE3 over `key length u32 ‖ key ‖ value`, checked at every read: sled may hand
+//! out garbled or misplaced bytes after a bit flip.
+
+use credlog_ledger::ids::Height;
+
+use crate::fault::Fault;
+
+/// Bytes of the check at the end of a cell.
+const CHECK_BYTES: usize = 8;
+/// Blocks are stored in parts of this size: sled keeps 16 values in a node and writes whole
+/// nodes, so a value much larger than others would be written again with each neighbour.
+pub(crate) const PART_BYTES: usize = 16 << 10;
+
+/// First byte of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// Row key → a row of the state.
+    Row = 1,
+    /// Lowest row key → a page of rows of a uniform table.
+    Page = 2,
+    /// Height, part → bytes of a block; the first part begins with the length of it all.
+    Block = 3,
+    /// Level, index → the hashes of a tile so far.
+    Tile = 4,
+    /// Nothing → the committed position.
+    Position = 5,
+}
+
+pub(crate) fn row_key(row: &[u8]) -> Vec<u8> {
+    [&[Kind::Row as u8], row].concat()
+}
+
+pub(crate) fn page_key(row: &[u8]) -> Vec<u8> {
+    [&[Kind::Page as u8], row].concat()
+}
+
+pub(crate) fn block_key(height: Height, part: u16) -> Vec<u8> {
+    let height = height.0.to_be_bytes();
+    [&[Kind::Block as u8][..], &height, &part.to_be_bytes()].concat()
+}
+
+pub(crate) fn tile_key(level: u8, index: u64) -> Vec<u8> {
+    [&[Kind::Tile as u8, level][..], &index.to_be_bytes()].concat()
+}
+
+pub(crate) fn position_key() -> Vec<u8> {
+    vec![Kind::Position as u8]
+}
+
+/// A value with its check.
+pub(crate) fn seal(key: &[u8], mut value: Vec<u8>) -> Vec<u8> {
+    let check = check(key, &value);
+    value.extend_from_slice(&check);
+    value
+}
+
+/// The value of a cell whose check holds.
+pub(crate) fn open<'c>(key: &[u8], cell: &'c [u8]) -> Result<&'c [u8], Fault> {
+    let opened = cell
+        .split_last_chunk::<CHECK_BYTES>()
+        .filter(|(value, stored)| check(key, value) == **stored);
+    opened
+        .map(|(value, _)| value)
+        .ok_or_else(|| Fault::damaged(format!("{} is garbled", describe(key))))
+}
+
+fn check(key: &[u8], value: &[u8]) -> [u8; CHECK_BYTES] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&u32::try_from(key.len()).unwrap_or(u32::MAX).to_be_bytes());
+    hasher.update(key);
+    hasher.update(value);
+    let mut check = [0; CHECK_BYTES];
+    check.copy_from_slice(&hasher.finalize().as_bytes()[..CHECK_BYTES]);
+    check
+}
+
+/// A key in words.
+pub(crate) fn describe(key: &[u8]) -> String {
+    let number = |from: usize| {
+        let bytes = key.get(from..from + 8).and_then(|b| b.first_chunk::<8>());
+        bytes.map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    };
+    match key {
+        [1, table, rest @ ..] => format!("row {} of table {table}", hex::encode(rest)),
+        [2, table, rest @ ..] => format!("page {:?} of table {table}", hex::encode(rest)),
+        [3, ..] if key.len() == 11 => format!("the block of height {}", number(1)),
+        [4, level, ..] if key.len() == 10 => format!("tile {} of level {level}", number(2)),
+        [5] => "the committed position".to_owned(),
+        _ => format!("a cell with the unknown key {}", hex::encode(key)),
+    }
+}
+
+/// The key after all keys that begin with `prefix`, if there is one.
+pub(crate) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != 0xff)?;
+    let mut after = prefix[..=last].to_vec();
+    after[last] += 1;
+    Some(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_opens_under_its_own_key_only() {
+        let cell = seal(b"key", b"value".to_vec());
+        assert_eq!(open(b"key", &cell), Ok(&b"value"[..]));
+        assert!(open(b"ke", &cell).is_err());
+        assert!(open(b"key", &cell[..7]).is_err());
+        // Moving the boundary between key and value is noticed.
+        assert_ne!(check(b"ab", b"c"), check(b"a", b"bc"));
+        for at in 0..cell.len() {
+            let mut flipped = cell.clone();
+            flipped[at] ^= 1;
+            assert!(open(b"key", &flipped).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn keys_end_where_their_prefix_ends() {
+        assert_eq!(after_prefix(&[1, 2]), Some(vec![1, 3]));
+        assert_eq!(after_prefix(&[1, 0xff]), Some(vec![2]));
+        assert_eq!(after_prefix(&[0xff]), None);
+        assert_eq!(describe(&block_key(Height(7), 0)), "the block of height 7");
+        assert_eq!(describe(&tile_key(1, 9)), "tile 9 of level 1");
+    }
+}

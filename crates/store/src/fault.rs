@@ -1,0 +1,251 @@
+//! Errors, and the guard that turns sled's panics into them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use credlog_ledger::genesis::GenesisError;
+use credlog_ledger::ids::{Height, LedgerId};
+use credlog_ledger::state::ViewError;
+
+/// Something in sled cannot be read, or is not what it must be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    /// sled answered an error, or panicked.
+    #[error("{doing}: {reason}")]
+    Sled { doing: &'static str, reason: String },
+    /// sled answered, but not what was stored.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+impl Fault {
+    pub(crate) fn damaged(what: impl Into<String>) -> Self {
+        Self::Damaged(what.into())
+    }
+}
+
+impl From<Fault> for ViewError {
+    fn from(fault: Fault) -> Self {
+        Self(fault.to_string())
+    }
+}
+
+impl From<ViewError> for Fault {
+    fn from(error: ViewError) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+/// Runs a piece of sled; an error or a panic in it becomes a [`Fault`].
+pub(crate) fn guarded<T>(
+    doing: &'static str,
+    work: impl FnOnce() -> sled::Result<T>,
+) -> Result<T, Fault> {
+    let sled = |reason| Fault::Sled { doing, reason };
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|error| sled(error.to_string())),
+        Err(panic) => Err(sled(format!("sled panicked: {}", panic_text(&*panic)))),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}
+
+/// A commit that failed: the process must exit and open the store again, since only what
+/// is on disk counts and that is not known here.
+///
+/// [`NotNext`](Self::NotNext) and [`Inconsistent`](Self::Inconsistent) are errors of the
+/// caller, found before anything is written; the store goes on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fatal {
+    /// An earlier commit failed.
+    #[error("the store stopped after a failed commit ({reason}); restart the node")]
+    Stopped {
+        /// How the earlier commit failed.
+        reason: String,
+    },
+    /// The block does not follow the committed head.
+    #[error(
+        "the block has height {height} and first leaf {first_leaf}; \
+         the store is at height {head} with {size} leaves"
+    )]
+    NotNext {
+        /// Height of the block.
+        height: Height,
+        /// First leaf of the block.
+        first_leaf: u64,
+        /// Height of the store.
+        head: Height,
+        /// Leaves in the store.
+        size: u64,
+    },
+    /// The parts of the block contradict each other.
+    #[error("the block of height {height} contradicts itself: {what}")]
+    Inconsistent {
+        /// Height of the block.
+        height: Height,
+        /// What does not fit.
+        what: String,
+    },
+    /// Writing or reading failed.
+    #[error(
+        "the block of height {height} could not be stored: {reason}; the node must stop: \
+         check the disk (space, health), then restart it"
+    )]
+    Storage {
+        /// Height of the block.
+        height: Height,
+        /// What failed.
+        reason: String,
+    },
+}
+
+/// A folder that cannot be opened as a store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("{dir} is in use by another process; stop that node first", dir = .dir.display())]
+    InUse {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// There is no store.
+    #[error(
+        "{dir} is not a store's folder: genesis.json is not there; make one with `credlog init`",
+        dir = .dir.display()
+    )]
+    NotAStore {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The genesis file cannot be used.
+    #[error("{dir}/genesis.json: {source}", dir = .dir.display())]
+    Genesis {
+        /// The folder.
+        dir: PathBuf,
+        /// What is wrong with it.
+        source: GenesisError,
+    },
+    /// Genesis is there, the data is not: an earlier open has put it aside.
+    #[error(
+        "{dir} holds a genesis file and no data{aside}; run `credlog store rebuild` on it",
+        dir = .dir.display(),
+        aside = match .quarantine {
+            Some(path) => format!(" (damaged data was put aside in {})", path.display()),
+            None => String::new(),
+        }
+    )]
+    NoData {
+        /// The folder.
+        dir: PathBuf,
+        /// The newest quarantine, if there is one.
+        quarantine: Option<PathBuf>,
+    },
+    /// The data is not what was committed. It was moved aside.
+    #[error(
+        "the store in {dir} is damaged: {what}. Nothing of it is served. The damaged files \
+         were moved to {quarantine}. Run `credlog store rebuild` to build the store again \
+         from the blocks that are whole, and check the disk",
+        dir = .dir.display(),
+        quarantine = .quarantine.display()
+    )]
+    Damaged {
+        /// The folder.
+        dir: PathBuf,
+        /// What was found.
+        what: String,
+        /// Where the damaged files are now.
+        quarantine: PathBuf,
+    },
+    /// Input or output failed; says nothing about the data.
+    #[error("{doing} {path}: {reason}", path = .path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system answered.
+        reason: String,
+    },
+}
+
+/// A folder in which nothing could be made, checked or rebuilt.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The folder for a new store holds something.
+    #[error("{dir} is not empty; choose an empty folder for the store", dir = .dir.display())]
+    NotEmpty {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The folder cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The data cannot be written or read.
+    #[error("{dir}: {reason}", dir = .dir.display())]
+    Storage {
+        /// The folder.
+        dir: PathBuf,
+        /// What failed.
+        reason: String,
+    },
+    /// A rebuild would forget blocks that were committed.
+    #[error(
+        "the log in {dir} is whole up to height {whole} only, and {committed}: {what}. The \
+         missing blocks have to come from another node. To go on without them for good, \
+         allow the loss explicitly",
+        dir = .dir.display(),
+        committed = match .committed {
+            Some(height) => format!("height {height} was committed"),
+            None => "how far it was committed is not known".to_owned(),
+        }
+    )]
+    LogLost {
+        /// The folder.
+        dir: PathBuf,
+        /// Last height whose block and all before it verify.
+        whole: Height,
+        /// Height of the watermark, if that is known.
+        committed: Option<Height>,
+        /// What is wrong with the next block.
+        what: String,
+    },
+    /// The blocks are those of another ledger or history than the watermark's.
+    #[error(
+        "the blocks in {dir} lead to another log than the watermark names at height {height}; \
+         nothing was changed",
+        dir = .dir.display()
+    )]
+    OtherLog {
+        /// The folder.
+        dir: PathBuf,
+        /// Height at which the roots differ.
+        height: Height,
+    },
+    /// The store belongs to another ledger.
+    #[error("the store in {dir} is of ledger {found}, its genesis file of {expected}",
+        dir = .dir.display())]
+    OtherLedger {
+        /// The folder.
+        dir: PathBuf,
+        /// In the store.
+        found: LedgerId,
+        /// Of the genesis file.
+        expected: LedgerId,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn storage(dir: &std::path::Path, reason: impl std::fmt::Display) -> Self {
+        Self::Storage {
+            dir: dir.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
+}

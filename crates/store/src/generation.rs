@@ -1,0 +1,153 @@
+//! Generations: how readers keep seeing one committed state while the next is written.
+//!
+//! sled has no snapshots. Before the writer changes cells, it notes in the current
+//! generation what those cells hold (its undo), and points it to the next generation. A
+//! reader of a generation reads sled first and then looks for the key in the undo of its
+//! generation and of all after it: the first that has it says what the cell held. So a
+//! reader neither waits for the writer nor sees what is not durable yet, and what no reader
+//! needs any more is freed with its generation.
+//!
+//! Reading sled first is what makes this correct: a value that was read new has its undo
+//! installed already. No cell is ever removed, so a range read misses nothing.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use credlog_ledger::rows::Head;
+
+use crate::cell;
+use crate::digest::StateDigest;
+use crate::fault::{Fault, guarded};
+
+/// What cells held before a commit; nothing for those that were not there.
+pub(crate) type Undo = HashMap<Vec<u8>, Option<sled::IVec>>;
+
+/// One committed state.
+#[derive(Debug)]
+pub(crate) struct Generation {
+    pub(crate) head: Head,
+    pub(crate) digest: StateDigest,
+    next: OnceLock<(Undo, Arc<Generation>)>,
+}
+
+impl Generation {
+    pub(crate) fn new(head: Head, digest: StateDigest) -> Self {
+        Self {
+            head,
+            digest,
+            next: OnceLock::new(),
+        }
+    }
+
+    /// Notes what the next generation will overwrite. Answers false if there is a next one
+    /// already.
+    pub(crate) fn install(&self, undo: Undo, next: Arc<Self>) -> bool {
+        self.next.set((undo, next)).is_ok()
+    }
+
+    /// What a cell that reads `now` held in this generation.
+    fn correct(&self, key: &[u8], now: Option<sled::IVec>) -> Option<sled::IVec> {
+        let mut generation = self;
+        while let Some((undo, next)) = generation.next.get() {
+            if let Some(before) = undo.get(key) {
+                return before.clone();
+            }
+            generation = next;
+        }
+        now
+    }
+}
+
+impl Drop for Generation {
+    /// Frees a long chain one by one instead of by recursion.
+    fn drop(&mut self) {
+        let mut next = self.next.take().map(|(_, next)| next);
+        while let Some(generation) = next {
+            next = Arc::into_inner(generation)
+                .and_then(|mut last| last.next.take())
+                .map(|(_, next)| next);
+        }
+    }
+}
+
+/// Reads the cells of one generation; every cell's check is verified.
+#[derive(Clone, Copy)]
+pub(crate) struct Cells<'s> {
+    pub(crate) tree: &'s sled::Tree,
+    pub(crate) generation: &'s Generation,
+}
+
+/// A cell that was read: its key and its value.
+pub(crate) type Cell = (Vec<u8>, Vec<u8>);
+
+impl Cells<'_> {
+    /// The value of a cell.
+    pub(crate) fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        let raw = self.raw(key)?;
+        raw.map(|raw| cell::open(key, &raw).map(<[u8]>::to_vec))
+            .transpose()
+    }
+
+    /// A cell with its check, which is not verified.
+    pub(crate) fn raw(&self, key: &[u8]) -> Result<Option<sled::IVec>, Fault> {
+        let now = guarded("reading a cell", || self.tree.get(key))?;
+        Ok(self.generation.correct(key, now))
+    }
+
+    /// The cell with the greatest key from `low` to `high`, both included.
+    pub(crate) fn floor(&self, low: &[u8], high: &[u8]) -> Result<Option<Cell>, Fault> {
+        if low > high {
+            return Ok(None);
+        }
+        match self.value(high)? {
+            Some(value) => Ok(Some((high.to_vec(), value))),
+            None => self.below(low, high),
+        }
+    }
+
+    /// The cell with the greatest key from `low` on and before `end`.
+    pub(crate) fn below(&self, low: &[u8], end: &[u8]) -> Result<Option<Cell>, Fault> {
+        let mut below = end.to_vec();
+        loop {
+            let found = guarded("looking for a cell", || self.tree.get_lt(&below))?;
+            let Some((key, now)) = found else {
+                return Ok(None);
+            };
+            if *key < *low {
+                return Ok(None);
+            }
+            below = key.to_vec();
+            if let Some(raw) = self.generation.correct(&key, Some(now)) {
+                let value = cell::open(&key, &raw)?.to_vec();
+                return Ok(Some((below, value)));
+            }
+        }
+    }
+
+    /// Up to `limit` cells from `start` on, before `end` if it is given, ascending; and
+    /// where to go on if there may be more. Fewer than `limit` may come with more to follow.
+    pub(crate) fn chunk(
+        &self,
+        start: &[u8],
+        end: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<(Vec<Cell>, Option<Vec<u8>>), Fault> {
+        let found = guarded("walking cells", || {
+            let range = match end {
+                Some(end) if end <= start => return Ok(Vec::new()),
+                Some(end) => self.tree.range(start.to_vec()..end.to_vec()),
+                None => self.tree.range(start.to_vec()..),
+            };
+            range.take(limit).collect::<sled::Result<Vec<_>>>()
+        })?;
+        let more = (found.len() == limit).then(|| found.last()).flatten();
+        let more = more.map(|(key, _)| [key, &[0][..]].concat());
+        let mut cells = Vec::with_capacity(found.len());
+        for (key, now) in found {
+            if let Some(raw) = self.generation.correct(&key, Some(now)) {
+                cells.push((key.to_vec(), cell::open(&key, &raw)?.to_vec()));
+            }
+        }
+        Ok((cells, more))
+    }
+}

@@ -1,0 +1,227 @@
+//! Checks at open: nothing of the data is used before all of it was looked at.
+
+use std::path::Path;
+
+use credlog_ledger::block::split_leaves;
+use credlog_ledger::ids::{Height, LedgerId};
+use credlog_ledger::rows::Head;
+use credlog_ledger::state::{Changes, Key, MemoryState, State, Table};
+use credlog_tlog::{
+    TILE_WIDTH, TileAppender, TileLevel, TileReader, TreeError, TreeSize, leaf_hash, root_at,
+    tile_width,
+};
+
+use crate::cell::{self, Kind, after_prefix, position_key, row_key};
+use crate::digest::StateDigest;
+use crate::fault::{Fault, OpenError, guarded};
+use crate::folder::{self, SLED};
+use crate::generation::{Cells, Generation};
+use crate::rows::rows_in;
+use crate::snapshot::Rows;
+use crate::store::{Options, open_sled};
+use crate::watermark::Watermark;
+
+/// Newest blocks whose leaves are compared with the tiles at open.
+const BLOCKS_CHECKED: u64 = 16;
+/// Cells read at a time.
+const CHUNK_CELLS: usize = 512;
+
+/// Data that passed every check.
+pub(crate) struct Opened {
+    pub(crate) db: sled::Db,
+    pub(crate) head: Head,
+    pub(crate) digest: StateDigest,
+    pub(crate) log: TileAppender,
+}
+
+/// Opens and checks; damage goes to quarantine.
+pub(crate) fn open(dir: &Path, ledger: LedgerId, options: &Options) -> Result<Opened, OpenError> {
+    let sled = dir.join(SLED);
+    let watermark = Watermark::read(dir);
+    if matches!(watermark, Ok(None)) && !sled.exists() {
+        return Err(OpenError::NoData {
+            dir: dir.to_owned(),
+            quarantine: folder::newest_quarantine(dir),
+        });
+    }
+    let missing = || "the watermark file is missing".to_owned();
+    let checked = watermark
+        .and_then(|found| found.ok_or_else(missing))
+        .and_then(|watermark| open_at(dir, ledger, options, watermark));
+    checked.or_else(|what| {
+        let quarantine = folder::quarantine(dir)?;
+        Err(OpenError::Damaged {
+            dir: dir.to_owned(),
+            what,
+            quarantine,
+        })
+    })
+}
+
+fn open_at(
+    dir: &Path,
+    ledger: LedgerId,
+    options: &Options,
+    watermark: Watermark,
+) -> Result<Opened, String> {
+    let path = dir.join(SLED);
+    if !path.join("db").exists() {
+        return Err("the folder of sled is missing or empty".to_owned());
+    }
+    let db = open_sled(&path, options).map_err(|fault| fault.to_string())?;
+    let (head, digest, log) = check(&db, ledger, &watermark).map_err(|fault| fault.to_string())?;
+    if head.height != watermark.height {
+        // A crash after sled's flush: the block is whole, only the watermark is behind.
+        Watermark::new(&head, digest)
+            .write(dir)
+            .map_err(|error| format!("the watermark cannot be written: {error}"))?;
+    }
+    Ok(Opened {
+        db,
+        head,
+        digest,
+        log,
+    })
+}
+
+/// Every check on the data; answers where it stands.
+fn check(
+    tree: &sled::Tree,
+    ledger: LedgerId,
+    watermark: &Watermark,
+) -> Result<(Head, StateDigest, TileAppender), Fault> {
+    let position = read_position(tree)?;
+    check_against_watermark(&position, watermark)?;
+    let head = read_head(tree)?;
+    let generation = Generation::new(head, position.state);
+    let cells = Cells {
+        tree,
+        generation: &generation,
+    };
+    let digest = scan_state(cells)?;
+    if digest != position.state {
+        return Err(Fault::damaged(format!(
+            "the rows of the state have digest {digest}, but {} was committed with height {}",
+            position.state, position.height
+        )));
+    }
+    if Watermark::new(&generation.head, digest) != position {
+        return Err(Fault::damaged("the head row is of another block"));
+    }
+    if State(&Rows(cells)).ledger()?.id != ledger {
+        return Err(Fault::damaged(
+            "it belongs to another ledger than genesis.json",
+        ));
+    }
+    let log = check_log(cells, watermark)?;
+    Ok((generation.head.clone(), digest, log))
+}
+
+/// The committed position in sled.
+pub(crate) fn read_position(tree: &sled::Tree) -> Result<Watermark, Fault> {
+    let bytes = read_cell(tree, &position_key())?;
+    Watermark::from_bytes(&bytes).map_err(Fault::Damaged)
+}
+
+/// The head row in sled, read before there is a generation.
+fn read_head(tree: &sled::Tree) -> Result<Head, Fault> {
+    let key = Key::of(Table::Head).into_bytes();
+    let value = read_cell(tree, &row_key(&key))?;
+    let mut memory = MemoryState::default();
+    memory.apply(&Changes::from([(key, value)]));
+    Ok(State(&memory).head()?)
+}
+
+fn read_cell(tree: &sled::Tree, key: &[u8]) -> Result<Vec<u8>, Fault> {
+    let raw = guarded("reading a cell", || tree.get(key))?;
+    let missing = || Fault::damaged(format!("{} is missing", cell::describe(key)));
+    Ok(cell::open(key, &raw.ok_or_else(missing)?)?.to_vec())
+}
+
+/// sled stands where the watermark does, or one block further.
+fn check_against_watermark(sled: &Watermark, watermark: &Watermark) -> Result<(), Fault> {
+    let (found, durable) = (sled.height.0, watermark.height.0);
+    if found < durable {
+        return Err(Fault::damaged(format!(
+            "it stands at height {found}, but height {durable} was durable: blocks are lost"
+        )));
+    }
+    if found > durable + 1 {
+        return Err(Fault::damaged(format!(
+            "it stands at height {found}, more than one block beyond the watermark's {durable}: \
+             the watermark is an old one"
+        )));
+    }
+    if found == durable && sled != watermark {
+        return Err(Fault::damaged(format!(
+            "it and the watermark tell different stories of height {found}"
+        )));
+    }
+    Ok(())
+}
+
+/// Reads every row and answers the digest of all.
+fn scan_state(cells: Cells<'_>) -> Result<StateDigest, Fault> {
+    let mut digest = StateDigest::default();
+    for kind in [Kind::Row, Kind::Page] {
+        let prefix = [kind as u8];
+        let end = after_prefix(&prefix);
+        let mut next = Some(prefix.to_vec());
+        while let Some(start) = next {
+            let (found, more) = cells.chunk(&start, end.as_deref(), CHUNK_CELLS)?;
+            for (key, value) in found {
+                for (row, value) in rows_in(&key, value)? {
+                    digest.add(&row, &value);
+                }
+            }
+            next = more;
+        }
+    }
+    Ok(digest)
+}
+
+/// The log's right edge leads to its root, the root of the watermark's size is the
+/// watermark's, and the newest blocks are those whose leaves the tiles hold.
+fn check_log(cells: Cells<'_>, watermark: &Watermark) -> Result<TileAppender, Fault> {
+    let head = &cells.generation.head;
+    let tree_fault = |error: TreeError<Fault>| Fault::damaged(error.to_string());
+    let log = TileAppender::open(&cells, head.tree_size()).map_err(tree_fault)?;
+    if log.root().0 != head.root.0 {
+        return Err(Fault::damaged("the tiles lead to another root of the log"));
+    }
+    let before = root_at(&cells, TreeSize(watermark.size)).map_err(tree_fault)?;
+    if before.0 != watermark.root.0 {
+        return Err(Fault::damaged("the log does not continue the watermark's"));
+    }
+    let first = head.height.0.saturating_sub(BLOCKS_CHECKED - 1).max(1);
+    for height in first..=head.height.0 {
+        check_block(cells, Height(height))?;
+    }
+    Ok(log)
+}
+
+/// A block's leaves are those of the tiles, and its place is that of its seal's row.
+pub(crate) fn check_block(cells: Cells<'_>, height: Height) -> Result<(), Fault> {
+    let fault = |what: &str| Fault::damaged(format!("the block of height {height}: {what}"));
+    let bytes = cells.block(height)?.ok_or_else(|| fault("it is missing"))?;
+    let seal = State(&Rows(cells)).seal(height)?;
+    let seal = seal.ok_or_else(|| fault("the row of its seal is missing"))?;
+    let leaves = split_leaves(&bytes).map_err(|error| fault(&error.to_string()))?;
+    if seal.first_leaf + leaves.len() as u64 != seal.size {
+        return Err(fault("it has another number of leaves than its seal says"));
+    }
+    let width = u64::from(TILE_WIDTH);
+    let mut tile = (u64::MAX, Vec::new());
+    for (index, leaf) in (seal.first_leaf..).zip(leaves) {
+        if tile.0 != index / width {
+            let size = cells.generation.head.tree_size();
+            let hashes = tile_width(TileLevel::Hash(0), index / width, size);
+            tile = (index / width, cells.hashes(0, index / width, hashes)?);
+        }
+        let at = usize::try_from(index % width).unwrap_or_default();
+        if tile.1.get(at) != Some(&leaf_hash(leaf)) {
+            return Err(fault(&format!("leaf {index} is not the one in its tile")));
+        }
+    }
+    Ok(())
+}

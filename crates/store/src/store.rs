@@ -1,0 +1,316 @@
+//! The store: created, opened, committed to.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use credlog_ledger::genesis::Genesis;
+use credlog_ledger::ids::LedgerId;
+use credlog_ledger::rows::Head;
+use credlog_ledger::state::{Changes, MemoryState, State};
+use credlog_ledger::transition::{Executed, genesis_changes};
+use credlog_tlog::TileAppender;
+
+use crate::batch::Draft;
+use crate::digest::StateDigest;
+use crate::fault::{Fatal, Fault, OpenError, StoreError, guarded};
+use crate::folder::{self, GENESIS, SLED, io_error};
+use crate::generation::{Cells, Generation};
+use crate::opening::{self, Opened};
+use crate::snapshot::Snapshot;
+use crate::watermark::Watermark;
+
+/// How often and how long a lock is waited for that an earlier store of this process is
+/// still letting go of.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// How a store is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes of sled's cache; default 64 MiB. With it a store of a million credentials
+    /// stays well below the 512 MiB that a node may take.
+    pub cache_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 64 << 20,
+        }
+    }
+}
+
+/// A ledger's store in one folder; one process at a time has it open.
+#[derive(Debug)]
+pub struct Store {
+    dir: PathBuf,
+    genesis: Genesis,
+    ledger_id: LedgerId,
+    db: sled::Db,
+    current: RwLock<Arc<Generation>>,
+    writer: Mutex<Writer>,
+    _lock: File,
+}
+
+/// What the one writer keeps from commit to commit.
+#[derive(Debug)]
+struct Writer {
+    log: TileAppender,
+    stopped: Option<String>,
+}
+
+impl Store {
+    /// Makes a store in an empty folder (made if it is missing) from the bytes of a
+    /// genesis file, and opens it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotEmpty`]; [`StoreError::Open`] for a genesis file that cannot found
+    /// a ledger and for failing files; [`StoreError::Storage`].
+    pub fn create(dir: &Path, genesis: &[u8], options: &Options) -> Result<Self, StoreError> {
+        let invalid = |source| OpenError::Genesis {
+            dir: dir.to_owned(),
+            source,
+        };
+        let parsed = Genesis::parse(genesis).map_err(invalid)?;
+        let rows = genesis_changes(&parsed).map_err(invalid)?;
+        fs::create_dir_all(dir).map_err(io_error("making", dir))?;
+        let mut entries = fs::read_dir(dir).map_err(io_error("reading", dir))?;
+        if entries.next().is_some() {
+            return Err(StoreError::NotEmpty {
+                dir: dir.to_owned(),
+            });
+        }
+        create_data(dir, &rows, options)?;
+        // The genesis file comes last: without it, the folder is not a store.
+        let path = dir.join(GENESIS);
+        folder::write_durably(&path, genesis).map_err(io_error("writing", &path))?;
+        Ok(Self::open(dir, options)?)
+    }
+
+    /// Opens a store and checks it: the whole state against its digest, the log's newest
+    /// blocks and right edge against its root, all of it against the watermark. A crash
+    /// between sled and watermark is repaired; damaged data is moved to a quarantine folder.
+    ///
+    /// # Errors
+    /// Every [`OpenError`].
+    pub fn open(dir: &Path, options: &Options) -> Result<Self, OpenError> {
+        let lock = folder::lock(dir)?;
+        let genesis = read_genesis(dir)?;
+        let ledger_id = genesis.ledger_id().map_err(|source| OpenError::Genesis {
+            dir: dir.to_owned(),
+            source,
+        })?;
+        let Opened {
+            db,
+            head,
+            digest,
+            log,
+        } = opening::open(dir, ledger_id, options)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            genesis,
+            ledger_id,
+            db,
+            current: RwLock::new(Arc::new(Generation::new(head, digest))),
+            writer: Mutex::new(Writer { log, stopped: None }),
+            _lock: lock,
+        })
+    }
+
+    /// The genesis file.
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// The ledger's id.
+    pub fn ledger_id(&self) -> LedgerId {
+        self.ledger_id
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The newest committed and durable state.
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot::new(&self.db, self.current())
+    }
+
+    pub(crate) fn current(&self) -> Arc<Generation> {
+        let current = self.current.read();
+        Arc::clone(&current.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn tree(&self) -> &sled::Tree {
+        &self.db
+    }
+
+    /// Stores a block with all that follows from it: one atomic batch, flushed, then the
+    /// watermark, then readers see it. When this returns, it is durable.
+    ///
+    /// # Errors
+    /// Every [`Fatal`]; after [`Fatal::Storage`] every later commit answers
+    /// [`Fatal::Stopped`], and the process must exit.
+    pub fn commit(&self, executed: &Executed) -> Result<(), Fatal> {
+        let mut writer = self.writer();
+        if let Some(reason) = &writer.stopped {
+            return Err(Fatal::Stopped {
+                reason: reason.clone(),
+            });
+        }
+        let generation = self.current();
+        let next = check_next(&generation.head, executed)?;
+        let mut log = writer.log.clone();
+        log.append_many(executed.leaf_hashes.iter().copied());
+        if (log.size(), log.root()) != (executed.size, executed.root) {
+            return Err(inconsistent(executed, "its leaves lead to another root"));
+        }
+        match self.write(&generation, executed, next, &mut log) {
+            Ok(next) => {
+                writer.log = log;
+                let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+                *current = next;
+                Ok(())
+            }
+            Err(reason) => {
+                writer.stopped = Some(reason.clone());
+                Err(Fatal::Storage {
+                    height: executed.seal.height,
+                    reason,
+                })
+            }
+        }
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        match self.writer.lock() {
+            Ok(writer) => writer,
+            Err(poisoned) => {
+                let mut writer = poisoned.into_inner();
+                writer.stopped = Some("a commit panicked".to_owned());
+                writer
+            }
+        }
+    }
+
+    fn write(
+        &self,
+        generation: &Arc<Generation>,
+        executed: &Executed,
+        head: Head,
+        log: &mut TileAppender,
+    ) -> Result<Arc<Generation>, String> {
+        let text = |fault: Fault| fault.to_string();
+        let cells = Cells {
+            tree: &self.db,
+            generation,
+        };
+        let mut draft = Draft::new(Some(cells), generation.digest);
+        draft.put_rows(&executed.changes).map_err(text)?;
+        draft
+            .put_block(head.height, &executed.block)
+            .map_err(text)?;
+        draft.put_tiles(log.take_changed());
+        let digest = draft.digest;
+        let position = Watermark::new(&head, digest);
+        draft.put_position(position).map_err(text)?;
+        let (batch, undo) = draft.finish().map_err(text)?;
+        let next = Arc::new(Generation::new(head, digest));
+        if !generation.install(undo, Arc::clone(&next)) {
+            return Err("the committed state has a successor already".to_owned());
+        }
+        guarded("writing the batch", || self.db.apply_batch(batch)).map_err(text)?;
+        guarded("flushing", || self.db.flush()).map_err(text)?;
+        position
+            .write(&self.dir)
+            .map_err(|error| format!("writing the watermark: {error}"))?;
+        Ok(next)
+    }
+}
+
+fn inconsistent(executed: &Executed, what: &str) -> Fatal {
+    Fatal::Inconsistent {
+        height: executed.seal.height,
+        what: what.to_owned(),
+    }
+}
+
+/// Whether a block follows a head; answers the head after it.
+fn check_next(head: &Head, executed: &Executed) -> Result<Head, Fatal> {
+    let height = executed.seal.height;
+    if height != head.height.next() || executed.first_leaf.0 != head.size {
+        return Err(Fatal::NotNext {
+            height,
+            first_leaf: executed.first_leaf.0,
+            head: head.height,
+            size: head.size,
+        });
+    }
+    let mut rows = MemoryState::default();
+    rows.apply(&executed.changes);
+    let next = State(&rows)
+        .head()
+        .map_err(|error| inconsistent(executed, &error.to_string()))?;
+    let same =
+        next.height == height && next.size == executed.size.0 && next.root.0 == executed.root.0;
+    if same {
+        Ok(next)
+    } else {
+        Err(inconsistent(executed, "its head row is another block's"))
+    }
+}
+
+pub(crate) fn read_genesis(dir: &Path) -> Result<Genesis, OpenError> {
+    let path = dir.join(GENESIS);
+    let bytes = fs::read(&path).map_err(io_error("reading", &path))?;
+    Genesis::parse(&bytes).map_err(|source| OpenError::Genesis {
+        dir: dir.to_owned(),
+        source,
+    })
+}
+
+/// Makes sled's folder and the watermark of a ledger without blocks.
+pub(crate) fn create_data(dir: &Path, rows: &Changes, options: &Options) -> Result<(), StoreError> {
+    let failed = |reason: String| StoreError::storage(dir, reason);
+    let mut memory = MemoryState::default();
+    memory.apply(rows);
+    let head = State(&memory).head().map_err(|e| failed(e.to_string()))?;
+    let write = || -> Result<Watermark, Fault> {
+        let db = open_sled(&dir.join(SLED), options)?;
+        let mut draft = Draft::new(None, StateDigest::default());
+        draft.put_rows(rows)?;
+        let position = Watermark::new(&head, draft.digest);
+        draft.put_position(position)?;
+        let (batch, _) = draft.finish()?;
+        guarded("writing the first state", || db.apply_batch(batch))?;
+        guarded("flushing", || db.flush())?;
+        Ok(position)
+    };
+    let position = write().map_err(|fault| failed(fault.to_string()))?;
+    let written = position.write(dir);
+    written.map_err(|error: io::Error| failed(error.to_string()))
+}
+
+/// Opens sled's folder.
+pub(crate) fn open_sled(path: &Path, options: &Options) -> Result<sled::Db, Fault> {
+    let config = sled::Config::new()
+        .path(path)
+        .cache_capacity(options.cache_bytes)
+        .flush_every_ms(None);
+    let mut tries = 0;
+    loop {
+        match guarded("opening sled", || config.open()) {
+            Err(Fault::Sled { reason, .. })
+                if tries < LOCK_TRIES && reason.contains("could not acquire lock") =>
+            {
+                tries += 1;
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! A small ledger for tests: one member, issuers with seeded keys, random blocks.
+
+use std::collections::BTreeMap;
+
+use credlog_ledger::body::{
+    Accredit, Body, Issue, Item, NewKey, Profile, Purposes, Reason, Registration, Scope,
+    StatusChange,
+};
+use credlog_ledger::genesis::{GENESIS_VERSION, Genesis};
+use credlog_ledger::ids::{
+    Digest, IssuerId, LedgerId, ListNumber, MemberId, Origin, Round, StatusIndex, UnixMillis,
+};
+use credlog_ledger::key::{ProvenKey, Role};
+use credlog_ledger::member::{Member, MemberKeys};
+use credlog_ledger::parameters::Parameters;
+use credlog_ledger::record::{Author, AuthorId, EncodedRecord, Record, countersigned_message};
+use credlog_ledger::state::{MemoryState, State, View};
+use credlog_ledger::transition::{Executed, Execution, Opening, genesis_state};
+use credlog_tlog::MemoryTiles;
+use ed25519_dalek::{Signer, SigningKey};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+const FOUNDED: UnixMillis = UnixMillis(1_790_000_000_000);
+
+/// One issuer of the test ledger.
+struct Issuer {
+    id: IssuerId,
+    key: SigningKey,
+    list: Option<ListNumber>,
+    next_index: u32,
+    /// Valid ones.
+    issued: Vec<Digest>,
+}
+
+/// A ledger in memory, the model of what a store must answer.
+pub(crate) struct TestLedger {
+    pub(crate) genesis: Vec<u8>,
+    pub(crate) id: LedgerId,
+    pub(crate) state: MemoryState,
+    pub(crate) blocks: Vec<Executed>,
+    pub(crate) tiles: MemoryTiles,
+    member: MemberId,
+    governance: SigningKey,
+    origin: Origin,
+    issuers: BTreeMap<u8, Issuer>,
+    time: UnixMillis,
+    rng: StdRng,
+}
+
+fn key(seed: u8, role: u8) -> SigningKey {
+    let mut bytes = [seed; 32];
+    bytes[31] = role;
+    SigningKey::from_bytes(&bytes)
+}
+
+impl TestLedger {
+    pub(crate) fn new(seed: u64) -> Self {
+        let origin: Origin = "ledger.example/test".parse().unwrap();
+        let member: MemberId = "university-a".parse().unwrap();
+        let proven = |role, n| ProvenKey::ed25519(&origin, role, member.as_str(), &key(1, n));
+        let genesis = Genesis {
+            version: GENESIS_VERSION,
+            origin: origin.clone(),
+            time: FOUNDED,
+            members: vec![Member {
+                id: member.clone(),
+                name: "University A".to_owned().try_into().unwrap(),
+                keys: MemberKeys {
+                    governance: proven(Role::Governance, 1),
+                    consensus: proven(Role::Consensus, 2),
+                    cosigner: proven(Role::Cosigner, 3),
+                    node: proven(Role::Node, 4),
+                },
+                addresses: vec![],
+                url: None,
+            }],
+            parameters: Parameters::default(),
+        };
+        Self {
+            id: genesis.ledger_id().unwrap(),
+            state: genesis_state(&genesis).unwrap(),
+            genesis: serde_json::to_vec_pretty(&genesis).unwrap(),
+            blocks: Vec::new(),
+            tiles: MemoryTiles::default(),
+            member,
+            governance: key(1, 1),
+            origin,
+            issuers: BTreeMap::new(),
+            time: FOUNDED,
+            rng: StdRng::seed_from_u64(seed),
+        }
+    }
+
+    pub(crate) fn rng(&mut self) -> &mut StdRng {
+        &mut self.rng
+    }
+
+    /// Makes and executes the next block: accreditations, lists, issues, revocations.
+    pub(crate) fn next_block(&mut self) -> Executed {
+        let records = self.random_records();
+        let executed = self.execute(records);
+        self.keep(&executed);
+        executed
+    }
+
+    /// The next block with one record that issues `count` credentials.
+    pub(crate) fn issue_block(&mut self, count: u32) -> Executed {
+        let records = match self.issuers.get(&0).map(|issuer| issuer.list) {
+            None => vec![self.accredit(0)],
+            Some(None) => vec![self.open_list(0)],
+            Some(Some(_)) => vec![self.issue(0, count)],
+        };
+        let executed = self.execute(records);
+        self.keep(&executed);
+        executed
+    }
+
+    fn execute(&self, records: Vec<EncodedRecord>) -> Executed {
+        let opening = Opening {
+            time: self.time,
+            round: Round(0),
+            proposer: self.member.clone(),
+        };
+        let mut execution = Execution::open(&self.state, opening).unwrap();
+        for record in records {
+            execution.apply(record).unwrap();
+        }
+        execution.seal().unwrap()
+    }
+
+    fn keep(&mut self, executed: &Executed) {
+        self.state.apply(&executed.changes);
+        self.blocks.push(executed.clone());
+        let mut log = credlog_tlog::TileAppender::new();
+        if let Some(last) = self.blocks.iter().rev().nth(1) {
+            log = credlog_tlog::TileAppender::open(&self.tiles, last.size).unwrap();
+        }
+        log.append_many(executed.leaf_hashes.iter().copied());
+        self.tiles.extend(log.take_changed());
+    }
+
+    fn random_records(&mut self) -> Vec<EncodedRecord> {
+        self.time = UnixMillis(self.time.0 + self.rng.gen_range(1_000..5_000));
+        let mut records = Vec::new();
+        if self.issuers.len() < 3 && (self.issuers.is_empty() || self.rng.gen_bool(0.3)) {
+            let number = u8::try_from(self.issuers.len()).unwrap();
+            records.push(self.accredit(number));
+            return records;
+        }
+        for number in 0..u8::try_from(self.issuers.len()).unwrap() {
+            if self.issuers[&number].list.is_none() {
+                records.push(self.open_list(number));
+                return records;
+            }
+            if self.rng.gen_bool(0.5) && !self.issuers[&number].issued.is_empty() {
+                records.push(self.revoke(number));
+            }
+            let count = self.rng.gen_range(1..60);
+            records.push(self.issue(number, count));
+        }
+        records
+    }
+
+    fn sign(&mut self, author: AuthorId, key: &SigningKey, body: Body) -> EncodedRecord {
+        let (nonce, expires) = (self.rng.r#gen(), self.time.plus(600_000));
+        let record = Record::sign(self.id, author, nonce, expires, body, key).unwrap();
+        EncodedRecord::new(&record).unwrap()
+    }
+
+    fn accredit(&mut self, number: u8) -> EncodedRecord {
+        self.time = self.time.plus(1_000);
+        let id: IssuerId = format!("did:web:issuer-{number}.example").parse().unwrap();
+        let signing = key(100 + number, 1);
+        let recovery = key(100 + number, 2);
+        let purposes = Purposes {
+            record: true,
+            assertion: true,
+        };
+        let proven =
+            |role, key: &SigningKey| ProvenKey::ed25519(&self.origin, role, id.as_str(), key);
+        let mut body = Body::Accredit(Accredit {
+            issuer: id.clone(),
+            registration: Some(Registration {
+                profile: Profile {
+                    name: format!("Issuer {number}").try_into().unwrap(),
+                    url: None,
+                },
+                keys: vec![NewKey {
+                    proven: proven(purposes.role().unwrap(), &signing),
+                    purposes,
+                }],
+                recovery: proven(Role::Recovery, &recovery),
+            }),
+            scope: Scope::All,
+            until: None,
+            countersignature: [0; 64],
+        });
+        let author = AuthorId::Member(self.member.clone());
+        let governance = self.governance.clone();
+        let (nonce, expires) = (self.rng.r#gen(), self.time.plus(600_000));
+        let named = Author {
+            id: author.clone(),
+            key: credlog_ledger::key::PublicKey::ed25519(governance.verifying_key().as_bytes())
+                .id(),
+        };
+        let message = countersigned_message(&self.id, &named, &nonce, expires, &body).unwrap();
+        if let Body::Accredit(accredit) = &mut body {
+            accredit.countersignature = recovery.sign(&message).to_bytes();
+        }
+        let issuer = Issuer {
+            id,
+            key: signing,
+            list: None,
+            next_index: 0,
+            issued: Vec::new(),
+        };
+        self.issuers.insert(number, issuer);
+        let record = Record::sign(self.id, author, nonce, expires, body, &governance).unwrap();
+        EncodedRecord::new(&record).unwrap()
+    }
+
+    fn by_issuer(&mut self, number: u8, body: Body) -> EncodedRecord {
+        let issuer = &self.issuers[&number];
+        let (id, key) = (issuer.id.clone(), issuer.key.clone());
+        self.sign(AuthorId::Issuer(id), &key, body)
+    }
+
+    fn open_list(&mut self, number: u8) -> EncodedRecord {
+        self.time = self.time.plus(1_000);
+        let next = State(&self.state).head().unwrap().status_lists;
+        self.issuers.get_mut(&number).unwrap().list = Some(ListNumber(next));
+        self.by_issuer(number, Body::OpenStatusList {})
+    }
+
+    fn issue(&mut self, number: u8, count: u32) -> EncodedRecord {
+        self.time = self.time.plus(1_000);
+        let digests: Vec<Digest> = (0..count).map(|_| Digest(self.rng.r#gen())).collect();
+        let issuer = self.issuers.get_mut(&number).unwrap();
+        let items = digests.iter().zip(issuer.next_index..);
+        let items = items.map(|(digest, index)| Item {
+            index: StatusIndex(index),
+            digest: *digest,
+        });
+        let body = Body::Issue(Issue {
+            achievement: None,
+            list: issuer.list.unwrap(),
+            valid_from: None,
+            valid_until: None,
+            items: items.collect(),
+        });
+        issuer.next_index += count;
+        issuer.issued.extend(&digests);
+        self.by_issuer(number, body)
+    }
+
+    fn revoke(&mut self, number: u8) -> EncodedRecord {
+        let issuer = self.issuers.get_mut(&number).unwrap();
+        let at = self.rng.gen_range(0..issuer.issued.len());
+        let body = Body::Revoke(StatusChange {
+            issuer: issuer.id.clone(),
+            digests: vec![issuer.issued.swap_remove(at)],
+            reason: Reason::IssuedInError,
+        });
+        self.by_issuer(number, body)
+    }
+
+    /// All rows of the state, as the model has them.
+    pub(crate) fn rows(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.state.scan(&[], None, usize::MAX).unwrap()
+    }
+}
