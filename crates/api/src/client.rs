@@ -1,0 +1,385 @@
+//! The typed client.
+
+mod transfer;
+
+use std::time::Duration;
+
+use credlog_ledger::body::Achievement;
+use credlog_ledger::ids::{Digest, Height, IssuerId, ListNumber, RecordId};
+use credlog_tlog::{HASH_BYTES, NOTE_BYTES_MAX, TILE_WIDTH, TileLevel, TilePath};
+use credlog_verify::{Facts, Time, Verdict};
+use reqwest::Url;
+
+use crate::block::{BlockBrief, BlockView};
+use crate::issuer::{IssuerBrief, IssuerView, StatusListView};
+use crate::ledger::{LedgerView, MembersView};
+use crate::page::{Page, PageQuery};
+use crate::path;
+use crate::problem::Problem;
+use crate::submission::{
+    FramingError, MEDIA_TYPE_RECORD, MEDIA_TYPE_RECORDS, RecordView, SubmitOutcomes, Wait,
+    encode_records,
+};
+use crate::verification::VerifyRequest;
+use transfer::Request;
+
+/// Most bytes of an answer in JSON.
+pub const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// Most bytes of an entry bundle: 256 leaves of at most 65,535 bytes, each behind two bytes.
+const BUNDLE_BYTES_MAX: usize = 256 * (65_535 + 2);
+
+/// How the client behaves; the default is for a person who waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientConfig {
+    /// Longest time to reach the node. Default 5 s.
+    pub connect_timeout: Duration,
+    /// Longest time for one answer, a commit included. Default 60 s.
+    pub timeout: Duration,
+    /// How often a request is sent again that a busy node put off (503 with Retry-After).
+    /// Default 5.
+    pub retries_max: u32,
+    /// Longest pause before sending again; a node that asks for more is an error. Default 10 s.
+    pub pause_max: Duration,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(60),
+            retries_max: 5,
+            pause_max: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A request that gave no answer. Each names the URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// Not the address of a node.
+    #[error(
+        "{url:?} is not the address of a node ({reason}); write one like http://127.0.0.1:8080"
+    )]
+    Address {
+        /// The text given.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The client cannot be set up on this machine.
+    #[error("the HTTP client cannot be set up: {reason}")]
+    Setup {
+        /// What failed.
+        reason: String,
+    },
+    /// Nobody answers there.
+    #[error("no node answers at {url} ({reason}); is it running, and is the address right?")]
+    Unreachable {
+        /// The URL.
+        url: String,
+        /// What failed.
+        reason: String,
+    },
+    /// No complete answer in time.
+    #[error("{url} gave no answer within {seconds} s; the request may still take effect")]
+    Timeout {
+        /// The URL.
+        url: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// The connection broke.
+    #[error("the answer of {url} broke off ({reason}); the request may still take effect")]
+    Broken {
+        /// The URL.
+        url: String,
+        /// What failed.
+        reason: String,
+    },
+    /// The node says why not.
+    #[error("{problem} ({url})")]
+    Problem {
+        /// The URL.
+        url: String,
+        /// What the node says.
+        problem: Box<Problem>,
+    },
+    /// A status without problem details: something else than a node answers there.
+    #[error("{url} answered with status {status} and no reason; is a credlog node there?")]
+    Status {
+        /// The URL.
+        url: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// An answer that cannot be read.
+    #[error(
+        "the answer of {url} cannot be read ({reason}); is a credlog node of this version there?"
+    )]
+    Malformed {
+        /// The URL.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An answer about something else than was asked.
+    #[error("{url} answered about {found}, asked was {asked}; do not trust that node")]
+    OtherAnswer {
+        /// The URL.
+        url: String,
+        /// What the answer is about.
+        found: String,
+        /// What was asked.
+        asked: String,
+    },
+    /// An answer that is too long.
+    #[error("the answer of {url} is longer than {bytes_max} bytes; it was not read")]
+    TooLarge {
+        /// The URL.
+        url: String,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// Records that do not go into one request.
+    #[error(transparent)]
+    Framing(#[from] FramingError),
+}
+
+impl ClientError {
+    /// What the node says, if it said something.
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Problem { problem, .. } => Some(problem),
+            _ => None,
+        }
+    }
+}
+
+/// Talks to one node.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    config: ClientConfig,
+}
+
+impl Client {
+    /// A client of the node at `base_url`, with the default [`ClientConfig`].
+    ///
+    /// # Errors
+    /// [`ClientError::Address`] or [`ClientError::Setup`].
+    pub fn new(base_url: &str) -> Result<Self, ClientError> {
+        Self::with_config(base_url, ClientConfig::default())
+    }
+
+    /// A client of the node at `base_url`.
+    ///
+    /// # Errors
+    /// [`ClientError::Address`] or [`ClientError::Setup`].
+    pub fn with_config(base_url: &str, config: ClientConfig) -> Result<Self, ClientError> {
+        let base = transfer::base(base_url)?;
+        let http = transfer::http(&base, &config)?;
+        Ok(Self { http, base, config })
+    }
+
+    /// The address of the node, without a slash at the end.
+    pub fn base_url(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
+    /// What the ledger is and where its log ends.
+    ///
+    /// # Errors
+    /// [`ClientError`], as of every method here.
+    pub async fn ledger(&self) -> Result<LedgerView, ClientError> {
+        self.json(Request::get(path::LEDGER)).await
+    }
+
+    /// The members in force.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn members(&self) -> Result<MembersView, ClientError> {
+        self.json(Request::get(path::MEMBERS)).await
+    }
+
+    /// Submits one record by its canonical bytes. A refusal is a [`ClientError::Problem`].
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn submit(&self, record: &[u8], wait: Wait) -> Result<SubmitOutcomes, ClientError> {
+        self.post_records(MEDIA_TYPE_RECORD, record.to_vec(), 1, wait)
+            .await
+    }
+
+    /// Submits many records; each has its own outcome, in order.
+    ///
+    /// # Errors
+    /// [`ClientError::Framing`] if they do not go into one request; other [`ClientError`].
+    pub async fn submit_many<T: AsRef<[u8]>>(
+        &self,
+        records: &[T],
+        wait: Wait,
+    ) -> Result<SubmitOutcomes, ClientError> {
+        let bytes = encode_records(records)?;
+        self.post_records(MEDIA_TYPE_RECORDS, bytes, records.len(), wait)
+            .await
+    }
+
+    async fn post_records(
+        &self,
+        media_type: &'static str,
+        bytes: Vec<u8>,
+        count: usize,
+        wait: Wait,
+    ) -> Result<SubmitOutcomes, ClientError> {
+        let mut request = Request::post(path::RECORDS, media_type, bytes);
+        if wait == Wait::None {
+            request = request.query("wait", Some("none"));
+        }
+        let outcomes: SubmitOutcomes = self.json(request).await?;
+        if outcomes.results.len() != count {
+            return Err(ClientError::OtherAnswer {
+                url: self.url(path::RECORDS),
+                found: format!("{} records", outcomes.results.len()),
+                asked: format!("{count} records"),
+            });
+        }
+        Ok(outcomes)
+    }
+
+    /// A record of the log.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn record(&self, id: &RecordId) -> Result<RecordView, ClientError> {
+        self.json(Request::get(&path::record(id))).await
+    }
+
+    /// What the ledger says about a digest: to be judged at home
+    /// ([`judge`](credlog_verify::judge)), so that the credential stays there.
+    ///
+    /// # Errors
+    /// [`ClientError::OtherAnswer`] if the node answers about another digest, issuer or date;
+    /// other [`ClientError`].
+    pub async fn facts(
+        &self,
+        digest: &Digest,
+        issuer: Option<&IssuerId>,
+        at: Option<Time>,
+    ) -> Result<Facts, ClientError> {
+        let path = path::credential(digest);
+        let at_text = at.map(|at| at.to_string());
+        let request = Request::get(&path)
+            .query("at", at_text.as_deref())
+            .query("issuer", issuer.map(IssuerId::as_str));
+        let facts: Facts = self.json(request).await?;
+        if facts.digest != *digest || facts.at != at || facts.issuer.as_ref() != issuer {
+            let about = |digest: &Digest, issuer: Option<&IssuerId>, at: Option<Time>| {
+                format!("credential {digest}, issuer {issuer:?}, date {at:?}")
+            };
+            return Err(ClientError::OtherAnswer {
+                url: self.url(&path),
+                found: about(&facts.digest, facts.issuer.as_ref(), facts.at),
+                asked: about(digest, issuer, at),
+            });
+        }
+        Ok(facts)
+    }
+
+    /// Lets the node judge. A whole credential leaves the machine with this.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, ClientError> {
+        let body = request.to_json().to_string().into_bytes();
+        self.json(Request::post(path::VERIFY, "application/json", body))
+            .await
+    }
+
+    /// Issuers, in the order of first accreditation.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn issuers(&self, page: PageQuery) -> Result<Page<IssuerBrief>, ClientError> {
+        self.json(Request::get(path::ISSUERS).page(page)).await
+    }
+
+    /// One issuer.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn issuer(&self, id: &IssuerId) -> Result<IssuerView, ClientError> {
+        self.json(Request::get(&path::issuer(id))).await
+    }
+
+    /// The achievements that an issuer defined.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn achievements(
+        &self,
+        issuer: &IssuerId,
+        page: PageQuery,
+    ) -> Result<Page<Achievement>, ClientError> {
+        self.json(Request::get(&path::achievements(issuer)).page(page))
+            .await
+    }
+
+    /// A status list and its free positions.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn status_list(&self, list: ListNumber) -> Result<StatusListView, ClientError> {
+        self.json(Request::get(&path::status_list(list))).await
+    }
+
+    /// Blocks, newest first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn blocks(&self, page: PageQuery) -> Result<Page<BlockBrief>, ClientError> {
+        self.json(Request::get(path::BLOCKS).page(page)).await
+    }
+
+    /// One block with a page of its records.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn block(&self, height: Height, page: PageQuery) -> Result<BlockView, ClientError> {
+        self.json(Request::get(&path::block(height)).page(page))
+            .await
+    }
+
+    /// The signed checkpoint; its signatures are not checked here.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn checkpoint(&self) -> Result<Vec<u8>, ClientError> {
+        self.bytes(Request::get(path::CHECKPOINT), NOTE_BYTES_MAX)
+            .await
+    }
+
+    /// A tile or an entry bundle; its hashes are not checked here.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn tile(&self, tile: &TilePath) -> Result<Vec<u8>, ClientError> {
+        let bytes_max = match tile.level() {
+            TileLevel::Hash(_) => usize::from(TILE_WIDTH) * HASH_BYTES,
+            TileLevel::Entries => BUNDLE_BYTES_MAX,
+        };
+        self.bytes(Request::get(&path::tile(tile)), bytes_max).await
+    }
+
+    /// Whether the node answers from a checked store.
+    ///
+    /// # Errors
+    /// [`ClientError`]: [`ClientError::Problem`] while it starts or stops.
+    pub async fn ready(&self) -> Result<(), ClientError> {
+        self.bytes(Request::get(path::READYZ), ANSWER_BYTES_MAX)
+            .await
+            .map(|_| ())
+    }
+}

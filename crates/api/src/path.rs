@@ -1,0 +1,104 @@
+//! Routes: templates for a server, builders for a client.
+
+use credlog_ledger::ids::{Digest, Height, IssuerId, ListNumber, RecordId};
+use credlog_tlog::TilePath;
+
+/// GET: [`LedgerView`](crate::ledger::LedgerView).
+pub const LEDGER: &str = "/v1/ledger";
+/// POST: [`SubmitOutcomes`](crate::SubmitOutcomes).
+pub const RECORDS: &str = "/v1/records";
+/// GET: [`RecordView`](crate::RecordView).
+pub const RECORD: &str = "/v1/records/{id}";
+/// GET, `?at=&issuer=`: [`Facts`](crate::Facts).
+pub const CREDENTIAL: &str = "/v1/credentials/{digest}";
+/// POST [`VerifyRequest`](crate::VerifyRequest), `?at=`: [`Verdict`](crate::Verdict).
+pub const VERIFY: &str = "/v1/verify";
+/// GET, paged: [`IssuerBrief`](crate::issuer::IssuerBrief).
+pub const ISSUERS: &str = "/v1/issuers";
+/// GET: [`IssuerView`](crate::issuer::IssuerView). The id is percent-encoded.
+pub const ISSUER: &str = "/v1/issuers/{did}";
+/// GET, paged: [`Achievement`](credlog_ledger::body::Achievement). The id is percent-encoded.
+pub const ACHIEVEMENTS: &str = "/v1/issuers/{did}/achievements";
+/// GET: [`StatusListView`](crate::issuer::StatusListView).
+pub const STATUS_LIST: &str = "/v1/status-lists/{list}";
+/// GET: [`MembersView`](crate::ledger::MembersView).
+pub const MEMBERS: &str = "/v1/members";
+/// GET, paged, newest first: [`BlockBrief`](crate::block::BlockBrief).
+pub const BLOCKS: &str = "/v1/blocks";
+/// GET, paged: [`BlockView`](crate::block::BlockView).
+pub const BLOCK: &str = "/v1/blocks/{height}";
+/// GET: the signed checkpoint (C2SP tlog-tiles).
+pub const CHECKPOINT: &str = "/checkpoint";
+/// GET: tiles and entry bundles (C2SP tlog-tiles).
+pub const TILE: &str = "/tile/{*path}";
+/// GET: 200 while the process lives.
+pub const HEALTHZ: &str = "/healthz";
+/// GET: 200 when the node answers from a checked store.
+pub const READYZ: &str = "/readyz";
+/// GET: metrics in the Prometheus text format.
+pub const METRICS: &str = "/metrics";
+
+/// `/v1/records/…`.
+pub fn record(id: &RecordId) -> String {
+    format!("{RECORDS}/{id}")
+}
+
+/// `/v1/credentials/…`.
+pub fn credential(digest: &Digest) -> String {
+    format!("/v1/credentials/{digest}")
+}
+
+/// `/v1/issuers/…`.
+pub fn issuer(id: &IssuerId) -> String {
+    format!("{ISSUERS}/{}", percent_encode(id.as_str()))
+}
+
+/// `/v1/issuers/…/achievements`.
+pub fn achievements(id: &IssuerId) -> String {
+    format!("{}/achievements", issuer(id))
+}
+
+/// `/v1/status-lists/…`.
+pub fn status_list(list: ListNumber) -> String {
+    format!("/v1/status-lists/{list}")
+}
+
+/// `/v1/blocks/…`.
+pub fn block(height: Height) -> String {
+    format!("{BLOCKS}/{height}")
+}
+
+/// `/tile/…`.
+pub fn tile(path: &TilePath) -> String {
+    format!("/{path}")
+}
+
+/// Percent-encodes everything but the unreserved characters of RFC 3986 section 2.3, so that
+/// any text is one segment of a path or one value of a query.
+pub fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_is_one_segment() {
+        let id: IssuerId = "https://a.example/i?x=1".parse().unwrap();
+        assert_eq!(
+            achievements(&id),
+            "/v1/issuers/https%3A%2F%2Fa.example%2Fi%3Fx%3D1/achievements"
+        );
+        let did: IssuerId = "did:key:z6Mk".parse().unwrap();
+        assert_eq!(issuer(&did), "/v1/issuers/did%3Akey%3Az6Mk");
+    }
+}

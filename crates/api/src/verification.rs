@@ -1,0 +1,199 @@
+//! POST /v1/verify and GET /v1/credentials/{digest}: what may be asked.
+
+use credlog_credential::json::{JsonError, Limits, parse_strict};
+use credlog_ledger::ids::{Digest, IssuerId};
+use credlog_verify::Time;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Most bytes of a request to verify: a credential and its status lists.
+pub const VERIFY_BYTES_MAX: usize = 4 << 20;
+/// Most status lists in one request.
+pub const STATUS_LISTS_MAX: usize = 8;
+
+/// A request to verify.
+///
+/// Three forms, told apart by the properties of the body:
+/// - a credential itself: a JSON object with `@context`;
+/// - `{"credential": …}`: a credential (an object), and what else is said about the check;
+/// - `{"digest": …}`: only the digest, 64 lower-case hex digits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VerifyRequest {
+    /// What is verified.
+    pub subject: RequestSubject,
+    /// The date asked about; absent for now.
+    pub at: Option<Time>,
+    /// Status list credentials for a credential whose `credentialStatus` lives elsewhere. A
+    /// digest alone does not tell the position in a list, so they need the credential.
+    pub status_lists: Vec<Value>,
+}
+
+/// What is verified.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RequestSubject {
+    /// A credential, read as strict JSON.
+    Credential(Value),
+    /// A digest.
+    Digest {
+        /// The digest.
+        digest: Digest,
+        /// The issuer whose issuance is meant.
+        issuer: Option<IssuerId>,
+        /// The caller checked proof and issuer itself, and the summary leaves them out.
+        proof_checked_elsewhere: bool,
+    },
+}
+
+/// A body that is no request to verify.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyRequestError {
+    /// Not strict JSON.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// None of the three forms, or more than one.
+    #[error(
+        "send a credential (a JSON object with @context), {{\"credential\": …}} or \
+         {{\"digest\": …}}"
+    )]
+    Form,
+    /// A property that is wrong or does not belong here.
+    #[error("{0}")]
+    Property(String),
+    /// Too many status lists.
+    #[error("there are {count} status lists; at most {STATUS_LISTS_MAX} are read")]
+    StatusLists {
+        /// How many.
+        count: usize,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WithCredential {
+    credential: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    status_lists: Vec<Value>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WithDigest {
+    digest: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    issuer: Option<IssuerId>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    proof_checked_elsewhere: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    status_lists: Vec<Value>,
+}
+
+impl VerifyRequest {
+    /// Reads a body. Duplicate names, lone surrogates and inexact integers are refused: other
+    /// parsers might read another credential.
+    ///
+    /// # Errors
+    /// [`VerifyRequestError`].
+    pub fn parse(body: &[u8]) -> Result<Self, VerifyRequestError> {
+        let limits = Limits {
+            bytes_max: VERIFY_BYTES_MAX,
+            ..Limits::DEFAULT
+        };
+        Self::from_json(parse_strict(body, limits)?)
+    }
+
+    fn from_json(body: Value) -> Result<Self, VerifyRequestError> {
+        let object = body.as_object().ok_or(VerifyRequestError::Form)?;
+        let has = |property| object.contains_key(property);
+        let request = match (has("@context"), has("credential"), has("digest")) {
+            (true, _, _) => Self {
+                subject: RequestSubject::Credential(body),
+                at: None,
+                status_lists: Vec::new(),
+            },
+            (false, true, false) => {
+                let read: WithCredential = property(body)?;
+                if !read.credential.is_object() {
+                    return Err(VerifyRequestError::Form);
+                }
+                Self {
+                    subject: RequestSubject::Credential(read.credential),
+                    at: read.at,
+                    status_lists: read.status_lists,
+                }
+            }
+            (false, false, true) => {
+                let read: WithDigest = property(body)?;
+                Self {
+                    subject: RequestSubject::Digest {
+                        digest: read.digest,
+                        issuer: read.issuer,
+                        proof_checked_elsewhere: read.proof_checked_elsewhere,
+                    },
+                    at: read.at,
+                    status_lists: read.status_lists,
+                }
+            }
+            _ => return Err(VerifyRequestError::Form),
+        };
+        let count = request.status_lists.len();
+        if count > STATUS_LISTS_MAX {
+            return Err(VerifyRequestError::StatusLists { count });
+        }
+        Ok(request)
+    }
+
+    /// The body, in the form with `credential` or `digest`.
+    pub fn to_json(&self) -> Value {
+        let (at, status_lists) = (self.at, self.status_lists.clone());
+        let body = match &self.subject {
+            RequestSubject::Credential(credential) => serde_json::to_value(WithCredential {
+                credential: credential.clone(),
+                at,
+                status_lists,
+            }),
+            RequestSubject::Digest {
+                digest,
+                issuer,
+                proof_checked_elsewhere,
+            } => serde_json::to_value(WithDigest {
+                digest: *digest,
+                issuer: issuer.clone(),
+                proof_checked_elsewhere: *proof_checked_elsewhere,
+                at,
+                status_lists,
+            }),
+        };
+        // Plain data with text keys always has a JSON form.
+        body.unwrap_or_default()
+    }
+}
+
+fn property<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, VerifyRequestError> {
+    serde_json::from_value(body).map_err(|error| VerifyRequestError::Property(error.to_string()))
+}
+
+/// Query of POST /v1/verify: `?at=`, for a body that is the credential itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VerifyQuery {
+    /// The date asked about; absent for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+}
+
+/// Query of GET /v1/credentials/{digest}.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CredentialQuery {
+    /// The date asked about; absent for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+    /// The credential's issuer: its entry is in the answer even if it did not issue this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<IssuerId>,
+}
