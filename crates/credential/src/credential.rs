@@ -324,11 +324,14 @@ fn period(object: &Map<String, Value>, model: DataModel) -> Result<Period, Crede
     };
     let (valid_from, valid_until) = match model {
         DataModel::V2_0 => (time("validFrom")?, time("validUntil")?),
-        DataModel::V1_1 => (time("issuanceDate")?, time("expirationDate")?),
+        // The v1 context also defines validFrom and validUntil: the narrower period counts.
+        DataModel::V1_1 => {
+            let issued = time("issuanceDate")?.ok_or(malformed("issuanceDate", "is missing"))?;
+            let (expires, until) = (time("expirationDate")?, time("validUntil")?);
+            let valid_from = time("validFrom")?.map_or(issued, |from| from.max(issued));
+            (Some(valid_from), expires.into_iter().chain(until).min())
+        }
     };
-    if model == DataModel::V1_1 && valid_from.is_none() {
-        return Err(malformed("issuanceDate", "is missing"));
-    }
     match (valid_from, valid_until) {
         (Some(valid_from), Some(valid_until)) if valid_until < valid_from => {
             Err(CredentialError::EmptyPeriod {
@@ -384,7 +387,7 @@ mod tests {
         Credential::from_json(document)
     }
 
-    fn refused_property(property: &str, value: Value) -> &'static str {
+    fn refused_property(property: &str, value: &Value) -> &'static str {
         match with(property, value.clone()) {
             Err(CredentialError::Malformed { property, .. }) => property,
             other => panic!("{property} = {value}: {other:?}"),
@@ -431,11 +434,11 @@ mod tests {
             ("proof", json!("z123")),
             ("proof", json!([{}, 1])),
         ] {
-            assert_eq!(refused_property(property, value), property);
+            assert_eq!(refused_property(property, &value), property);
         }
         let subject = json!({"id": "Ada", "name": "Ada"});
         assert_eq!(
-            refused_property("credentialSubject", subject),
+            refused_property("credentialSubject", &subject),
             "credentialSubject.id"
         );
     }

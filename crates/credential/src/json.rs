@@ -379,9 +379,13 @@ mod tests {
     fn canonical_form_is_that_of_rfc_8785() {
         // RFC 8785 section 3.2.4, without the number that I-JSON refuses.
         let text = r#"{"numbers":[1E15,4.50,2e-3,0.000000000000000000000000001],
-            "string":"\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/","literals":[null,true,false]}"#;
+            "string":"\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/",
+            "literals":[null,true,false]}"#;
         let canonical = jcs(&parse(text).unwrap());
-        let expected = r#"{"literals":[null,true,false],"numbers":[1000000000000000,4.5,0.002,1e-27],"string":"€$\u000f\nA'B\"\\\\\"/"}"#;
+        let expected = concat!(
+            r#"{"literals":[null,true,false],"numbers":[1000000000000000,4.5,0.002,1e-27],"#,
+            r#""string":"€$\u000f\nA'B\"\\\\\"/"}"#
+        );
         assert_eq!(String::from_utf8(canonical).unwrap(), expected);
         // Section 3.2.3: names sort by UTF-16 code units, not by code points.
         let sorted = jcs(&parse(r#"{"\ufb33":1,"\ud83d\ude00":2,"\r":3}"#).unwrap());

@@ -17,6 +17,7 @@
 pub(crate) mod accounting;
 mod canon;
 mod inline;
+mod vocabulary;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -12,6 +12,7 @@ use std::fmt;
 use ed25519_dalek::SigningKey;
 use serde_json::{Map, Value};
 
+use crate::credential::one_or_many;
 use crate::multikey::Multikey;
 use crate::proof::error::ProofError;
 
@@ -132,4 +133,9 @@ pub(crate) trait Cryptosuite: Sync {
 
     /// Makes a signature.
     fn sign(&self, key: &SigningKey, message: &[u8]) -> Vec<u8>;
+}
+
+/// Whether a document's contexts begin with all contexts of a proof, in the same order.
+fn begins_with(document: Option<&Value>, proof: &Value) -> bool {
+    one_or_many(document).starts_with(one_or_many(Some(proof)))
 }

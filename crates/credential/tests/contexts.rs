@@ -1,4 +1,9 @@
 //! The built-in contexts are the published ones, byte for byte, and the README says which.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends where it goes wrong"
+)]
 
 mod fixtures;
 

@@ -1,4 +1,9 @@
 //! The samples that a foreign library signed: each gets exactly what samples/README.md says.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends where it goes wrong"
+)]
 
 mod fixtures;
 

@@ -1,4 +1,9 @@
 //! The test vectors of W3C Data Integrity EdDSA Cryptosuites v1.0, and every changed form of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends where it goes wrong"
+)]
 
 mod fixtures;
 

@@ -4,14 +4,13 @@
 //! statement: a scalar, a value object, or the link to an inner node. `id` names the node and is
 //! none; `null` is "absent" in JSON-LD. Contexts only rename, as [`super::inline`] sees to.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::LazyLock;
+use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
 use super::RdfError;
 use super::inline::Contexts;
-use crate::context;
+use super::vocabulary;
 
 /// Objects of one document at most; each may load type-scoped contexts.
 const OBJECTS_MAX: usize = 1_000;
@@ -28,36 +27,13 @@ pub(crate) struct Account {
     pub(super) literal_only: HashMap<String, usize>,
 }
 
-/// Terms that some built-in context reads as whole JSON values.
-static JSON_TERMS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-    let mut terms = BTreeSet::new();
-    for context in context::BUILT_IN {
-        if let Ok(document) = serde_json::from_slice(context.document) {
-            collect_json_terms(&document, &mut terms);
-        }
-    }
-    terms
-});
-
-fn collect_json_terms(value: &Value, terms: &mut BTreeSet<String>) {
-    let Some(object) = value.as_object() else {
-        return;
-    };
-    for (term, definition) in object {
-        if definition.get("@type").and_then(Value::as_str) == Some("@json") {
-            terms.insert(term.clone());
-        }
-        collect_json_terms(definition, terms);
-    }
-}
-
 /// The document as a JSON-LD processor should read it, and its account.
 pub(crate) fn account(document: &Value) -> Result<(Value, Account), RdfError> {
     let mut walk = Walk::default();
     let object = document.as_object().ok_or(RdfError::Invalid {
         reason: "the document is no object".into(),
     })?;
-    let prepared = walk.node(object)?;
+    let prepared = walk.node(object, object.get("id"))?;
     Ok((Value::Object(prepared), walk.account))
 }
 
@@ -69,26 +45,41 @@ struct Walk {
 }
 
 impl Walk {
-    fn node(&mut self, object: &Map<String, Value>) -> Result<Map<String, Value>, RdfError> {
+    /// A node object; `root` is the identifier of the outermost.
+    fn node(
+        &mut self,
+        object: &Map<String, Value>,
+        root: Option<&Value>,
+    ) -> Result<Map<String, Value>, RdfError> {
         self.objects += 1;
         if self.objects > OBJECTS_MAX {
             let reason = format!("more than {OBJECTS_MAX} objects");
             return Err(RdfError::TooComplex { reason });
         }
         let mut prepared = Map::new();
-        for (name, value) in object {
+        if let Some(context) = object.get("@context") {
+            let context = self.contexts.flatten(context)?;
+            prepared.insert("@context".into(), Value::Array(context));
+        }
+        for (name, value) in object.iter().filter(|(name, _)| *name != "@context") {
+            self.contexts.check_spelling(name, false)?;
+            let before = self.account.statements;
             let value = match name.as_str() {
-                "@context" => Value::Array(self.contexts.flatten(value)?),
-                "id" | "@id" => self.identifier(value)?,
-                "type" | "@type" => self.types(value)?,
+                "id" => self.identifier(value)?,
+                "type" => self.types(value)?,
                 keyword if keyword.starts_with('@') => {
                     return Err(RdfError::Unsupported {
                         feature: keyword.to_owned(),
                     });
                 }
-                term if JSON_TERMS.contains(term) => self.json(value),
-                _ => self.value(value)?,
+                term if vocabulary::BUILT_IN.is_json_term(term) => self.json(value),
+                _ => self.value(value, root)?,
             };
+            // `null` and `[]` say nothing, but under a name of the contexts only.
+            if self.account.statements == before && !self.contexts.has_term(name) {
+                let lost = format!("no context defines {name:?}; the signature would not cover it");
+                return Err(RdfError::DataLoss { lost });
+            }
             prepared.insert(name.clone(), value);
         }
         Ok(prepared)
@@ -112,6 +103,7 @@ impl Walk {
             let name = name.ok_or(RdfError::Invalid {
                 reason: "a type is a string".into(),
             })?;
+            self.contexts.check_spelling(name, true)?;
             self.account.statements += 1;
             self.note_text(name);
         }
@@ -126,7 +118,7 @@ impl Walk {
         value.clone()
     }
 
-    fn value(&mut self, value: &Value) -> Result<Value, RdfError> {
+    fn value(&mut self, value: &Value, root: Option<&Value>) -> Result<Value, RdfError> {
         match value {
             Value::Null => Ok(Value::Null),
             Value::Bool(_) | Value::Number(_) => {
@@ -139,7 +131,8 @@ impl Walk {
                 Ok(value.clone())
             }
             Value::Array(items) => {
-                let items: Result<Vec<_>, _> = items.iter().map(|item| self.value(item)).collect();
+                let items: Result<Vec<_>, _> =
+                    items.iter().map(|item| self.value(item, root)).collect();
                 Ok(Value::Array(items?))
             }
             Value::Object(object) if object.contains_key("@value") => {
@@ -148,9 +141,23 @@ impl Walk {
             }
             Value::Object(object) => {
                 self.account.statements += 1;
-                Ok(Value::Object(self.node(object)?))
+                Ok(Value::Object(self.inner_node(object, root)?))
             }
         }
+    }
+
+    /// A node below the outermost. In RDF it could carry properties of the outermost by having
+    /// its identifier; whoever reads the JSON would not find them where they belong.
+    fn inner_node(
+        &mut self,
+        object: &Map<String, Value>,
+        root: Option<&Value>,
+    ) -> Result<Map<String, Value>, RdfError> {
+        if object.len() > 1 && root.is_some() && object.get("id") == root {
+            let feature = "an inner object with the document's own id".to_owned();
+            return Err(RdfError::Unsupported { feature });
+        }
+        self.node(object, root)
     }
 
     /// `{"@value": …, "@type": …, "@language": …}`: one literal.

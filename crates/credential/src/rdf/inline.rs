@@ -1,12 +1,15 @@
 //! Which contexts a document may carry: known URLs, and plain vocabularies written in place.
 //!
 //! The accounting knows `id` and `type` by name and takes each value for one statement. A context
-//! in the document that gives keywords other names, or reads values another way, is therefore not
-//! followed but refused as unsupported.
+//! in the document that gives keywords other names, reads values another way, or has words of its
+//! own for what a built-in context names, is therefore not followed but refused as unsupported.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
 use super::RdfError;
+use super::vocabulary::BUILT_IN;
 use crate::context;
 
 /// Contexts of one document at most, in all places together.
@@ -18,7 +21,8 @@ const INLINE_TERMS_MAX: usize = 500;
 #[derive(Debug, Default)]
 pub(super) struct Contexts {
     listed: usize,
-    inline_terms: usize,
+    definitions: usize,
+    inline_terms: BTreeSet<String>,
 }
 
 impl Contexts {
@@ -65,8 +69,8 @@ impl Contexts {
     }
 
     fn vocabulary(&mut self, terms: &Map<String, Value>) -> Result<(), RdfError> {
-        self.inline_terms += terms.len();
-        if self.inline_terms > INLINE_TERMS_MAX {
+        self.definitions += terms.len();
+        if self.definitions > INLINE_TERMS_MAX {
             let reason = format!("more than {INLINE_TERMS_MAX} terms defined in the document");
             return Err(RdfError::TooComplex { reason });
         }
@@ -74,39 +78,80 @@ impl Contexts {
             .iter()
             .try_for_each(|(term, definition)| match (term.as_str(), definition) {
                 ("@protected", Value::Bool(_)) | ("@version", Value::Number(_)) => Ok(()),
-                ("@vocab", Value::String(iri)) if !iri.starts_with('@') => Ok(()),
+                ("@vocab", Value::String(iri))
+                    if is_web(iri) && !BUILT_IN.has_iri_beginning_with(iri) =>
+                {
+                    Ok(())
+                }
                 ("id", Value::String(keyword)) if keyword == "@id" => Ok(()),
                 ("type", Value::String(keyword)) if keyword == "@type" => Ok(()),
-                ("id" | "type", _) => Err(unsupported("a context that redefines id or type")),
                 _ if term.starts_with('@') => {
                     Err(unsupported(&format!("{term} in a context of the document")))
                 }
-                (_, Value::String(iri)) if !iri.starts_with('@') => Ok(()),
-                (_, Value::Object(definition)) => self.definition(term, definition),
-                _ => Err(unsupported(&format!(
-                    "the definition of {term:?} in the document"
+                _ if BUILT_IN.has_term(term) || term.contains(':') => Err(unsupported(&format!(
+                    "a definition of {term:?}, which is not the document's own word,"
                 ))),
+                (_, definition) => {
+                    self.inline_terms.insert(term.clone());
+                    self.definition(term, definition)
+                }
             })
     }
 
-    fn definition(&mut self, term: &str, definition: &Map<String, Value>) -> Result<(), RdfError> {
-        definition
+    /// Whether a context, built in or of the document, defines a term somewhere.
+    pub(super) fn has_term(&self, term: &str) -> bool {
+        BUILT_IN.has_term(term) || self.inline_terms.contains(term)
+    }
+
+    /// Refuses a property or type that is not spelled with its term.
+    ///
+    /// Prefixes that the document defines are not followed at all.
+    pub(super) fn check_spelling(&self, name: &str, is_type: bool) -> Result<(), RdfError> {
+        let prefix = name.split_once(':').map(|(prefix, _)| prefix);
+        if prefix.is_some_and(|prefix| self.inline_terms.contains(prefix))
+            || !BUILT_IN.is_spelled_right(name, is_type)
+        {
+            return Err(unsupported(&format!(
+                "{name:?} instead of a context's own term"
+            )));
+        }
+        Ok(())
+    }
+
+    fn definition(&mut self, term: &str, definition: &Value) -> Result<(), RdfError> {
+        let wrong = |part: &str| {
+            Err(unsupported(&format!(
+                "{part} of the definition of {term:?} in the document"
+            )))
+        };
+        let members = match definition {
+            Value::String(iri) if is_own(iri) => return Ok(()),
+            Value::Object(members) => members,
+            _ => return wrong("the IRI"),
+        };
+        members
             .iter()
             .try_for_each(|(key, value)| match (key.as_str(), value) {
-                ("@id", Value::String(iri)) if !iri.starts_with('@') => Ok(()),
-                ("@type", Value::String(iri))
-                    if !iri.starts_with('@') || iri == "@id" || iri == "@vocab" =>
-                {
+                ("@id", Value::String(iri)) if is_own(iri) => Ok(()),
+                ("@type", Value::String(iri)) if is_web(iri) || iri == "@id" || iri == "@vocab" => {
                     Ok(())
                 }
                 ("@container", Value::String(container)) if container == "@set" => Ok(()),
                 ("@protected" | "@prefix", Value::Bool(_)) => Ok(()),
                 ("@context", Value::Object(scoped)) => self.vocabulary(scoped),
-                _ => Err(unsupported(&format!(
-                    "{key} in the definition of {term:?} in the document"
-                ))),
+                _ => wrong(key),
             })
     }
+}
+
+/// Whether a text is a web URL, which no prefix rewrites.
+fn is_web(iri: &str) -> bool {
+    iri.starts_with("https://") || iri.starts_with("http://")
+}
+
+/// Whether a web URL is none that a built-in context has a term for.
+fn is_own(iri: &str) -> bool {
+    is_web(iri) && !BUILT_IN.has_iri(iri)
 }
 
 fn unsupported(feature: &str) -> RdfError {

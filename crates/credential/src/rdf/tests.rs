@@ -96,6 +96,8 @@ fn an_undefined_term_is_named_wherever_it_stands() {
         json!({"added": "x"}),
         json!({"added": {"name": "x"}}),
         json!({"added": ["x", "y"]}),
+        json!({"added": null}),
+        json!({"added": []}),
         json!({"type": ["Achievement", "added"]}),
         json!({"alignment": [{"type": ["Alignment"], "added": 1}]}),
         json!({"criteria": {"narrative": {"@value": "x", "@type": "added"}}}),
@@ -308,4 +310,84 @@ fn symmetric_and_large_documents_are_refused_in_bounded_time() {
         matches!(refused, Err(RdfError::TooComplex { .. })),
         "{refused:?}"
     );
+}
+
+/// A copy with another spelling of `validUntil` has the same quads, so the signature would hold,
+/// and whoever reads the JSON would find no end of validity.
+#[test]
+fn nobody_can_respell_what_a_built_in_context_names() {
+    let until = "https://www.w3.org/2018/credentials#validUntil";
+    let date_time = "http://www.w3.org/2001/XMLSchema#dateTime";
+    let typed = json!({"@value": "2027-11-01T00:00:00Z", "@type": date_time});
+    let plain = typed["@value"].clone();
+    let term = json!({"@id": until, "@type": date_time});
+    let respelled = [
+        (json!({}), until, typed.clone()),
+        (json!({ "end": term }), "end", plain.clone()),
+        (json!({ "end": until }), "end", typed.clone()),
+        (
+            json!({"@vocab": "https://www.w3.org/2018/credentials#valid"}),
+            "Until",
+            typed.clone(),
+        ),
+        (
+            json!({"c": "https://www.w3.org/2018/credentials#"}),
+            "c:validUntil",
+            typed.clone(),
+        ),
+        (
+            json!({"c": "https://www.w3.org/2018/", "d": "c:credentials#validUntil"}),
+            "d",
+            typed,
+        ),
+    ];
+    for (inline, name, value) in respelled {
+        let mut document = credential();
+        document["@context"]
+            .as_array_mut()
+            .unwrap()
+            .push(inline.clone());
+        document[name] = value;
+        let refused = canonical_nquads(&document);
+        let unknown = matches!(refused, Err(RdfError::Unsupported { .. }));
+        assert!(unknown, "{inline} {name}: {refused:?}");
+    }
+    let mut document = credential();
+    let subject = document["credentialSubject"].as_object_mut().unwrap();
+    let achievement = subject.remove("achievement").unwrap();
+    subject.insert("Achievement".into(), achievement);
+    assert!(matches!(
+        canonical_nquads(&document),
+        Err(RdfError::Unsupported { .. })
+    ));
+    for (term, keyword) in [("id", "@id"), ("type", "@type")] {
+        let mut document = credential();
+        let subject = document["credentialSubject"].as_object_mut().unwrap();
+        let value = subject.remove(term).unwrap();
+        subject.insert(keyword.into(), value);
+        assert!(matches!(
+            canonical_nquads(&document),
+            Err(RdfError::Unsupported { .. })
+        ));
+    }
+    // The end of validity, said of the same identifier in another place.
+    let mut document = credential();
+    document["credentialSubject"]["https://a.example/about"] = json!({
+        "id": document["id"],
+        "type": "VerifiableCredential",
+        "validUntil": "2027-11-01T00:00:00Z",
+    });
+    assert!(matches!(
+        canonical_nquads(&document),
+        Err(RdfError::Unsupported { .. })
+    ));
+    // Words of its own are a document's right.
+    let mut document = credential();
+    let own = json!({"@vocab": "https://a.example/v#", "score": "https://a.example/score"});
+    document["@context"].as_array_mut().unwrap().push(own);
+    document["credentialSubject"]["score"] = json!(1);
+    document["credentialSubject"]["place"] = json!("x");
+    document["credentialSubject"]["https://b.example/x"] = json!("x");
+    let nquads = canonical_nquads(&document).unwrap();
+    assert!(nquads.contains("<https://a.example/v#place>"));
 }

@@ -161,8 +161,11 @@ impl BitstringEntry {
         });
         if self.size != 1 {
             entry["statusSize"] = self.size.into();
-            let message = |(status, message): &(u32, String)| serde_json::json!({ "status": format!("{status:#x}"), "message": message });
-            entry["statusMessage"] = self.messages.iter().map(message).collect();
+            let messages = self.messages.iter().map(|(status, message)| {
+                let status = format!("{status:#x}");
+                serde_json::json!({ "status": status, "message": message })
+            });
+            entry["statusMessage"] = messages.collect();
         }
         entry
     }

@@ -4,8 +4,7 @@ use ed25519_dalek::SigningKey;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{Cryptosuite, ed25519};
-use crate::credential::one_or_many;
+use super::{Cryptosuite, begins_with, ed25519};
 use crate::json::jcs;
 use crate::multikey::Multikey;
 use crate::proof::error::ProofError;
@@ -27,7 +26,7 @@ impl Cryptosuite for EddsaJcs2022 {
         let Some(signed) = options.get("@context") else {
             return Ok(());
         };
-        if !one_or_many(document.get("@context")).starts_with(one_or_many(Some(signed))) {
+        if !begins_with(document.get("@context"), signed) {
             return Err(ProofError::ContextMismatch);
         }
         document.insert("@context".into(), signed.clone());

@@ -4,7 +4,7 @@ use ed25519_dalek::SigningKey;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{Cryptosuite, ed25519, proof_options};
+use super::{Cryptosuite, begins_with, ed25519, proof_options};
 use crate::multikey::Multikey;
 use crate::proof::error::ProofError;
 use crate::rdf::canonical_nquads;
@@ -17,13 +17,19 @@ impl Cryptosuite for EddsaRdfc2022 {
         "eddsa-rdfc-2022"
     }
 
-    /// The options are read under the document's contexts, whatever they say themselves.
+    /// The options are read under the document's contexts (section 3.2.5). A proof's own
+    /// `@context` is therefore not signed, and may say nothing but what the document's says.
     fn match_contexts(
         &self,
-        _document: &mut Map<String, Value>,
-        _options: &Map<String, Value>,
+        document: &mut Map<String, Value>,
+        options: &Map<String, Value>,
     ) -> Result<(), ProofError> {
-        Ok(())
+        match options.get("@context") {
+            Some(own) if !begins_with(document.get("@context"), own) => {
+                Err(ProofError::ContextMismatch)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn complete_options(&self, _document: &Map<String, Value>, _options: &mut Map<String, Value>) {}
