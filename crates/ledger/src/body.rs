@@ -67,6 +67,9 @@ pub enum FormError {
     /// A key without a purpose.
     #[error("a key has no purpose; give it `record`, `assertion` or both")]
     NoPurpose,
+    /// A compromise of no key.
+    #[error("compromised_since names no key; list the compromised keys under retire")]
+    CompromiseOfNothing,
     /// A record that changes nothing.
     #[error("the {what} record changes nothing")]
     Nothing {
@@ -545,6 +548,9 @@ fn check_key_change(what: &'static str, change: &KeyChange) -> Result<(), FormEr
     check_purposes(&change.add)?;
     if change.add.is_empty() && change.retire.is_empty() {
         return Err(FormError::Nothing { what });
+    }
+    if change.compromised_since.is_some() && change.retire.is_empty() {
+        return Err(FormError::CompromiseOfNothing);
     }
     Ok(())
 }

@@ -11,7 +11,12 @@ pub const GENESIS_BYTES_MAX: usize = 1 << 20;
 /// Version of the genesis file and of the whole ledger format.
 pub const GENESIS_VERSION: u8 = 1;
 
-/// The genesis file (JSON). BLAKE3 over its JCS bytes is the ledger id.
+/// Greatest integer of I-JSON (RFC 7493 section 2.2), 2^53 - 1: beyond it JCS writes two
+/// numbers alike.
+const JSON_INTEGER_MAX: u64 = (1 << 53) - 1;
+
+/// The genesis file (JSON). BLAKE3 over its JCS bytes is the ledger id. The file says
+/// everything: no field may be left out, not even one whose value is the default or null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Genesis {
@@ -23,8 +28,7 @@ pub struct Genesis {
     pub time: UnixMillis,
     /// The founding members.
     pub members: Vec<Member>,
-    /// Caps; those left out have their defaults.
-    #[serde(default)]
+    /// Caps of rule R10.
     pub parameters: Parameters,
 }
 
@@ -35,6 +39,15 @@ pub enum GenesisError {
     /// Not JSON of the right form.
     #[error("the genesis file is not valid: {0}")]
     Json(String),
+    /// Something the ledger id would not cover, or would cover in two ways.
+    #[error(
+        "the genesis file leaves out a field or writes a value in another than its one form; \
+         write every parameter and every null, as `credlog genesis create` does"
+    )]
+    NotComplete,
+    /// The founding time is no I-JSON integer.
+    #[error("the founding time {0} is beyond 2^53 - 1, the greatest integer of I-JSON")]
+    Time(UnixMillis),
     /// A version this program does not know.
     #[error("the genesis file has version {0}; this program knows version {GENESIS_VERSION}")]
     Version(u8),
@@ -67,6 +80,12 @@ impl Genesis {
         let genesis: Self =
             serde_json::from_slice(bytes).map_err(|error| GenesisError::Json(error.to_string()))?;
         genesis.check()?;
+        // The derived readers refuse duplicate names, so this value is the whole file.
+        let file: serde_json::Value =
+            serde_json::from_slice(bytes).map_err(|error| GenesisError::Json(error.to_string()))?;
+        if jcs(&file)? != jcs(&genesis)? {
+            return Err(GenesisError::NotComplete);
+        }
         Ok(genesis)
     }
 
@@ -77,6 +96,9 @@ impl Genesis {
     pub fn check(&self) -> Result<(), GenesisError> {
         if self.version != GENESIS_VERSION {
             return Err(GenesisError::Version(self.version));
+        }
+        if self.time.0 > JSON_INTEGER_MAX {
+            return Err(GenesisError::Time(self.time));
         }
         if self.members.is_empty() || self.members.len() > MEMBERS_MAX {
             return Err(GenesisError::Members(self.members.len()));
@@ -106,9 +128,7 @@ impl Genesis {
     /// # Errors
     /// [`GenesisError::Json`] if the value has no JCS form.
     pub fn ledger_id(&self) -> Result<LedgerId, GenesisError> {
-        let bytes = serde_json_canonicalizer::to_vec(self)
-            .map_err(|error| GenesisError::Json(error.to_string()))?;
-        Ok(LedgerId(*blake3::hash(&bytes).as_bytes()))
+        Ok(LedgerId(*blake3::hash(&jcs(self)?).as_bytes()))
     }
 
     /// The founding members as the set in force for height 1.
@@ -119,4 +139,8 @@ impl Genesis {
         };
         MemberSet::new(self.members.iter().map(seat).collect())
     }
+}
+
+fn jcs<T: Serialize>(value: &T) -> Result<Vec<u8>, GenesisError> {
+    serde_json_canonicalizer::to_vec(value).map_err(|error| GenesisError::Json(error.to_string()))
 }

@@ -76,6 +76,18 @@ impl fmt::Display for KeyKind {
 pub struct PublicKey(Vec<u8>);
 
 impl PublicKey {
+    /// A key of any kind from its multicodec bytes; [`PublicKey::check`] judges them.
+    ///
+    /// # Errors
+    /// [`InvalidText`] beyond [`KEY_BYTES_MAX`].
+    pub fn from_multicodec(bytes: &[u8]) -> Result<Self, InvalidText> {
+        if bytes.len() > KEY_BYTES_MAX {
+            let reason = "longer than any key this ledger knows";
+            return Err(InvalidText::new("public key", "", reason));
+        }
+        Ok(Self(bytes.to_vec()))
+    }
+
     /// An Ed25519 key.
     pub fn ed25519(key: &[u8; 32]) -> Self {
         Self([&[0xed, 0x01], key.as_slice()].concat())
@@ -130,7 +142,8 @@ impl PublicKey {
         match kind {
             KeyKind::Ed25519 => check_ed25519(key).map_err(invalid)?,
             KeyKind::P256 => {
-                if key.len() != 33 {
+                // SEC1 knows a third form of 33 bytes ("compact", 0x05): one key, one form.
+                if key.len() != 33 || !matches!(key[0], 0x02 | 0x03) {
                     return Err(invalid("a compressed point of 33 bytes is needed"));
                 }
                 p256::ecdsa::VerifyingKey::from_sec1_bytes(key)
@@ -194,8 +207,14 @@ fn check_rsa(der: &[u8]) -> Result<(), &'static str> {
     if !rest.is_empty() || !end.is_empty() {
         return Err("bytes follow the RSAPublicKey");
     }
-    let modulus = modulus.strip_prefix(&[0]).unwrap_or(modulus);
-    if !(256..=1024).contains(&modulus.len()) || modulus[0] == 0 {
+    // A DER integer is signed: one zero byte stands before a first bit that is set, else none.
+    let modulus = match modulus {
+        [0, rest @ ..] if rest.first().is_some_and(|first| *first >= 0x80) => rest,
+        [first, ..] if (1..0x80).contains(first) => modulus,
+        _ => return Err("its modulus is not a positive DER integer"),
+    };
+    let bits = 8 * modulus.len() - modulus[0].leading_zeros() as usize;
+    if !(2048..=8192).contains(&bits) {
         return Err("its modulus has not 2,048 to 8,192 bits");
     }
     if exponent != [1, 0, 1] {
@@ -340,6 +359,7 @@ pub fn possession_statement(origin: &Origin, role: Role, owner: &str, key: &Publ
 
 /// A key with its proof of possession; the role stands where it is used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ProvenKey {
     /// The public key.
     pub key: PublicKey,

@@ -43,7 +43,8 @@ impl MemberKeys {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Member {
-    /// Identifier, unique among members past and present.
+    /// Identifier, unique among members past and present: one who left comes back under
+    /// another.
     pub id: MemberId,
     /// Name for people.
     pub name: DisplayName,
@@ -74,6 +75,12 @@ pub enum MemberError {
     Addresses {
         /// The member.
         member: MemberId,
+        /// How many.
+        count: usize,
+    },
+    /// Not a set of members in ascending order of id.
+    #[error("{count} members are not 1 to {MEMBERS_MAX} in strictly ascending order of id")]
+    Set {
         /// How many.
         count: usize,
     },
@@ -139,11 +146,32 @@ impl SeatedMember {
 
 /// The members in force, in ascending order of id; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Vec<SeatedMember>", into = "Vec<SeatedMember>")]
 pub struct MemberSet(Vec<SeatedMember>);
 
+impl TryFrom<Vec<SeatedMember>> for MemberSet {
+    type Error = MemberError;
+
+    /// Takes a list that is in order already: a decoded set has one form.
+    fn try_from(seats: Vec<SeatedMember>) -> Result<Self, MemberError> {
+        let ascending = seats
+            .windows(2)
+            .all(|pair| pair[0].member.id < pair[1].member.id);
+        if seats.is_empty() || seats.len() > MEMBERS_MAX || !ascending {
+            return Err(MemberError::Set { count: seats.len() });
+        }
+        Ok(Self(seats))
+    }
+}
+
+impl From<MemberSet> for Vec<SeatedMember> {
+    fn from(set: MemberSet) -> Self {
+        set.0
+    }
+}
+
 impl MemberSet {
-    /// A set in ascending order of id.
+    /// A set in ascending order of id, of at least one member.
     pub fn new(mut members: Vec<SeatedMember>) -> Self {
         members.sort_by(|a, b| a.member.id.cmp(&b.member.id));
         Self(members)
@@ -170,7 +198,7 @@ impl MemberSet {
     /// Whose turn it is to propose: members in ascending order of id, one step a height
     /// and one step a round.
     pub fn proposer(&self, height: Height, round: Round) -> &SeatedMember {
-        let turn = (u128::from(height.0) + u128::from(round.0)) % self.0.len() as u128;
+        let turn = (u128::from(height.0) + u128::from(round.0)) % self.0.len().max(1) as u128;
         #[allow(clippy::cast_possible_truncation)] // less than the number of members
         &self.0[turn as usize]
     }

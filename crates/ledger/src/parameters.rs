@@ -52,8 +52,9 @@ macro_rules! parameters {
 }
 
 parameters! {
-    /// Issuers that one member may have accredited at a time.
-    issuers_per_member / IssuersPerMember: 1_000 in 1..=1_000_000,
+    /// Issuers that one member may have accredited at a time; also what one transfer or
+    /// removal rewrites at most.
+    issuers_per_member / IssuersPerMember: 1_000 in 1..=10_000,
     /// Achievements one issuer may define.
     achievements_per_issuer / AchievementsPerIssuer: 10_000 in 1..=1_000_000,
     /// Active keys of one issuer.

@@ -237,6 +237,16 @@ rejections! {
         /// The issuer.
         issuer: IssuerId,
     },
+    /// The accreditation was withdrawn already, from an earlier time.
+    R6 "withdrawn-already" "the accreditation of issuer {issuer} by member {member} is withdrawn from {from} on; a further withdrawal can only come earlier"
+    WithdrawnAlready {
+        /// The member.
+        member: MemberId,
+        /// The issuer.
+        issuer: IssuerId,
+        /// Beginning of the withdrawal in force.
+        from: UnixMillis,
+    },
     /// A time that lies before the seal.
     R6 "time-in-past" "{what} at {given} is not after the seal at {time}"
     TimeInPast {
@@ -394,7 +404,8 @@ impl fmt::Display for Covered {
 }
 
 impl Rejection {
-    /// Whether the same record may pass in a later block.
+    /// Whether it is for this block alone that the record is refused, so that the next
+    /// block may take it unchanged. Every other refusal stands until the state changes.
     pub fn may_pass_later(&self) -> bool {
         matches!(
             self,

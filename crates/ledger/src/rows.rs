@@ -68,7 +68,7 @@ pub struct SealRow {
 pub struct MemberRow {
     /// Its proposals that were not closed; some may have expired.
     pub open_proposals: Vec<RecordId>,
-    /// Accreditations it holds that were not withdrawn.
+    /// Places it has taken by accreditations (rule R10).
     pub accreditations: u32,
     /// Number of its next cosigner key.
     pub next_cosigner: u32,

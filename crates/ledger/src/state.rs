@@ -133,6 +133,9 @@ pub enum Table {
     SealTime = 27,
     /// First leaf of a block → height.
     BlockStart = 28,
+    /// Member id, zero byte, issuer number → whether the member's accreditation of the
+    /// issuer holds one of its places (rule R10).
+    Held = 29,
 }
 
 impl Table {
@@ -208,6 +211,14 @@ pub(crate) mod keys {
     }
     pub(crate) fn member(id: &MemberId) -> Key {
         Key::of(Table::Member).bytes(id.as_str().as_bytes())
+    }
+    pub(crate) fn held_by(id: &MemberId) -> Key {
+        Key::of(Table::Held)
+            .bytes(id.as_str().as_bytes())
+            .bytes(&[0])
+    }
+    pub(crate) fn held(id: &MemberId, issuer: IssuerNumber) -> Key {
+        held_by(id).u64(issuer.0)
     }
     pub(crate) fn members_at(height: Height) -> Key {
         Key::of(Table::MembersAt).u64(height.0)
@@ -380,6 +391,45 @@ impl State<'_> {
         self.value("member", &keys::member(id))
     }
 
+    /// Whether a member's accreditation of an issuer holds one of its places (rule R10).
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn holds_place(&self, id: &MemberId, issuer: IssuerNumber) -> Result<bool, ViewError> {
+        Ok(self
+            .value("held place", &keys::held(id, issuer))?
+            .unwrap_or(false))
+    }
+
+    /// Issuers whose accreditations hold a place of the member, above `after`, from at
+    /// most `limit` issuers that it ever accredited; and where to go on.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn held_by(
+        &self,
+        id: &MemberId,
+        after: Option<IssuerNumber>,
+        limit: usize,
+    ) -> Result<(Vec<IssuerNumber>, Option<IssuerNumber>), ViewError> {
+        let after = after.map(|number| keys::held(id, number));
+        let rows = self.0.scan(
+            keys::held_by(id).as_bytes(),
+            after.as_ref().map(Key::as_bytes),
+            limit,
+        )?;
+        let mut held = Vec::with_capacity(rows.len());
+        let mut last = None;
+        for (key, value) in &rows {
+            let number = IssuerNumber(last_u64(key)?);
+            if decode("held place", value)? {
+                held.push(number);
+            }
+            last = Some(number);
+        }
+        Ok((held, last.filter(|_| rows.len() == limit)))
+    }
+
     /// Who registered a key.
     ///
     /// # Errors
@@ -464,7 +514,7 @@ impl State<'_> {
         limit: usize,
     ) -> Result<Vec<(IssuerNumber, IssuerEntry)>, ViewError> {
         let mut found = Vec::new();
-        for number in (first.0..).take(limit).map(IssuerNumber) {
+        for number in (first.0..=u64::MAX).take(limit).map(IssuerNumber) {
             match self.issuer(number)? {
                 Some(entry) => found.push((number, entry)),
                 None => break,

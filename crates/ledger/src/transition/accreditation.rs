@@ -30,14 +30,16 @@ impl Step<'_, '_> {
         &mut self,
         number: IssuerNumber,
         entry: &IssuerEntry,
+        cap: EntryCap,
     ) -> Result<(), ApplyError> {
         let bytes = crate::state::encode("issuer entry", entry)?;
-        let cap = self.context.parameters.registry_entry_bytes;
-        check_cap(
-            "bytes of the registry entry",
-            bytes.len() as u64,
-            u64::from(cap),
-        )?;
+        let whole = u64::from(self.context.parameters.registry_entry_bytes);
+        let cap = match cap {
+            EntryCap::ThreeQuarters => whole / 4 * 3,
+            EntryCap::Whole => whole,
+            EntryCap::None => u64::MAX,
+        };
+        check_cap("bytes of the registry entry", bytes.len() as u64, cap)?;
         let at = row_keys::issuer_at(number, self.context.height);
         self.overlay.put(at, bytes.clone());
         self.overlay.put(row_keys::issuer(number), bytes);
@@ -83,24 +85,15 @@ impl Step<'_, '_> {
             .iter()
             .position(|one| one.member == *member);
         match place.map(|place| &mut entry.accreditations[place]) {
-            None => {
-                entry.accreditations.push(granted);
-                self.count_accreditation(member, 1)?;
-            }
-            Some(one) if ended(one, time) => {
-                // A withdrawal gave the place back; the end of its time did not.
-                let counted = one.withdrawn.is_none();
-                *one = granted;
-                if !counted {
-                    self.count_accreditation(member, 1)?;
-                }
-            }
+            None => entry.accreditations.push(granted),
+            Some(one) if ended(one, time) => *one = granted,
             Some(_) => {
                 let (member, issuer) = (member.clone(), issuer.clone());
                 return Err(Rejection::AccreditedAlready { member, issuer }.into());
             }
         }
-        self.write_issuer(number, &entry)
+        self.set_place(member, number, true)?;
+        self.write_issuer(number, &entry, EntryCap::ThreeQuarters)
     }
 
     /// R4: the recovery key always countersigns.
@@ -155,7 +148,7 @@ impl Step<'_, '_> {
             accreditations: Vec::new(),
             pending: None,
         };
-        self.check_active_keys(&entry, time)?;
+        self.check_active_keys(&entry, time, EntryCap::Whole)?;
         let mut head = self.overlay.state().head()?;
         let number = IssuerNumber(head.registry_size);
         head.registry_size += 1;
@@ -178,7 +171,7 @@ impl Step<'_, '_> {
         let one = held_by(&mut entry, member, issuer, time)?;
         one.scope = scope.clone();
         one.until = until;
-        self.write_issuer(number, &entry)
+        self.write_issuer(number, &entry, EntryCap::ThreeQuarters)
     }
 
     pub(crate) fn withdraw(
@@ -199,37 +192,80 @@ impl Step<'_, '_> {
             .into());
         }
         let (number, mut entry) = self.issuer_now(issuer)?;
-        let one = held_by(&mut entry, member, issuer, time)?;
-        let counted = one.withdrawn.is_none();
-        one.withdrawn = Some(Withdrawal { from, reason });
-        if counted {
-            self.count_accreditation(member, -1)?;
+        let holds_place = self.overlay.state().holds_place(member, number)?;
+        let found = entry
+            .accreditations
+            .iter_mut()
+            .find(|one| one.member == *member && holds_place);
+        let Some(one) = found else {
+            let (member, issuer) = (member.clone(), issuer.clone());
+            return Err(Rejection::NotAccreditor { member, issuer }.into());
+        };
+        if ended(one, time) {
+            // It ended by itself and still holds its place: only that is given back.
+            return self.set_place(member, number, false);
         }
-        self.write_issuer(number, &entry)
+        // A later beginning would undo what governance decided.
+        if let Some(known) = one.withdrawn.filter(|known| known.from <= from) {
+            return Err(Rejection::WithdrawnAlready {
+                member: member.clone(),
+                issuer: issuer.clone(),
+                from: known.from,
+            }
+            .into());
+        }
+        one.withdrawn = Some(Withdrawal { from, reason });
+        if from == time {
+            self.set_place(member, number, false)?;
+        }
+        self.write_issuer(number, &entry, EntryCap::None)
     }
 
-    /// R10: what a member holds stays under the cap.
-    pub(crate) fn count_accreditation(
+    /// R10: an accreditation takes a place of its member, up to the cap, or gives it back.
+    pub(crate) fn set_place(
         &mut self,
         member: &MemberId,
-        change: i64,
+        issuer: IssuerNumber,
+        holds: bool,
     ) -> Result<(), ApplyError> {
-        let mut row = self.overlay.state().member_row(member)?.unwrap_or_default();
-        let count = u32::try_from(i64::from(row.accreditations) + change)
-            .map_err(|_| ViewError(format!("member {member} has too few accreditations")))?;
-        if change > 0 {
-            let cap = self.context.parameters.issuers_per_member;
-            check_cap("issuers of a member", u64::from(count), u64::from(cap))?;
+        let state = self.overlay.state();
+        if state.holds_place(member, issuer)? == holds {
+            return Ok(());
         }
-        row.accreditations = count;
+        let mut row = state.member_row(member)?.unwrap_or_default();
+        if holds {
+            let count = u64::from(row.accreditations) + 1;
+            let cap = self.context.parameters.issuers_per_member;
+            check_cap("issuers of a member", count, u64::from(cap))?;
+            row.accreditations += 1;
+        } else {
+            row.accreditations = row.accreditations.checked_sub(1).ok_or_else(|| {
+                ViewError(format!("member {member} holds fewer places than none"))
+            })?;
+        }
         self.overlay
             .put_value("member", row_keys::member(member), &row)?;
-        Ok(())
+        Ok(self
+            .overlay
+            .put_value("held place", row_keys::held(member, issuer), &holds)?)
     }
 }
 
+/// How far a record may let a registry entry grow (rule R10). What ends or takes away
+/// always passes, and the recovery key keeps a quarter for itself: else whoever fills the
+/// entry locks out the recovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EntryCap {
+    /// What members and active keys add.
+    ThreeQuarters,
+    /// What the recovery key adds, and the replacement that it can cancel.
+    Whole,
+    /// What ends, retires or passes on.
+    None,
+}
+
 /// Whether an accreditation can be granted anew by the same member.
-fn ended(one: &Accreditation, time: UnixMillis) -> bool {
+pub(crate) fn ended(one: &Accreditation, time: UnixMillis) -> bool {
     one.until.is_some_and(|until| until <= time)
         || one
             .withdrawn

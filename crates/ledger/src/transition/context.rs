@@ -14,6 +14,8 @@ pub(crate) struct Context {
     pub(crate) proposer: MemberId,
     /// Parameters at the beginning of the block.
     pub(crate) parameters: Parameters,
+    /// Status lists opened before this block.
+    pub(crate) status_lists: u64,
     /// A record of this block has changed the set of members (rule R9: one at most).
     pub(crate) members_changed: bool,
 }

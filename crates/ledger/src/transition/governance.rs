@@ -1,17 +1,20 @@
 //! Rule R9: what members decide together.
 
 use crate::body::{Action, Reason};
-use crate::entry::{IssuerEntry, Withdrawal};
+use crate::entry::Withdrawal;
 use crate::ids::{IssuerNumber, MemberId, RecordId};
 use crate::member::{MEMBERS_MAX, Member, MemberSet, SeatedMember};
 use crate::record::AuthorId;
 use crate::rejection::Rejection;
 use crate::rows::{MemberRow, ProposalEnd, ProposalRow};
 use crate::state::{ViewError, keys as row_keys};
+use crate::transition::accreditation::{EntryCap, ended};
 use crate::transition::{ApplyError, Step, check_cap};
 
 /// A proposal expires this long after its seal.
 pub(crate) const PROPOSAL_MILLIS: u64 = 30 * 24 * 60 * 60 * 1000;
+/// Issuers of a member that are looked at in one step.
+const HELD_PAGE: usize = 1_000;
 
 impl Step<'_, '_> {
     pub(crate) fn propose(&mut self, member: &MemberId, action: &Action) -> Result<(), ApplyError> {
@@ -143,7 +146,12 @@ impl Step<'_, '_> {
         match action {
             Action::AddMember { member } => {
                 self.check_member(member)?;
-                absent(&members, &member.id)?;
+                if state.member_row(&member.id)?.is_some() {
+                    let id = &member.id;
+                    return Err(impossible(&format!(
+                        "{id} is or was a member; a new member needs a new id"
+                    )));
+                }
             }
             Action::ReplaceMemberKeys { member } => {
                 self.check_member(member)?;
@@ -294,62 +302,60 @@ impl Step<'_, '_> {
             .put_value("members", row_keys::members(), &members)?)
     }
 
-    /// All accreditations that a member holds pass to another one, or end (R6).
+    /// All accreditations that hold a place of a member pass to another one, or end (R6).
+    /// Those that were withdrawn stay where they are: their number has no bound.
     fn move_all(&mut self, from: &MemberId, to: Option<&MemberId>) -> Result<(), ApplyError> {
-        let time = self.context.time;
-        let size = self.overlay.state().head()?.registry_size;
-        for number in (0..size).map(IssuerNumber) {
-            let entry = self.overlay.state().issuer(number)?;
-            let entry = entry.ok_or_else(|| ViewError(format!("issuer {number} has no entry")))?;
-            let mut entry = entry.as_of(time);
-            let held = |entry: &IssuerEntry| {
-                entry
-                    .accreditations
-                    .iter()
-                    .position(|one| one.member == *from)
-            };
-            let Some(place) = held(&entry) else { continue };
-            self.move_one(&mut entry, place, from, to)?;
-            self.write_issuer(number, &entry)?;
+        let mut after = None;
+        loop {
+            let state = self.overlay.state();
+            let (held, next) = state.held_by(from, after, HELD_PAGE)?;
+            for number in held {
+                self.move_one(number, from, to)?;
+            }
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(()),
+            }
         }
-        Ok(())
     }
 
     fn move_one(
         &mut self,
-        entry: &mut IssuerEntry,
-        place: usize,
+        number: IssuerNumber,
         from: &MemberId,
         to: Option<&MemberId>,
     ) -> Result<(), ApplyError> {
         let time = self.context.time;
-        let counted = entry.accreditations[place].withdrawn.is_none();
-        if let Some(to) = to {
-            if entry.accreditations.iter().any(|one| one.member == *to) {
-                return Err(impossible(&format!(
-                    "member {to} accredits issuer {} itself; its accreditations cannot be joined",
-                    entry.id
-                )));
-            }
-            entry.accreditations[place].member = to.clone();
-            if counted {
-                self.count_accreditation(from, -1)?;
-                self.count_accreditation(to, 1)?;
-            }
-        } else {
-            let one = &mut entry.accreditations[place];
-            let ends = one
-                .withdrawn
-                .is_none_or(|withdrawal| withdrawal.from > time);
-            if ends {
+        let entry = self.overlay.state().issuer(number)?;
+        let entry = entry.ok_or_else(|| ViewError(format!("issuer {number} has no entry")))?;
+        let mut entry = entry.as_of(time);
+        if let Some(to) = to
+            && entry.accreditations.iter().any(|one| one.member == *to)
+        {
+            return Err(impossible(&format!(
+                "member {to} accredits issuer {} itself; its accreditations cannot be joined",
+                entry.id
+            )));
+        }
+        let held = entry
+            .accreditations
+            .iter_mut()
+            .find(|one| one.member == *from);
+        let one = held
+            .ok_or_else(|| ViewError(format!("issuer {number} has no accreditation by {from}")))?;
+        match to {
+            Some(to) => one.member = to.clone(),
+            None if !ended(one, time) => {
                 let reason = Reason::AccreditationLost;
                 one.withdrawn = Some(Withdrawal { from: time, reason });
             }
-            if counted {
-                self.count_accreditation(from, -1)?;
-            }
+            None => {}
         }
-        Ok(())
+        self.set_place(from, number, false)?;
+        if let Some(to) = to {
+            self.set_place(to, number, true)?;
+        }
+        self.write_issuer(number, &entry, EntryCap::None)
     }
 }
 
@@ -364,13 +370,6 @@ fn seated<'m>(members: &'m MemberSet, id: &MemberId) -> Result<&'m SeatedMember,
     members
         .find(id)
         .ok_or_else(|| impossible(&format!("{id} is not a member")))
-}
-
-fn absent(members: &MemberSet, id: &MemberId) -> Result<(), ApplyError> {
-    match members.find(id) {
-        Some(_) => Err(impossible(&format!("{id} is a member already"))),
-        None => Ok(()),
-    }
 }
 
 fn check_transfer(members: &MemberSet, from: &MemberId, to: &MemberId) -> Result<(), ApplyError> {

@@ -9,6 +9,9 @@ use crate::rows::{CredentialRow, IssueRow, ListRow};
 use crate::state::{USED_PAGE_POSITIONS, ViewError, keys as row_keys};
 use crate::transition::{ApplyError, Step, check_cap};
 
+/// Status lists opened in one block: each adds 1,024 leaves to the status tree at once.
+pub(crate) const LISTS_PER_BLOCK_MAX: u64 = 64;
+
 impl Step<'_, '_> {
     pub(crate) fn define_achievement(
         &mut self,
@@ -48,6 +51,9 @@ impl Step<'_, '_> {
             }
         }
         let mut head = self.overlay.state().head()?;
+        if head.status_lists - self.context.status_lists >= LISTS_PER_BLOCK_MAX {
+            return Err(Rejection::BlockFull {}.into());
+        }
         let list = ListNumber(head.status_lists);
         head.status_lists += 1;
         self.overlay.put_value("head", row_keys::head(), &head)?;

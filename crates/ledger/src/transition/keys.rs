@@ -8,6 +8,7 @@ use crate::record::AuthorId;
 use crate::rejection::Rejection;
 use crate::rows::KeyUse;
 use crate::state::keys as row_keys;
+use crate::transition::accreditation::EntryCap;
 use crate::transition::{ApplyError, Step};
 
 /// A member's replacement of an issuer's keys takes effect this long after its seal.
@@ -86,17 +87,25 @@ impl Step<'_, '_> {
             return Err(Rejection::NeedsRecoveryKey {}.into());
         }
         check_change(&entry, change, time)?;
-        self.register_issuer_keys(&change.add, issuer)?;
         if by_recovery {
             entry.pending = None;
+        } else if !change.add.is_empty() {
+            // A stolen key must not outlive its replacement by adding another one.
+            self.check_no_replacement_pending(&entry)?;
         }
+        self.register_issuer_keys(&change.add, issuer)?;
         entry.replace_keys(
             &added(change),
             &change.retire,
             change.compromised_since,
             time,
         );
-        self.write_keys(number, entry)
+        let cap = match (change.add.is_empty(), by_recovery) {
+            (true, _) => EntryCap::None,
+            (false, true) => EntryCap::Whole,
+            (false, false) => EntryCap::ThreeQuarters,
+        };
+        self.write_keys(number, &entry, cap)
     }
 
     /// R5: the accrediting member replaces keys, with a delay in which the recovery key
@@ -133,18 +142,23 @@ impl Step<'_, '_> {
             retire: change.retire.clone(),
             compromised_since: change.compromised_since,
         });
-        self.write_keys(number, entry)
+        self.write_keys(number, &entry, EntryCap::Whole)
     }
 
     /// At least one active record key remains, now and when a pending replacement takes
     /// effect (R5), and no more keys are active than the cap (R10).
-    fn write_keys(&mut self, number: IssuerNumber, entry: IssuerEntry) -> Result<(), ApplyError> {
+    fn write_keys(
+        &mut self,
+        number: IssuerNumber,
+        entry: &IssuerEntry,
+        cap: EntryCap,
+    ) -> Result<(), ApplyError> {
         let time = self.context.time;
         let later = entry.pending.as_ref().map(|pending| pending.effective);
         for moment in [Some(time), later].into_iter().flatten() {
-            self.check_active_keys(&entry.as_of(moment), moment)?;
+            self.check_active_keys(&entry.as_of(moment), moment, cap)?;
         }
-        self.write_issuer(number, &entry)
+        self.write_issuer(number, entry, cap)
     }
 
     /// R5 and R10 for the keys active at one time.
@@ -152,6 +166,7 @@ impl Step<'_, '_> {
         &self,
         entry: &IssuerEntry,
         time: UnixMillis,
+        cap: EntryCap,
     ) -> Result<(), Rejection> {
         let active: Vec<_> = entry
             .keys
@@ -163,6 +178,10 @@ impl Step<'_, '_> {
                 issuer: entry.id.clone(),
             });
         }
+        if cap == EntryCap::None {
+            // The cap may have come down since: a key can be retired all the same.
+            return Ok(());
+        }
         let cap = self.context.parameters.active_keys_per_issuer;
         super::check_cap(
             "active keys of an issuer",
@@ -171,7 +190,8 @@ impl Step<'_, '_> {
         )
     }
 
-    /// R5: while a replacement is pending, active keys sign no Revoke and no Supersede.
+    /// R5: while a replacement is pending, active keys sign no Revoke and no Supersede,
+    /// and add no keys.
     pub(crate) fn check_no_replacement_pending(
         &self,
         entry: &IssuerEntry,

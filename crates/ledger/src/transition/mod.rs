@@ -165,6 +165,7 @@ impl<'v> Execution<'v> {
             round,
             proposer,
             parameters,
+            status_lists: head.status_lists,
             members_changed: false,
         };
         Ok(Self {

@@ -55,9 +55,11 @@ impl<'v> Overlay<'v> {
 
     /// Whether the current record writes an issuer's entry.
     pub(crate) fn writes_registry(&self) -> bool {
+        let table = Table::Issuer as u8;
         self.record
-            .keys()
-            .any(|key| key.first() == Some(&(Table::Issuer as u8)))
+            .range(vec![table]..vec![table + 1])
+            .next()
+            .is_some()
     }
 
     /// The current record's writes become the block's.
