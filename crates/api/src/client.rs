@@ -7,7 +7,7 @@ use std::time::Duration;
 use credlog_ledger::body::Achievement;
 use credlog_ledger::ids::{Digest, Height, IssuerId, ListNumber, RecordId};
 use credlog_tlog::{HASH_BYTES, NOTE_BYTES_MAX, TILE_WIDTH, TileLevel, TilePath};
-use credlog_verify::{Facts, Time, Verdict};
+use credlog_verify::{Facts, Verdict};
 use reqwest::Url;
 
 use crate::block::{BlockBrief, BlockView};
@@ -20,7 +20,7 @@ use crate::submission::{
     FramingError, MEDIA_TYPE_RECORD, MEDIA_TYPE_RECORDS, RecordView, SubmitOutcomes, Wait,
     encode_records,
 };
-use crate::verification::VerifyRequest;
+use crate::verification::{CredentialQuery, Positions, VerifyRequest};
 use transfer::Request;
 
 /// Most bytes of an answer in JSON.
@@ -258,31 +258,37 @@ impl Client {
     }
 
     /// What the ledger says about a digest: to be judged at home
-    /// ([`judge`](credlog_verify::judge)), so that the credential stays there.
+    /// ([`verify`](credlog_verify::verify())), so that the credential stays there.
     ///
     /// # Errors
-    /// [`ClientError::OtherAnswer`] if the node answers about another digest, issuer or date;
-    /// other [`ClientError`].
+    /// [`ClientError::OtherAnswer`] if the node answers another question; other
+    /// [`ClientError`].
     pub async fn facts(
         &self,
         digest: &Digest,
-        issuer: Option<&IssuerId>,
-        at: Option<Time>,
+        query: &CredentialQuery,
     ) -> Result<Facts, ClientError> {
         let path = path::credential(digest);
-        let at_text = at.map(|at| at.to_string());
+        let at = query.at.map(|at| at.to_string());
+        let positions = query.positions.clone().map(String::from);
         let request = Request::get(&path)
-            .query("at", at_text.as_deref())
-            .query("issuer", issuer.map(IssuerId::as_str));
+            .query("at", at.as_deref())
+            .query("issuer", query.issuer.as_ref().map(IssuerId::as_str))
+            .query("positions", positions.as_deref());
         let facts: Facts = self.json(request).await?;
-        if facts.digest != *digest || facts.at != at || facts.issuer.as_ref() != issuer {
-            let about = |digest: &Digest, issuer: Option<&IssuerId>, at: Option<Time>| {
-                format!("credential {digest}, issuer {issuer:?}, date {at:?}")
-            };
+        let answered = CredentialQuery {
+            at: facts.at,
+            issuer: facts.issuer.clone(),
+            positions: query
+                .positions
+                .as_ref()
+                .map(|_| Positions(facts.positions.iter().map(|one| one.position).collect())),
+        };
+        if facts.digest != *digest || answered != *query {
             return Err(ClientError::OtherAnswer {
                 url: self.url(&path),
-                found: about(&facts.digest, facts.issuer.as_ref(), facts.at),
-                asked: about(digest, issuer, at),
+                found: format!("{} {answered:?}", facts.digest),
+                asked: format!("{digest} {query:?}"),
             });
         }
         Ok(facts)

@@ -3,6 +3,7 @@
 use credlog_credential::json::{JsonError, Limits, parse_strict};
 use credlog_ledger::ids::{Digest, IssuerId};
 use credlog_verify::Time;
+use credlog_verify::facts::{POSITIONS_MAX, Position, PositionError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -196,4 +197,48 @@ pub struct CredentialQuery {
     /// The credential's issuer: its entry is in the answer even if it did not issue this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<IssuerId>,
+    /// Positions of this ledger's status lists that the credential names, for example
+    /// `3.17,3.18`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positions: Option<Positions>,
+}
+
+/// Positions of status lists, with commas between them; at most [`POSITIONS_MAX`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Positions(pub Vec<Position>);
+
+/// A text that is not [`Positions`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PositionsError {
+    /// Not a position.
+    #[error(transparent)]
+    Position(#[from] PositionError),
+    /// Too many.
+    #[error("there are {count} positions; at most {POSITIONS_MAX} can be asked for")]
+    TooMany {
+        /// How many.
+        count: usize,
+    },
+}
+
+impl TryFrom<String> for Positions {
+    type Error = PositionsError;
+
+    fn try_from(text: String) -> Result<Self, PositionsError> {
+        let count = text.split(',').count();
+        if count > POSITIONS_MAX {
+            return Err(PositionsError::TooMany { count });
+        }
+        let read: Result<_, PositionError> = text.split(',').map(str::parse).collect();
+        Ok(Self(read?))
+    }
+}
+
+impl From<Positions> for String {
+    fn from(positions: Positions) -> Self {
+        let texts: Vec<String> = positions.0.iter().map(Position::to_string).collect();
+        texts.join(",")
+    }
 }

@@ -1,6 +1,9 @@
 //! Facts: what one committed state of the ledger says about one digest.
 
-use credlog_ledger::body::{Purposes, Reason, Scope};
+use std::fmt;
+use std::str::FromStr;
+
+use credlog_ledger::body::{POSITIONS, Purposes, Reason, Scope};
 use credlog_ledger::entry::{Accreditation, IssuerEntry, IssuerKey};
 use credlog_ledger::ids::{
     AchievementId, Digest, DisplayName, Height, IssuerId, IssuerNumber, KeyId, LeafIndex,
@@ -9,7 +12,7 @@ use credlog_ledger::ids::{
 use credlog_ledger::key::PublicKey;
 use credlog_ledger::record::AuthorId;
 use credlog_ledger::rows::{CredentialRow, Head, StatusChangeKind, StatusEvent};
-use credlog_ledger::state::{State, View, ViewError};
+use credlog_ledger::state::{State, USED_PAGE_POSITIONS, View, ViewError};
 use credlog_ledger::status::{Status, chunk_of};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +23,66 @@ use crate::verdict::LedgerPoint;
 /// others are only counted.
 pub const MATCHES_MAX: usize = 16;
 
+/// Positions that may be asked for at once.
+pub const POSITIONS_MAX: usize = 8;
+
+/// A position in a status list of this ledger; `3.17` is position 17 of list 3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Position {
+    /// The list.
+    pub list: ListNumber,
+    /// The position in it.
+    pub index: StatusIndex,
+}
+
+/// A text that is not a [`Position`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a position of a status list; write one like 3.17 (list 3, index 17)")]
+pub struct PositionError {
+    /// The text, cut to 80 characters.
+    pub text: String,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.list, self.index)
+    }
+}
+
+impl FromStr for Position {
+    type Err = PositionError;
+
+    fn from_str(text: &str) -> Result<Self, PositionError> {
+        let read = || {
+            let (list, index) = text.split_once('.')?;
+            Some(Self {
+                list: ListNumber(list.parse().ok()?),
+                index: StatusIndex(index.parse().ok()?),
+            })
+        };
+        read()
+            .filter(|position| position.index.0 < POSITIONS && position.to_string() == text)
+            .ok_or_else(|| PositionError {
+                text: text.chars().take(80).collect(),
+            })
+    }
+}
+
+impl TryFrom<String> for Position {
+    type Error = PositionError;
+
+    fn try_from(text: String) -> Result<Self, PositionError> {
+        text.parse()
+    }
+}
+
+impl From<Position> for String {
+    fn from(position: Position) -> Self {
+        position.to_string()
+    }
+}
+
 /// What is asked of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
@@ -29,6 +92,9 @@ pub struct Question {
     pub issuer: Option<IssuerId>,
     /// The date asked about; `None` for now.
     pub at: Option<UnixMillis>,
+    /// Positions in status lists of this ledger that the credential names itself, at most
+    /// [`POSITIONS_MAX`].
+    pub positions: Vec<Position>,
     /// The clock of whoever answers; what is said for now is said for this moment, or for
     /// the newest seal if that is later.
     pub now: UnixMillis,
@@ -58,6 +124,13 @@ pub struct Facts {
     pub matches: Vec<Match>,
     /// How many issuers issued this digest (rule R7: each may, once).
     pub match_count: u64,
+    /// What stands at the positions asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positions: Vec<PositionFacts>,
+    /// Addresses of the members' nodes: a status list whose URL begins with one of them is
+    /// this ledger's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub node_urls: Vec<WebUrl>,
 }
 
 impl Facts {
@@ -80,6 +153,21 @@ pub struct Match {
     pub issuer: IssuerId,
     /// The Issue record.
     pub issuance: Issuance,
+    /// Changes of status up to the head of the log, oldest first.
+    pub history: Vec<StatusFact>,
+}
+
+/// What stands at a position of a status list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PositionFacts {
+    /// The position.
+    pub position: Position,
+    /// Whose list it is; absent if there is no such list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<IssuerId>,
+    /// Whether a credential was issued there.
+    pub used: bool,
     /// Changes of status up to the head of the log, oldest first.
     pub history: Vec<StatusFact>,
 }
@@ -338,6 +426,13 @@ pub fn gather(view: &dyn View, question: &Question) -> Result<Facts, ViewError> 
         issuers: Vec::new(),
         matches: Vec::new(),
         match_count,
+        positions: Vec::new(),
+        node_urls: state
+            .members()?
+            .members()
+            .iter()
+            .filter_map(|seat| seat.member.url.clone())
+            .collect(),
     };
     let asked = match &question.issuer {
         None => None,
@@ -358,6 +453,9 @@ pub fn gather(view: &dyn View, question: &Question) -> Result<Facts, ViewError> 
             facts.issuers.extend(reader.issuer(number)?);
         }
         facts.matches.push(reader.one_match(number, &row)?);
+    }
+    for position in question.positions.iter().take(POSITIONS_MAX) {
+        facts.positions.push(reader.position(*position)?);
     }
     Ok(facts)
 }
@@ -405,20 +503,7 @@ impl<'v> Reader<'v> {
             Some(id) => state.achievement(number, id)?.map(|defined| defined.name),
             None => None,
         };
-        let events = state.status_events(row.list, row.index)?;
-        let bits = state
-            .chunk(row.list, chunk_of(row.index))?
-            .status(row.index);
-        if bits != standing(&events) {
-            return Err(ViewError(format!(
-                "position {} of status list {} is {bits:?}, its history says otherwise",
-                row.index, row.list
-            )));
-        }
-        let history = events
-            .into_iter()
-            .map(|event| self.status_fact(event))
-            .collect::<Result<_, _>>()?;
+        let history = self.history(row.list, row.index)?;
         Ok(Match {
             issuer: entry.id.clone(),
             issuance: Issuance {
@@ -437,6 +522,42 @@ impl<'v> Reader<'v> {
             },
             history,
         })
+    }
+
+    fn position(&self, position: Position) -> Result<PositionFacts, ViewError> {
+        let Position { list, index } = position;
+        let Some(row) = self.state.list(list)? else {
+            return Ok(PositionFacts {
+                position,
+                issuer: None,
+                used: false,
+                history: Vec::new(),
+            });
+        };
+        let entry = self.state.issuer(row.issuer)?;
+        let page = self.state.used_page(list, index.0 / USED_PAGE_POSITIONS)?;
+        let within = index.0 % USED_PAGE_POSITIONS;
+        Ok(PositionFacts {
+            position,
+            issuer: entry.map(|entry| entry.id),
+            used: page[within as usize / 8] >> (within % 8) & 1 == 1,
+            history: self.history(list, index)?,
+        })
+    }
+
+    /// The changes of a position; what they lead to must be what the list says.
+    fn history(&self, list: ListNumber, index: StatusIndex) -> Result<Vec<StatusFact>, ViewError> {
+        let events = self.state.status_events(list, index)?;
+        let bits = self.state.chunk(list, chunk_of(index))?.status(index);
+        if bits != standing(&events) {
+            return Err(ViewError(format!(
+                "position {index} of status list {list} is {bits:?}, its history says otherwise"
+            )));
+        }
+        events
+            .into_iter()
+            .map(|event| self.status_fact(event))
+            .collect()
     }
 
     fn status_fact(&self, event: StatusEvent) -> Result<StatusFact, ViewError> {

@@ -45,7 +45,7 @@ pub enum JudgeError {
 /// # Errors
 /// [`JudgeError`] if the facts are not about this credential.
 pub fn judge(subject: &Subject, facts: &Facts, now: UnixMillis) -> Result<Verdict, JudgeError> {
-    let moment = facts.at.unwrap_or(Time::from(now).max(facts.ledger.as_of));
+    let moment = moment(facts, now);
     let presented = match subject {
         Subject::Credential(presented) => {
             check_fits(presented, facts)?;
@@ -84,6 +84,12 @@ pub fn judge(subject: &Subject, facts: &Facts, now: UnixMillis) -> Result<Verdic
         credential: presented.map(|presented| presented.summary.clone()),
         checks,
     })
+}
+
+/// The moment that a check is about: the date asked about, or now; a verifier's clock that is
+/// behind the newest seal is set right by it.
+pub(crate) fn moment(facts: &Facts, now: UnixMillis) -> Time {
+    facts.at.unwrap_or(Time::from(now).max(facts.ledger.as_of))
 }
 
 fn check_fits(presented: &Presented, facts: &Facts) -> Result<(), JudgeError> {

@@ -1,28 +1,30 @@
 //! Verdicts: what may be said about a credential, and why.
 //!
 //! ```text
-//! credential -> Presented (proof, validity, status lists) \
-//!                                                          judge -> Verdict (checks, summary)
-//! digest     -> gather    (issuance, status, issuer)      /
+//! digest     -> gather  -> Facts (issuance, status, issuer and its keys)
+//! credential -> examine -> Presented (proof, validity, status lists elsewhere)
+//!                          judge -> Verdict (checks, summary)
 //! ```
 //!
-//! [`facts::gather`] asks one committed state of the ledger about one digest. [`judge`] puts
-//! these [`Facts`] beside what was found out about the credential itself and answers with a
-//! [`Verdict`]: never one boolean, but checks with plain reasons and their evidence, and one
-//! [`Summary`]. [`Facts`] travel as JSON, so a verifier that will not let a credential leave
+//! [`gather`] asks one committed state of the ledger about one digest. [`examine`] checks the
+//! credential itself, with the issuer's keys as the ledger knows them. [`judge`] puts both side
+//! by side and answers with a [`Verdict`]: never one boolean, but checks with plain reasons and
+//! their evidence, and one [`Summary`]. [`verify()`] does the last two in one step. [`Facts`] travel as JSON, so a verifier that will not let a credential leave
 //! its machine sends the digest, and judges by the same function as the node would.
 //!
 //! What cannot be checked is `unknown` and says why; `unknown` never becomes valid. No I/O, no
 //! storage, no clock: the time of the check is an argument.
 #![forbid(unsafe_code)]
 
+mod examine;
 pub mod facts;
 mod judge;
 mod presented;
 mod timestamp;
 mod verdict;
 
-pub use facts::{Facts, Question, gather};
+pub use examine::{examine, issuer_of, positions_named, verify};
+pub use facts::{Facts, Position, Question, gather};
 pub use judge::{JudgeError, judge};
 pub use presented::{
     CredentialSummary, DigestOnly, Presented, ProofFinding, SigningKey, StatusListFinding, Subject,

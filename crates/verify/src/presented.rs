@@ -71,7 +71,7 @@ pub struct SigningKey {
 /// What a status list elsewhere says about the credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusListFinding {
-    /// The list's URL.
+    /// The list's URL, or what the entry is if it names none.
     pub list: String,
     /// `statusPurpose` of the entry.
     pub purpose: String,

@@ -95,7 +95,7 @@ impl Case<'_> {
             match set(SUSPENSION) {
                 Some(one) => (listed(one, "suspended"), Summary::Suspended),
                 None => (
-                    Answer::unknown(format!("The status list {} was not read: {why}", one.list)),
+                    Answer::unknown(format!("Its status in {} is not known: {why}", one.list)),
                     Summary::Unknown,
                 ),
             }

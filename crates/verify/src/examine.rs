@@ -1,0 +1,401 @@
+//! Examining a credential: its proofs, its status lists elsewhere, its own dates.
+
+use credlog_credential::{
+    Credential, KeyResolver, Outcome as ProofOutcome, ProofReport, ResolvedKey, StatusEntry,
+    StatusListCredential, VerifiedStatusList, check_status, verify_proofs,
+};
+use credlog_credential::{ProofError, ProofResult};
+use credlog_ledger::ids::{Digest, IssuerId, ListNumber, StatusIndex, UnixMillis};
+use credlog_ledger::rows::StatusChangeKind;
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::facts::{Facts, IssuerFacts, POSITIONS_MAX, Position};
+use crate::judge::{JudgeError, judge, moment};
+use crate::presented::{
+    CredentialSummary, Presented, ProofFinding, SigningKey, StatusListFinding, Subject,
+};
+use crate::timestamp::Time;
+use crate::verdict::{Outcome, Verdict};
+
+/// Path of a ledger's status lists below the address of a node.
+const LISTS_PATH: &str = "/v1/status-lists/";
+/// Most keys that are tried for a verification method that does not say which key it means.
+const KEYS_TRIED_MAX: usize = 16;
+
+/// Examines a credential and judges it: [`examine`], then [`judge`].
+///
+/// # Errors
+/// [`JudgeError`] if the facts are not about this credential.
+pub fn verify(
+    credential: &Credential,
+    status_lists: &[Value],
+    facts: &Facts,
+    now: UnixMillis,
+) -> Result<Verdict, JudgeError> {
+    let presented = examine(credential, status_lists, facts, now);
+    judge(&Subject::Credential(presented), facts, now)
+}
+
+/// The issuer that a credential names, as the ledger would name it: what to ask the ledger
+/// with. `None` for an identifier that no ledger registers.
+pub fn issuer_of(credential: &Credential) -> Option<IssuerId> {
+    credential.issuer_id().parse().ok()
+}
+
+/// The positions that a credential's status entries name in lists with the form of a
+/// ledger's URL, whatever the host: what to ask the ledger with. Sorted, without duplicates,
+/// at most [`POSITIONS_MAX`].
+pub fn positions_named(credential: &Credential) -> Vec<Position> {
+    let mut positions: Vec<Position> = credential
+        .status()
+        .iter()
+        .filter_map(|entry| Some(own_list(entry)?.position))
+        .collect();
+    positions.sort_unstable();
+    positions.dedup();
+    positions.truncate(POSITIONS_MAX);
+    positions
+}
+
+/// Examines a credential, with the issuer's keys and positions as the ledger knows them and
+/// status list credentials that were handed over. A list that is not good says why; it never
+/// counts as "not revoked".
+pub fn examine(
+    credential: &Credential,
+    status_lists: &[Value],
+    facts: &Facts,
+    now: UnixMillis,
+) -> Presented {
+    let moment = moment(facts, now);
+    let issuer = facts.issuer_facts(credential.issuer_id());
+    let summary = credential.summary();
+    let (valid_from, valid_until) = (
+        credential.valid_from().map(clamped),
+        credential.valid_until().map(clamped),
+    );
+    Presented {
+        digest: Digest(*credential.digest().as_bytes()),
+        issuer: credential.issuer_id().to_owned(),
+        achievement: summary.achievement_id.clone(),
+        proof: proof_finding(&report(credential, issuer, moment)),
+        valid_from,
+        valid_until,
+        status_lists: list_findings(credential, status_lists, facts, moment),
+        summary: CredentialSummary {
+            name: summary.name,
+            issuer: summary.issuer_id,
+            issuer_name: summary.issuer_name,
+            achievement: summary.achievement_id,
+            achievement_name: summary.achievement_name,
+            valid_from,
+            valid_until,
+            types: summary.types,
+        },
+    }
+}
+
+/// Dates before 1970 and after 9999 are the same to a check as the ends of that time.
+fn clamped(time: OffsetDateTime) -> Time {
+    let end = if time < OffsetDateTime::UNIX_EPOCH {
+        Time::from(UnixMillis(0))
+    } else {
+        Time::MAX
+    };
+    Time::try_from(time).unwrap_or(end)
+}
+
+fn date_time(time: Time) -> OffsetDateTime {
+    OffsetDateTime::try_from(time).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+/// Verifies the proofs. A method of the issuer that does not name its key (`did:web:…#key-1`)
+/// may mean any of the issuer's keys for credentials; the signature tells which.
+fn report(credential: &Credential, issuer: Option<&IssuerFacts>, at: Time) -> ProofReport {
+    let at = date_time(at);
+    let first = verify_proofs(
+        credential,
+        at,
+        &Registry {
+            issuer,
+            guess: None,
+        },
+    );
+    let Some(issuer) = issuer.filter(|issuer| names_no_key(&first, issuer)) else {
+        return first;
+    };
+    let keys = issuer
+        .keys
+        .iter()
+        .rev()
+        .filter(|key| key.purposes.assertion);
+    let mut last = first;
+    for key in keys.take(KEYS_TRIED_MAX) {
+        let guess = Some(key.key.to_string());
+        let registry = Registry {
+            issuer: Some(issuer),
+            guess,
+        };
+        last = verify_proofs(credential, at, &registry);
+        if last.outcome() == ProofOutcome::Valid {
+            break;
+        }
+    }
+    last
+}
+
+fn names_no_key(report: &ProofReport, issuer: &IssuerFacts) -> bool {
+    report.proofs.iter().any(|proof| match &proof.result {
+        Err(ProofError::UnresolvableMethod {
+            verification_method,
+        }) => base_of(verification_method).0 == issuer.id.as_str(),
+        _ => false,
+    })
+}
+
+fn base_of(verification_method: &str) -> (&str, Option<&str>) {
+    match verification_method.split_once('#') {
+        Some((base, fragment)) => (base, Some(fragment)),
+        None => (verification_method, None),
+    }
+}
+
+/// The keys that the ledger knows for one issuer.
+struct Registry<'a> {
+    issuer: Option<&'a IssuerFacts>,
+    /// The key that is meant by the issuer's methods that name none.
+    guess: Option<String>,
+}
+
+impl KeyResolver for Registry<'_> {
+    fn resolve(&self, verification_method: &str) -> Option<ResolvedKey> {
+        let issuer = self.issuer?;
+        let (base, fragment) = base_of(verification_method);
+        let named = match base.strip_prefix("did:key:") {
+            // `did:key:A#B` must not let key B speak for A.
+            Some(key) if fragment.is_none_or(|fragment| fragment == key) => Some(key),
+            Some(_) => None,
+            None => fragment,
+        };
+        let registered = named
+            .filter(|key| issuer.key(key).is_some())
+            .map(str::to_owned);
+        let guessed = || (base == issuer.id.as_str()).then(|| self.guess.clone())?;
+        Some(ResolvedKey {
+            controller: issuer.id.to_string(),
+            multikey: registered.or_else(guessed)?,
+        })
+    }
+}
+
+fn proof_finding(report: &ProofReport) -> ProofFinding {
+    let good = report.proofs.iter().filter(|proof| proof.result.is_ok());
+    let keys = good.filter_map(signing_key).collect();
+    let (outcome, reason) = match report.outcome() {
+        ProofOutcome::Valid => (
+            Outcome::Yes,
+            "The signature is good: nothing was changed since it was signed.".to_owned(),
+        ),
+        ProofOutcome::Invalid => (Outcome::No, why(report)),
+        ProofOutcome::Unknown => (Outcome::Unknown, why(report)),
+    };
+    ProofFinding {
+        outcome,
+        reason,
+        keys,
+    }
+}
+
+fn signing_key(proof: &ProofResult) -> Option<SigningKey> {
+    let key = proof.key.as_ref()?;
+    Some(SigningKey {
+        multikey: key.multikey.clone(),
+        controller: key.controller.clone(),
+    })
+}
+
+fn why(report: &ProofReport) -> String {
+    match report.first_error() {
+        Some(error) => sentence(&error.to_string()),
+        None => "It carries no signature (no proof), so anyone may have written it.".to_owned(),
+    }
+}
+
+/// An error's text as a sentence.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(chars).chain(['.']).collect()
+}
+
+/// A status entry that names a list with the form of a ledger's URL.
+struct OwnList {
+    base: String,
+    position: Position,
+    purpose: String,
+}
+
+fn own_list(entry: &StatusEntry) -> Option<OwnList> {
+    let entry = entry.bitstring().ok()?;
+    let (base, rest) = entry.list.split_once(LISTS_PATH)?;
+    let (list, purpose) = rest.split_once('/')?;
+    let same_purpose = purpose == entry.purpose && matches!(purpose, "revocation" | "suspension");
+    let position = Position {
+        list: ListNumber(list.parse().ok()?),
+        index: StatusIndex(u32::try_from(entry.index).ok()?),
+    };
+    let readable = position.to_string().parse() == Ok(position);
+    (same_purpose && readable && entry.size == 1).then(|| OwnList {
+        base: base.to_owned(),
+        position,
+        purpose: entry.purpose.clone(),
+    })
+}
+
+fn list_findings(
+    credential: &Credential,
+    lists: &[Value],
+    facts: &Facts,
+    moment: Time,
+) -> Vec<StatusListFinding> {
+    let issued = facts
+        .matches
+        .iter()
+        .find(|one| one.issuer.as_str() == credential.issuer_id())
+        .map(|one| (one.issuance.list, one.issuance.index));
+    let at_hand = ListsAtHand::read(lists, facts, moment);
+    credential
+        .status()
+        .iter()
+        .filter_map(|entry| {
+            let own = own_list(entry).filter(|own| is_of_this_ledger(own, facts));
+            match own {
+                // The check `status` says it.
+                Some(own) if issued == Some((own.position.list, own.position.index)) => None,
+                Some(own) => Some(own_finding(credential, entry, &own, facts)),
+                None => Some(at_hand.finding(credential, entry)),
+            }
+        })
+        .collect()
+}
+
+fn is_of_this_ledger(own: &OwnList, facts: &Facts) -> bool {
+    facts
+        .node_urls
+        .iter()
+        .any(|url| url.as_str().trim_end_matches('/') == own.base)
+}
+
+fn named_list(entry: &StatusEntry) -> (String, String) {
+    match entry.bitstring() {
+        Ok(entry) => (entry.list, entry.purpose),
+        Err(_) => ("its credentialStatus".to_owned(), String::new()),
+    }
+}
+
+/// The credential names this ledger's list, but the ledger did not issue it there: a copy
+/// with another digest, for one. What stands at the position counts all the same.
+fn own_finding(
+    credential: &Credential,
+    entry: &StatusEntry,
+    own: &OwnList,
+    facts: &Facts,
+) -> StatusListFinding {
+    let found = facts
+        .positions
+        .iter()
+        .find(|one| one.position == own.position);
+    let set = match found {
+        None => Err("the ledger was not asked about that position.".to_owned()),
+        Some(one)
+            if !one.used
+                || one.issuer.as_ref().map(IssuerId::as_str) != Some(credential.issuer_id()) =>
+        {
+            Err("its issuer issued nothing at that position of the ledger's list.".to_owned())
+        }
+        Some(_) if !facts.reached() => Err("the ledger has not reached that time.".to_owned()),
+        Some(one) => {
+            let before = |time: Time| facts.at.is_none_or(|at| time <= at);
+            let last = one.history.iter().rev().find(|fact| before(fact.time));
+            let revoked = |change| match change {
+                StatusChangeKind::Revoked | StatusChangeKind::Superseded { .. } => true,
+                StatusChangeKind::Suspended | StatusChangeKind::Reinstated => false,
+            };
+            let suspended = |change| change == StatusChangeKind::Suspended;
+            Ok(last.is_some_and(|fact| match own.purpose.as_str() {
+                "revocation" => revoked(fact.change),
+                _ => suspended(fact.change),
+            }))
+        }
+    };
+    let (list, purpose) = named_list(entry);
+    StatusListFinding {
+        list,
+        purpose,
+        set,
+        list_time: Some(facts.at.unwrap_or(facts.ledger.as_of)),
+    }
+}
+
+/// Status list credentials that were handed over.
+struct ListsAtHand {
+    good: Vec<VerifiedStatusList>,
+    /// Identifier (as far as it can be read) and why the list does not count.
+    bad: Vec<(Option<String>, String)>,
+}
+
+impl ListsAtHand {
+    fn read(lists: &[Value], facts: &Facts, moment: Time) -> Self {
+        let mut read = Self {
+            good: Vec::new(),
+            bad: Vec::new(),
+        };
+        for list in lists {
+            let id = list.get("id").and_then(Value::as_str).map(str::to_owned);
+            match verified_list(list, facts, moment) {
+                Ok(list) => read.good.push(list),
+                Err(why) => read.bad.push((id, why)),
+            }
+        }
+        read
+    }
+
+    fn finding(&self, credential: &Credential, entry: &StatusEntry) -> StatusListFinding {
+        let (list, purpose) = named_list(entry);
+        let speaks = |issuer: &str| issuer == credential.issuer_id();
+        match check_status(entry, &self.good, speaks) {
+            Ok(status) => StatusListFinding {
+                set: Ok(status.is_set()),
+                list_time: status.list_valid_from.map(clamped),
+                list,
+                purpose,
+            },
+            Err(error) => {
+                let bad = self
+                    .bad
+                    .iter()
+                    .find(|(id, _)| id.as_deref() == Some(list.as_str()));
+                let why = bad.map_or_else(|| format!("{error}."), |(_, why)| why.clone());
+                StatusListFinding {
+                    list,
+                    purpose,
+                    set: Err(why),
+                    list_time: None,
+                }
+            }
+        }
+    }
+}
+
+fn verified_list(list: &Value, facts: &Facts, at: Time) -> Result<VerifiedStatusList, String> {
+    let explain = |error: &dyn std::fmt::Display| format!("{error}.");
+    let credential = Credential::from_json(list.clone()).map_err(|error| explain(&error))?;
+    let issuer = facts.issuer_facts(credential.issuer_id());
+    let registry = Registry {
+        issuer,
+        guess: None,
+    };
+    StatusListCredential::from_credential(credential)
+        .and_then(|list| list.verify(date_time(at), &registry))
+        .map_err(|error| explain(&error))
+}
