@@ -1,0 +1,103 @@
+//! HTTP by hand, for requests that no client library would send.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+/// Longest answer that is read.
+const ANSWER_BYTES_MAX: u64 = 4 << 20;
+/// A node answers, or closes, within this time.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What a node answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Header lines.
+    pub head: String,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn json(&self) -> Result<serde_json::Value> {
+        serde_json::from_slice(&self.body)
+            .with_context(|| format!("no JSON: {}", String::from_utf8_lossy(&self.body)))
+    }
+}
+
+/// Opens a connection.
+///
+/// # Errors
+/// If the node does not accept.
+pub fn open(address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Sends bytes, closes the sending side, and reads until the node closes. `None` if it
+/// closes without an answer.
+///
+/// # Errors
+/// If the node neither answers nor closes in time, or what it sends is no HTTP.
+pub fn exchange(address: SocketAddr, request: &[u8]) -> Result<Option<Answer>> {
+    let mut stream = open(address)?;
+    // A node may answer and close before it has read everything: then writing fails, and
+    // what it answered still counts.
+    let _ = stream.write_all(request);
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let mut bytes = Vec::new();
+    match stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
+        Err(error) => return Err(error).context("the node neither answered nor closed"),
+    }
+    if bytes.is_empty() { Ok(None) } else { answer(&bytes).map(Some) }
+}
+
+/// Reads an answer's first status line, head and what follows.
+///
+/// # Errors
+/// If it is no HTTP.
+pub fn answer(bytes: &[u8]) -> Result<Answer> {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5));
+    let Some(Ok(status)) = status.map(str::parse) else {
+        bail!("this is no HTTP answer: {head:?}");
+    };
+    Ok(Answer { status, head, body: bytes[end..].to_vec() })
+}
+
+/// A plain POST.
+///
+/// # Errors
+/// If the node does not answer.
+pub fn post(address: SocketAddr, path: &str, media: &str, body: &[u8]) -> Result<Answer> {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\
+         Content-Type: {media}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let answer = exchange(address, &[head.as_bytes(), body].concat())?;
+    answer.context("the node closed without an answer")
+}
+
+/// A plain GET.
+///
+/// # Errors
+/// If the node does not answer.
+pub fn get(address: SocketAddr, path: &str) -> Result<Answer> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    exchange(address, request.as_bytes())?.context("the node closed without an answer")
+}
