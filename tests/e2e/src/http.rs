@@ -62,7 +62,11 @@ pub fn exchange(address: SocketAddr, request: &[u8]) -> Result<Option<Answer>> {
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
         Err(error) => return Err(error).context("the node neither answered nor closed"),
     }
-    if bytes.is_empty() { Ok(None) } else { answer(&bytes).map(Some) }
+    if bytes.is_empty() {
+        Ok(None)
+    } else {
+        answer(&bytes).map(Some)
+    }
 }
 
 /// Reads an answer's first status line, head and what follows.
@@ -70,13 +74,20 @@ pub fn exchange(address: SocketAddr, request: &[u8]) -> Result<Option<Answer>> {
 /// # Errors
 /// If it is no HTTP.
 pub fn answer(bytes: &[u8]) -> Result<Answer> {
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
+    let end = bytes
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .map_or(bytes.len(), |at| at + 4);
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5));
     let Some(Ok(status)) = status.map(str::parse) else {
         bail!("this is no HTTP answer: {head:?}");
     };
-    Ok(Answer { status, head, body: bytes[end..].to_vec() })
+    Ok(Answer {
+        status,
+        head,
+        body: bytes[end..].to_vec(),
+    })
 }
 
 /// A plain POST.

@@ -50,7 +50,8 @@ impl TestLedger {
         let member: MemberId = "university-a".parse()?;
         let key = |number: u8| SigningKey::from_bytes(&[number; 32]);
         let [governance, consensus, cosigner, node] = [1, 2, 3, 4].map(key);
-        let proven = |role, key: &SigningKey| ProvenKey::ed25519(&origin, role, member.as_str(), key);
+        let proven =
+            |role, key: &SigningKey| ProvenKey::ed25519(&origin, role, member.as_str(), key);
         let keys = MemberKeys {
             governance: proven(Role::Governance, &governance),
             consensus: proven(Role::Consensus, &consensus),
@@ -71,7 +72,10 @@ impl TestLedger {
             parameters: Parameters::default(),
         };
         let root = folder.path();
-        std::fs::write(root.join("genesis.json"), serde_json::to_vec_pretty(&genesis)?)?;
+        std::fs::write(
+            root.join("genesis.json"),
+            serde_json::to_vec_pretty(&genesis)?,
+        )?;
         std::fs::create_dir(root.join("keys"))?;
         for (name, key) in [("governance", &governance), ("node", &node)] {
             write_key(&root.join("keys").join(format!("{name}.pem")), key)?;
@@ -128,15 +132,26 @@ impl TestLedger {
     /// If the record cannot be signed.
     pub fn accreditation(&self) -> Result<Record> {
         let owner = self.issuer.as_str();
-        let purposes = Purposes { record: true, assertion: true };
+        let purposes = Purposes {
+            record: true,
+            assertion: true,
+        };
         let first = NewKey {
-            proven: ProvenKey::ed25519(&self.origin, Role::RecordAndAssertion, owner, &self.issuer_key),
+            proven: ProvenKey::ed25519(
+                &self.origin,
+                Role::RecordAndAssertion,
+                owner,
+                &self.issuer_key,
+            ),
             purposes,
         };
         let mut accredit = Accredit {
             issuer: self.issuer.clone(),
             registration: Some(Registration {
-                profile: Profile { name: "Issuer".parse()?, url: None },
+                profile: Profile {
+                    name: "Issuer".parse()?,
+                    url: None,
+                },
                 keys: vec![first],
                 recovery: ProvenKey::ed25519(&self.origin, Role::Recovery, owner, &self.recovery),
             }),
@@ -146,13 +161,24 @@ impl TestLedger {
         };
         let (nonce, expires_at) = (rand::random(), expiry()?);
         let author = AuthorId::Member(self.member.clone());
-        let key = credlog_ledger::key::PublicKey::ed25519(self.governance.verifying_key().as_bytes());
-        let signer = Author { id: author.clone(), key: key.id() };
+        let key =
+            credlog_ledger::key::PublicKey::ed25519(self.governance.verifying_key().as_bytes());
+        let signer = Author {
+            id: author.clone(),
+            key: key.id(),
+        };
         let body = Body::Accredit(accredit.clone());
         let message = countersigned_message(&self.id, &signer, &nonce, expires_at, &body)?;
         accredit.countersignature = self.recovery.sign(&message).to_bytes();
         let body = Body::Accredit(accredit);
-        Ok(Record::sign(self.id, author, nonce, expires_at, body, &self.governance)?)
+        Ok(Record::sign(
+            self.id,
+            author,
+            nonce,
+            expires_at,
+            body,
+            &self.governance,
+        )?)
     }
 
     /// The issuer opens a status list.
@@ -173,7 +199,10 @@ impl TestLedger {
             list: ListNumber(0),
             valid_from: None,
             valid_until: None,
-            items: vec![Item { index: StatusIndex(index), digest }],
+            items: vec![Item {
+                index: StatusIndex(index),
+                digest,
+            }],
         }))
     }
 
@@ -184,7 +213,14 @@ impl TestLedger {
     pub fn by_issuer(&self, body: Body) -> Result<Record> {
         let author = AuthorId::Issuer(self.issuer.clone());
         let nonce = rand::random();
-        Ok(Record::sign(self.id, author, nonce, expiry()?, body, &self.issuer_key)?)
+        Ok(Record::sign(
+            self.id,
+            author,
+            nonce,
+            expiry()?,
+            body,
+            &self.issuer_key,
+        )?)
     }
 }
 
@@ -200,7 +236,9 @@ fn free_address() -> Result<SocketAddr> {
 
 fn write_key(path: &Path, key: &SigningKey) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    let pem = key.to_pkcs8_pem(LineEnding::LF).context("the key cannot be encoded")?;
+    let pem = key
+        .to_pkcs8_pem(LineEnding::LF)
+        .context("the key cannot be encoded")?;
     std::fs::write(path, pem.as_bytes())?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     Ok(())

@@ -36,7 +36,10 @@ impl NodeProcess {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        bail!("the node is not ready after {START_DEADLINE:?}:\n{}", node.log()?)
+        bail!(
+            "the node is not ready after {START_DEADLINE:?}:\n{}",
+            node.log()?
+        )
     }
 
     /// Starts a node and does not wait.
@@ -53,7 +56,11 @@ impl NodeProcess {
             .stdout(Stdio::null())
             .stderr(file)
             .spawn()?;
-        Ok(Self { child, address, log })
+        Ok(Self {
+            child,
+            address,
+            log,
+        })
     }
 
     /// Where it listens.
@@ -105,8 +112,15 @@ impl NodeProcess {
     /// If the process is gone.
     pub fn resident_kib(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
-        Ok(line.split_whitespace().nth(1).context("no number")?.parse()?)
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .context("no VmRSS")?;
+        Ok(line
+            .split_whitespace()
+            .nth(1)
+            .context("no number")?
+            .parse()?)
     }
 
     /// Everything its runs have logged.
@@ -134,10 +148,16 @@ impl Drop for NodeProcess {
 /// If it is not there.
 pub fn binary() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
-    let folder = test.parent().and_then(Path::parent).context("no target folder")?;
+    let folder = test
+        .parent()
+        .and_then(Path::parent)
+        .context("no target folder")?;
     let binary = folder.join("credlog");
     if !binary.is_file() {
-        bail!("{} is not there: run `cargo build --release` first", binary.display());
+        bail!(
+            "{} is not there: run `cargo build --release` first",
+            binary.display()
+        );
     }
     Ok(binary)
 }

@@ -27,7 +27,12 @@ fn submit(address: SocketAddr, record: &Record) -> Option<RecordId> {
 }
 
 /// Posts records until the node is gone.
-fn load(ledger: &TestLedger, address: SocketAddr, next: &AtomicU32, acknowledged: &Mutex<Vec<RecordId>>) {
+fn load(
+    ledger: &TestLedger,
+    address: SocketAddr,
+    next: &AtomicU32,
+    acknowledged: &Mutex<Vec<RecordId>>,
+) {
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
         let record = ledger.issuance(index, Digest(rand::random())).unwrap();
@@ -41,7 +46,11 @@ fn load(ledger: &TestLedger, address: SocketAddr, next: &AtomicU32, acknowledged
 fn assert_there(node: &NodeProcess, ids: &[RecordId]) {
     for id in ids {
         let answer = get(node.address(), &format!("/v1/records/{id}")).unwrap();
-        assert_eq!(answer.status, 200, "record {id} was acknowledged and is gone: {}", answer.head);
+        assert_eq!(
+            answer.status, 200,
+            "record {id} was acknowledged and is gone: {}",
+            answer.head
+        );
     }
 }
 
@@ -54,8 +63,15 @@ fn head(node: &NodeProcess) -> (u64, serde_json::Value) {
 fn what_was_acknowledged_survives_kill_9() {
     let ledger = TestLedger::create(SETTINGS).unwrap();
     let mut node = ledger.start().unwrap();
-    for record in [ledger.accreditation().unwrap(), ledger.list_opening().unwrap()] {
-        assert!(submit(node.address(), &record).is_some(), "{}", node.log().unwrap());
+    for record in [
+        ledger.accreditation().unwrap(),
+        ledger.list_opening().unwrap(),
+    ] {
+        assert!(
+            submit(node.address(), &record).is_some(),
+            "{}",
+            node.log().unwrap()
+        );
     }
     let next = AtomicU32::new(0);
     let mut all = Vec::new();
@@ -72,14 +88,28 @@ fn what_was_acknowledged_survives_kill_9() {
         });
         node = ledger.start().unwrap();
         let acknowledged = acknowledged.into_inner().unwrap();
-        assert!(!acknowledged.is_empty() || cycle > 0, "no record was acknowledged in cycle 0");
-        assert!(head(&node).0 >= height_before, "the ledger went back in cycle {cycle}");
+        assert!(
+            !acknowledged.is_empty() || cycle > 0,
+            "no record was acknowledged in cycle 0"
+        );
+        assert!(
+            head(&node).0 >= height_before,
+            "the ledger went back in cycle {cycle}"
+        );
         assert_there(&node, &acknowledged);
         all.extend(acknowledged);
     }
     assert_there(&node, &all);
-    println!("{} kills, {} acknowledged records, all there", count(100), all.len());
-    assert!(all.len() > count(100), "too little load to say anything: {} records", all.len());
+    println!(
+        "{} kills, {} acknowledged records, all there",
+        count(100),
+        all.len()
+    );
+    assert!(
+        all.len() > count(100),
+        "too little load to say anything: {} records",
+        all.len()
+    );
     node.kill().unwrap();
 
     let check = Command::new(binary().unwrap())
@@ -87,5 +117,9 @@ fn what_was_acknowledged_survives_kill_9() {
         .arg(ledger.folder().join("data"))
         .output()
         .unwrap();
-    assert!(check.status.success(), "store check: {}", String::from_utf8_lossy(&check.stderr));
+    assert!(
+        check.status.success(),
+        "store check: {}",
+        String::from_utf8_lossy(&check.stderr)
+    );
 }

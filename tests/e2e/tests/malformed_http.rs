@@ -15,26 +15,62 @@ const GROWTH_KIB_MAX: u64 = 48 * 1024;
 const NO_RATE_LIMIT: &str = "[rate_limit]\nreads_per_second = 0\nwrites_per_second = 0\n\
     verify_per_second = 0";
 
-const METHODS: [&str; 9] =
-    ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE", "PATCH", "BREW"];
+const METHODS: [&str; 9] = [
+    "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE", "PATCH", "BREW",
+];
 const PATHS: [&str; 22] = [
-    "/", "/v1/ledger", "/v1/records", "/v1/records/zz", "/v1/records?wait=maybe", "/v1/verify",
-    "/v1/credentials/00", "/v1/credentials/", "/v1/issuers?limit=-1", "/v1/issuers?after=%ff",
-    "/v1/issuers/did%3Akey%3Az6Mk", "/v1/members", "/v1/blocks/18446744073709551616",
-    "/v1/blocks/0", "/checkpoint", "/tile/0/000", "/tile/0/x001/1.p/0", "/tile/64/000",
-    "/tile/entries/000.p/256", "/../../etc/passwd", "/%00", "/metrics/../metrics",
+    "/",
+    "/v1/ledger",
+    "/v1/records",
+    "/v1/records/zz",
+    "/v1/records?wait=maybe",
+    "/v1/verify",
+    "/v1/credentials/00",
+    "/v1/credentials/",
+    "/v1/issuers?limit=-1",
+    "/v1/issuers?after=%ff",
+    "/v1/issuers/did%3Akey%3Az6Mk",
+    "/v1/members",
+    "/v1/blocks/18446744073709551616",
+    "/v1/blocks/0",
+    "/checkpoint",
+    "/tile/0/000",
+    "/tile/0/x001/1.p/0",
+    "/tile/64/000",
+    "/tile/entries/000.p/256",
+    "/../../etc/passwd",
+    "/%00",
+    "/metrics/../metrics",
 ];
 const HEADERS: [&str; 14] = [
-    "Content-Length: 5", "Content-Length: -1", "Content-Length: 99999999999999999999",
-    "Content-Length: 3\r\nContent-Length: 4", "Transfer-Encoding: chunked",
-    "Transfer-Encoding: chunked\r\nContent-Length: 3", "Transfer-Encoding: gzip",
-    "Content-Type: application/json", "Content-Type: application/vnd.credlog.record",
-    "Content-Type: application/vnd.credlog.records", "Expect: 100-continue",
-    "X-Forwarded-For: 1.2.3.4, \u{fe}", "Host: a\r\nHost: b", "Accept: */*;q=nonsense",
+    "Content-Length: 5",
+    "Content-Length: -1",
+    "Content-Length: 99999999999999999999",
+    "Content-Length: 3\r\nContent-Length: 4",
+    "Transfer-Encoding: chunked",
+    "Transfer-Encoding: chunked\r\nContent-Length: 3",
+    "Transfer-Encoding: gzip",
+    "Content-Type: application/json",
+    "Content-Type: application/vnd.credlog.record",
+    "Content-Type: application/vnd.credlog.records",
+    "Expect: 100-continue",
+    "X-Forwarded-For: 1.2.3.4, \u{fe}",
+    "Host: a\r\nHost: b",
+    "Accept: */*;q=nonsense",
 ];
 const BODIES: [&str; 12] = [
-    "", "{", "[]", "null", "{\"digest\":1}", "{\"digest\":\"00\"}", "{\"a\":1,\"a\":2}",
-    "\u{0}\u{0}\u{0}\u{1}x", "\u{0}\u{7f}", "ffffffffffff\r\n", "0\r\n\r\n", "5\r\nab",
+    "",
+    "{",
+    "[]",
+    "null",
+    "{\"digest\":1}",
+    "{\"digest\":\"00\"}",
+    "{\"a\":1,\"a\":2}",
+    "\u{0}\u{0}\u{0}\u{1}x",
+    "\u{0}\u{7f}",
+    "ffffffffffff\r\n",
+    "0\r\n\r\n",
+    "5\r\nab",
 ];
 
 fn request(rng: &mut StdRng) -> Vec<u8> {
@@ -42,7 +78,11 @@ fn request(rng: &mut StdRng) -> Vec<u8> {
         from[rng.gen_range(0..from.len())]
     }
     let body = pick(rng, &BODIES);
-    let mut text = format!("{} {} HTTP/1.1\r\nHost: t\r\n", pick(rng, &METHODS), pick(rng, &PATHS));
+    let mut text = format!(
+        "{} {} HTTP/1.1\r\nHost: t\r\n",
+        pick(rng, &METHODS),
+        pick(rng, &PATHS)
+    );
     for _ in 0..rng.gen_range(0..4) {
         text += pick(rng, &HEADERS);
         text += "\r\n";
@@ -82,7 +122,9 @@ fn bombard(address: SocketAddr, requests: usize, seed: u64) -> usize {
                     let mut refused = 0;
                     for _ in 0..share {
                         let request = request(&mut rng);
-                        let Some(answer) = exchange(address, &request).unwrap() else { continue };
+                        let Some(answer) = exchange(address, &request).unwrap() else {
+                            continue;
+                        };
                         let shown = String::from_utf8_lossy(&request[..request.len().min(300)]);
                         assert!(answer.status < 500, "{} to {shown:?}", answer.head);
                         refused += usize::from(answer.status >= 400);
@@ -91,7 +133,10 @@ fn bombard(address: SocketAddr, requests: usize, seed: u64) -> usize {
                 })
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum()
     })
 }
 
@@ -105,12 +150,22 @@ fn malformed_requests_are_answered_and_leave_nothing_behind() {
     let refused = bombard(node.address(), total, 100);
     let after = node.resident_kib().unwrap();
     println!("{total} requests, {refused} refused, memory {before} -> {after} KiB");
-    assert!(refused > total / 4, "only {refused} of {total} were refused: are they malformed?");
-    assert!(after < before + GROWTH_KIB_MAX, "memory grew from {before} to {after} KiB");
+    assert!(
+        refused > total / 4,
+        "only {refused} of {total} were refused: are they malformed?"
+    );
+    assert!(
+        after < before + GROWTH_KIB_MAX,
+        "memory grew from {before} to {after} KiB"
+    );
     assert!(node.is_running().unwrap());
     let health = exchange(node.address(), b"GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
     assert_eq!(health.unwrap().unwrap().status, 200);
-    assert!(!node.log().unwrap().contains("panic"), "{}", node.log().unwrap());
+    assert!(
+        !node.log().unwrap().contains("panic"),
+        "{}",
+        node.log().unwrap()
+    );
 }
 
 /// Sends some bytes, then nothing; answers how long the node kept the socket open.
@@ -132,14 +187,20 @@ fn slow_and_silent_sockets_are_closed() {
         ("silent", b""),
         ("half a header", b"GET /v1/ledger HTTP/1.1\r\nHost: t\r\nX-"),
         ("half a request line", b"GE"),
-        ("half a body", b"POST /v1/verify HTTP/1.1\r\nHost: t\r\n\
-            Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"),
+        (
+            "half a body",
+            b"POST /v1/verify HTTP/1.1\r\nHost: t\r\n\
+            Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+        ),
     ];
     std::thread::scope(|scope| {
         for (name, sent) in cases {
             scope.spawn(move || {
                 let open_for = held_open(address, sent);
-                assert!(open_for <= SLOW_SOCKET_DEADLINE, "{name}: open for {open_for:?}");
+                assert!(
+                    open_for <= SLOW_SOCKET_DEADLINE,
+                    "{name}: open for {open_for:?}"
+                );
             });
         }
     });
@@ -162,7 +223,11 @@ fn an_oversized_body_is_refused_before_it_is_read() {
         stream.write_all(declared.as_bytes()).unwrap();
         let mut first = vec![0; 4096];
         let read = stream.read(&mut first).unwrap();
-        assert_eq!(answer(&first[..read]).unwrap().status, 413, "{path} {media}, declared");
+        assert_eq!(
+            answer(&first[..read]).unwrap().status,
+            413,
+            "{path} {media}, declared"
+        );
 
         let mut chunked = format!(
             "POST {path} HTTP/1.1\r\nHost: t\r\nContent-Type: {media}\r\n\
