@@ -1,0 +1,158 @@
+//! Execution and store alone, in process and on one core: what a node does with a record
+//! apart from HTTP, split into its steps.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Args;
+use credlog_ledger::clock::proposer_time;
+use credlog_ledger::ids::Round;
+use credlog_ledger::record::EncodedRecord;
+use credlog_ledger::rejection::Rejection;
+use credlog_ledger::signature::verify_batch;
+use credlog_ledger::state::State;
+use credlog_ledger::transition::{ApplyError, Execution, Opening};
+use credlog_store::{Options, Store};
+
+use crate::Setting;
+use crate::figure::{Figure, Report};
+use crate::founding::{Founding, now};
+use crate::workload::{self, Shape};
+
+/// The load.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Load {
+    /// Credentials a record: 1 to 1,024.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    items: u64,
+    /// Credentials in all.
+    #[arg(long, default_value_t = 200_000)]
+    credentials: u64,
+    /// Most records a block; blocks are also full at 1 MiB.
+    #[arg(long, default_value_t = 10_000)]
+    block_records: usize,
+}
+
+/// Time spent in each step.
+#[derive(Debug, Default)]
+struct Steps {
+    decode: Duration,
+    verify: Duration,
+    execute: Duration,
+    seal: Duration,
+    commit: Duration,
+    blocks: u32,
+}
+
+/// Builds and commits blocks until every record is in the log.
+pub(crate) fn run(setting: &Setting, load: &Load, report: &mut Report) -> anyhow::Result<()> {
+    let Load {
+        items,
+        block_records,
+        ..
+    } = load;
+    println!("core: records of {items}, at most {block_records} a block");
+    let folder = tempfile::tempdir_in(&setting.dir)?;
+    let founding = Founding::found(folder.path())?;
+    let genesis = std::fs::read(folder.path().join("genesis.json"))?;
+    let store = Store::create(&folder.path().join("data"), &genesis, &Options::default())?;
+    let preparation = workload::preparation(&founding)?;
+    for record in &preparation {
+        commit(
+            &store,
+            std::slice::from_ref(record),
+            1,
+            &mut Steps::default(),
+        )?;
+    }
+    let shape = Shape::of(load.credentials, load.items);
+    let records = workload::issues(&founding, shape)?;
+    let mut steps = Steps::default();
+    let (began, mut rest) = (Instant::now(), records.as_slice());
+    while !rest.is_empty() {
+        let taken = commit(&store, rest, load.block_records, &mut steps)?;
+        rest = &rest[taken..];
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let name = format!("records of {items}, blocks of at most {block_records}, in process");
+    let rate = shape.credentials() as f64 / seconds;
+    report.add(Figure::new(format!("credentials, {name}"), rate, "/s"));
+    let each = 1e6 / shape.records as f64;
+    for (step, time) in [
+        ("decode", steps.decode),
+        ("verify in batches", steps.verify),
+        ("execute", steps.execute),
+        ("seal", steps.seal),
+        ("commit, durable", steps.commit),
+    ] {
+        report.add(Figure::new(
+            format!("{step}, {name}"),
+            time.as_secs_f64() * each,
+            "us a record",
+        ));
+    }
+    report.add(Figure::new(
+        format!("blocks, {name}"),
+        f64::from(steps.blocks),
+        "",
+    ));
+    Ok(())
+}
+
+/// One block of the first records; how many it took.
+fn commit(
+    store: &Store,
+    records: &[Vec<u8>],
+    most: usize,
+    steps: &mut Steps,
+) -> anyhow::Result<usize> {
+    let snapshot = store.snapshot();
+    let state = State(&snapshot);
+    let (head, parameters) = (state.head()?, state.parameters()?);
+    let members = state.members()?;
+    let opening = Opening {
+        time: proposer_time(now()?, head.time, parameters.min_block_interval_ms, None),
+        round: Round(0),
+        proposer: members
+            .proposer(head.height.next(), Round(0))
+            .member
+            .id
+            .clone(),
+    };
+    let mut clock = Instant::now();
+    let mut lap = |step: &mut Duration| {
+        *step += clock.elapsed();
+        clock = Instant::now();
+    };
+    let bytes = records.iter().take(most);
+    let mut sum = 0;
+    let fits = bytes.take_while(|record| {
+        sum += record.len() + 3;
+        sum <= credlog_ledger::block::BLOCK_BYTES_MAX
+    });
+    let decoded = fits.map(|bytes| EncodedRecord::decode(bytes));
+    let mut decoded = decoded.collect::<Result<Vec<_>, _>>()?;
+    lap(&mut steps.decode);
+    let keys = decoded
+        .iter()
+        .map(|one| state.author_key(&one.record().author));
+    let keys = keys.collect::<Result<Vec<_>, _>>()?;
+    verify_batch(&mut decoded, &keys);
+    lap(&mut steps.verify);
+    let mut execution = Execution::open(&snapshot, opening)?;
+    for record in decoded {
+        match execution.apply(record) {
+            Ok(_) => {}
+            Err(ApplyError::Rejected(Rejection::BlockFull {})) => break,
+            Err(error) => return Err(error).context("a record of the load"),
+        }
+    }
+    let taken = execution.record_count();
+    lap(&mut steps.execute);
+    let executed = execution.seal()?;
+    lap(&mut steps.seal);
+    store.commit(&executed)?;
+    lap(&mut steps.commit);
+    steps.blocks += 1;
+    Ok(taken)
+}

@@ -1,2 +1,0 @@
-//! Measurements of docs/performance.md.
-#![forbid(unsafe_code)]
