@@ -228,6 +228,11 @@ impl ProblemType {
             "not-accreditor",
             "The member has no such accreditation",
         ),
+        conflict(
+            Rule::R6,
+            "withdrawn-already",
+            "The accreditation ends by then already",
+        ),
         rule(Rule::R6, "time-in-past", "A time lies before the seal"),
         rule(
             Rule::R7,

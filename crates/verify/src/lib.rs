@@ -9,8 +9,10 @@
 //! [`gather`] asks one committed state of the ledger about one digest. [`examine`] checks the
 //! credential itself, with the issuer's keys as the ledger knows them. [`judge`] puts both side
 //! by side and answers with a [`Verdict`]: never one boolean, but checks with plain reasons and
-//! their evidence, and one [`Summary`]. [`verify()`] does the last two in one step. [`Facts`] travel as JSON, so a verifier that will not let a credential leave
-//! its machine sends the digest, and judges by the same function as the node would.
+//! their evidence, and one [`Summary`]. [`verify()`] does the last two in one step.
+//!
+//! [`Facts`] travel as JSON, so a verifier that will not let a credential leave its machine
+//! sends the digest, and judges by the same function as the node would.
 //!
 //! What cannot be checked is `unknown` and says why; `unknown` never becomes valid. No I/O, no
 //! storage, no clock: the time of the check is an argument.

@@ -97,7 +97,7 @@ impl Case<'_> {
                     end.spoken()
                 );
                 if let Some(why) = accreditation.withdrawal_reason {
-                    reason.push_str(&format!(" ({why})"));
+                    reason.push_str(&format!(" (reason: {})", why.as_str().replace('-', " ")));
                 }
                 reason.push('.');
                 Answer::no(reason).with(accreditation_evidence(accreditation))
@@ -107,7 +107,7 @@ impl Case<'_> {
     }
 
     /// An issuer's name, or its identifier if it was not registered at the moment.
-    fn name_of<'i>(&'i self, id: &'i str) -> &'i str {
+    pub(super) fn name_of<'i>(&'i self, id: &'i str) -> &'i str {
         let issuer = self.facts.issuer_facts(id);
         issuer.map_or(id, |issuer| issuer.name.as_str())
     }

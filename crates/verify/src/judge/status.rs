@@ -1,5 +1,6 @@
 //! `status` (this ledger's) and `status_list` (lists elsewhere).
 
+use credlog_ledger::record::AuthorId;
 use credlog_ledger::rows::StatusChangeKind;
 
 use super::{Answer, Case};
@@ -27,16 +28,19 @@ impl Case<'_> {
         let last = before.last().copied();
         let (answer, when_no) = match last.map(|fact| (fact, fact.change)) {
             Some((fact, StatusChangeKind::Revoked)) => {
-                (told(fact, "Revoked since", ""), Summary::Revoked)
+                (self.told(fact, "Revoked since", ""), Summary::Revoked)
             }
             Some((fact, StatusChangeKind::Superseded { by })) => {
                 let more = format!(" The credential {by} is in its place.");
-                (told(fact, "Superseded since", &more), Summary::Superseded)
+                (
+                    self.told(fact, "Superseded since", &more),
+                    Summary::Superseded,
+                )
             }
             // Neither of the others is final: beyond the log, they may have changed.
             _ if !self.facts.reached() => (Answer::unknown(self.not_reached()), Summary::Unknown),
             Some((fact, StatusChangeKind::Suspended)) => {
-                (told(fact, "Suspended since", ""), Summary::Suspended)
+                (self.told(fact, "Suspended since", ""), Summary::Suspended)
             }
             Some((fact, StatusChangeKind::Reinstated)) => (
                 self.in_good_standing(one, Some(fact), &after),
@@ -74,6 +78,19 @@ impl Case<'_> {
             index: Some(one.issuance.index),
             ..evidence
         })
+    }
+
+    fn told(&self, fact: &StatusFact, since: &str, more: &str) -> Answer {
+        let by = match &fact.by {
+            AuthorId::Member(member) => format!("member {member}"),
+            AuthorId::Issuer(issuer) => self.name_of(issuer.as_str()).to_owned(),
+        };
+        Answer::no(format!(
+            "{since} {}, by {by} (reason: {}).{more}",
+            fact.time.spoken(),
+            fact.reason.as_str().replace('-', " ")
+        ))
+        .with(status_evidence(fact))
     }
 
     /// Beside `status`, for a credential that names lists elsewhere.
@@ -138,16 +155,6 @@ fn all_clear(findings: &[StatusListFinding]) -> Answer {
         ));
     }
     Answer::yes(reason)
-}
-
-fn told(fact: &StatusFact, since: &str, more: &str) -> Answer {
-    Answer::no(format!(
-        "{since} {}, by {} (reason: {}).{more}",
-        fact.time.spoken(),
-        fact.by,
-        fact.reason
-    ))
-    .with(status_evidence(fact))
 }
 
 fn past(fact: &StatusFact) -> &'static str {

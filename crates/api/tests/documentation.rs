@@ -1,0 +1,72 @@
+//! docs/api.md names every route and every problem, as the code has them.
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests fail the test
+
+use credlog_api::{ProblemType, path};
+
+fn page() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api.md");
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn every_route_is_documented() {
+    let page = page();
+    for route in [
+        path::LEDGER,
+        path::RECORDS,
+        path::RECORD,
+        path::CREDENTIAL,
+        path::VERIFY,
+        path::ISSUERS,
+        path::ISSUER,
+        path::ACHIEVEMENTS,
+        path::STATUS_LIST,
+        path::MEMBERS,
+        path::BLOCKS,
+        path::BLOCK,
+        path::CHECKPOINT,
+        path::TILE,
+        path::HEALTHZ,
+        path::READYZ,
+        path::METRICS,
+    ] {
+        assert!(page.contains(&format!("`{route}`")), "{route}");
+    }
+}
+
+#[test]
+fn every_problem_is_documented_and_no_other() {
+    let rows: Vec<String> = ProblemType::ALL
+        .iter()
+        .map(|kind| {
+            let rule = kind.rule.map(|rule| rule.to_string()).unwrap_or_default();
+            format!(
+                "| `{}` | {} | {rule} | {} |",
+                kind.code, kind.status, kind.title
+            )
+        })
+        .collect();
+    let page = page();
+    let (_, table) = page
+        .split_once("| code | status | rule | means |\n|---|---|---|---|\n")
+        .unwrap();
+    let documented: Vec<&str> = table
+        .lines()
+        .take_while(|line| line.starts_with('|'))
+        .collect();
+    assert_eq!(documented, rows);
+}
+
+#[test]
+fn every_example_that_is_named_is_there() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+    let mut named = 0;
+    for word in page()
+        .split([' ', '|', '`'])
+        .filter(|word| word.ends_with(".json"))
+    {
+        assert!(std::path::Path::new(folder).join(word).exists(), "{word}");
+        named += 1;
+    }
+    assert!(named >= 12, "{named}");
+}

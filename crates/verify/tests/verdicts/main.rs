@@ -1,0 +1,11 @@
+//! Verdicts over a real ledger in memory: every summary, every check, every kind of date.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests fail the test
+
+mod ledger;
+
+mod checks;
+mod dates;
+mod properties;
+mod samples;
+mod summaries;
