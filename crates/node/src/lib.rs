@@ -1,2 +1,29 @@
 //! The node: configuration, mempool, block producer, HTTP and metrics.
+//!
+//! A record's way through a node:
+//!
+//! ```text
+//! POST /v1/records -> admission (signature, in batches) -> mempool (fair, bounded)
+//!     -> application (execute, seal) -> store (durable) -> the submitter's answer
+//! ```
+//!
+//! [`Node::start`] starts one from a [`Config`]; [`run`] also logs and waits for its end.
+//! One thread owns the [`Application`](application::Application) and decides on blocks;
+//! all that reads works on committed snapshots of the store. No wire types here: they are
+//! `credlog_api`'s.
 #![forbid(unsafe_code)]
+
+pub mod admission;
+pub mod application;
+pub mod config;
+mod http;
+pub mod log;
+pub mod member_key;
+pub mod mempool;
+pub mod metrics;
+mod node;
+pub mod producer;
+mod upkeep;
+
+pub use config::{Config, ConfigError};
+pub use node::{Node, RunError, StartError, run};

@@ -1,0 +1,445 @@
+//! Configuration: one TOML file, read once at start.
+//!
+//! The types here are the only place where a default is written; node-config/ documents
+//! them and a test compares the two. Unknown settings are refused: a misspelt limit must
+//! not silently be no limit. Units stand last in a name. Relative paths are relative to
+//! the folder of the file.
+
+mod address;
+mod defaults;
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use credlog_api::submission::RECORDS_BYTES_MAX;
+use credlog_api::verification::VERIFY_BYTES_MAX;
+use credlog_ledger::ids::MemberId;
+use serde::{Deserialize, Serialize};
+
+pub use address::{AddressRange, InvalidRange};
+
+/// Longest configuration file in bytes.
+pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration {path} cannot be read: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is too long.
+    #[error("the configuration {path} has {bytes} bytes; at most {CONFIG_BYTES_MAX} are allowed")]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        bytes: u64,
+    },
+    /// Not TOML, an unknown setting, or a value of the wrong type.
+    #[error("the configuration is not valid: {0}")]
+    Toml(String),
+    /// A value outside its range.
+    #[error("{setting} is {value}; {min} to {max} are allowed")]
+    OutOfRange {
+        /// Section and name.
+        setting: &'static str,
+        /// The value given.
+        value: u64,
+        /// Least value allowed.
+        min: u64,
+        /// Greatest value allowed.
+        max: u64,
+    },
+}
+
+/// The configuration of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the node keeps its data.
+    #[serde(default)]
+    pub node: NodeSection,
+    /// Whose node this is.
+    pub member: MemberSection,
+    /// The HTTP server.
+    #[serde(default)]
+    pub http: HttpSection,
+    /// Requests a second and address.
+    #[serde(default)]
+    pub rate_limit: RateLimitSection,
+    /// Records waiting for a block.
+    #[serde(default)]
+    pub mempool: MempoolSection,
+    /// The making of blocks.
+    #[serde(default)]
+    pub block: BlockSection,
+    /// Checking of credentials.
+    #[serde(default)]
+    pub verify: VerifySection,
+    /// The store.
+    #[serde(default)]
+    pub store: StoreSection,
+    /// Logging.
+    #[serde(default)]
+    pub log: LogSection,
+}
+
+/// Where the node keeps its data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeSection {
+    /// Folder of the store; made on the first start.
+    pub data_dir: PathBuf,
+    /// The genesis file. The first start makes the store from it; later starts compare
+    /// it with the store's own and refuse a different one. Without it the store must
+    /// exist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub genesis: Option<PathBuf>,
+}
+
+/// Whose node this is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberSection {
+    /// The member's id in the genesis file.
+    pub id: MemberId,
+    /// Folder of the member's keys; the node reads `node.pem` there.
+    #[serde(default = "defaults::keys_dir")]
+    pub keys_dir: PathBuf,
+    /// File with the passphrase of the keys, in its first line; else the environment
+    /// variable CREDLOG_PASSPHRASE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpSection {
+    /// Address and port to listen on; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Connections open at a time; more wait in the kernel's queue.
+    pub connections_max: u32,
+    /// Connections open at a time from one address; more are closed at once. 0 = no limit.
+    pub connections_per_ip_max: u32,
+    /// Requests worked on at a time; more are answered 503.
+    pub requests_max: u32,
+    /// A request's header must be there in full after this time, also on a connection
+    /// kept alive.
+    pub header_timeout_ms: u64,
+    /// A request's body must be there in full after this time.
+    pub body_timeout_ms: u64,
+    /// A request is answered after this time, or 503.
+    pub request_timeout_ms: u64,
+    /// A peer that reads nothing of its answer for this time is disconnected.
+    pub write_timeout_ms: u64,
+    /// At shutdown, requests under way have this time to end.
+    pub shutdown_timeout_ms: u64,
+    /// Longest body of POST /v1/records with one record or many.
+    pub records_body_bytes_max: u64,
+    /// Longest body of POST /v1/verify.
+    pub verify_body_bytes_max: u64,
+    /// Proxies whose X-Forwarded-For header is believed: addresses or ranges in CIDR form.
+    pub trusted_proxies: Vec<AddressRange>,
+}
+
+/// Requests a second and address; an IPv6 address counts with its /64. 0 = no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RateLimitSection {
+    /// GET and HEAD requests a second.
+    pub reads_per_second: u32,
+    /// GET and HEAD requests at once after a pause.
+    pub reads_burst: u32,
+    /// POST /v1/records a second.
+    pub writes_per_second: u32,
+    /// POST /v1/records at once after a pause.
+    pub writes_burst: u32,
+    /// POST /v1/verify a second.
+    pub verify_per_second: u32,
+    /// POST /v1/verify at once after a pause.
+    pub verify_burst: u32,
+}
+
+/// Records waiting for a block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MempoolSection {
+    /// Records, of all authors.
+    pub records_max: u32,
+    /// Bytes, of all authors.
+    pub bytes_max: u64,
+    /// Records of one author.
+    pub records_per_author_max: u32,
+    /// Threads that check signatures before a record enters; 0 = one for every two cores.
+    pub verifier_threads: u32,
+}
+
+/// The making of blocks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BlockSection {
+    /// After the first record arrives, a block waits this long for more.
+    pub linger_ms: u64,
+}
+
+/// Checking of credentials (POST /v1/verify).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VerifySection {
+    /// Checks worked on at a time; 0 = one for each core.
+    pub concurrent_max: u32,
+    /// Checks that wait for their turn; more are answered 503.
+    pub waiting_max: u32,
+}
+
+/// The store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSection {
+    /// Memory for the store's cache.
+    pub cache_bytes: u64,
+    /// A background scrub walks the whole store this often; 0 = never.
+    pub scrub_interval_seconds: u64,
+}
+
+/// Logging, to standard error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSection {
+    /// Least severity written.
+    pub level: LogLevel,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// Least severity that is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Failures.
+    Error,
+    /// What an operator should look at.
+    Warn,
+    /// Starts, stops, and what happens rarely.
+    Info,
+    /// Every block and refused request.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// Every [`ConfigError`].
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let failed = |source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let bytes = std::fs::metadata(path).map_err(failed)?.len();
+        if bytes > CONFIG_BYTES_MAX {
+            let path = path.to_owned();
+            return Err(ConfigError::TooLong { path, bytes });
+        }
+        let text = std::fs::read_to_string(path).map_err(failed)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, folder)
+    }
+
+    /// Reads a configuration; relative paths in it become relative to `base_dir`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Toml`] or [`ConfigError::OutOfRange`].
+    pub fn parse(text: &str, base_dir: &Path) -> Result<Self, ConfigError> {
+        let mut config: Self =
+            toml::from_str(text).map_err(|error| ConfigError::Toml(error.to_string()))?;
+        config.check()?;
+        let absolute = |path: &mut PathBuf| *path = base_dir.join(&*path);
+        absolute(&mut config.node.data_dir);
+        config.node.genesis.iter_mut().for_each(absolute);
+        absolute(&mut config.member.keys_dir);
+        config.member.passphrase_file.iter_mut().for_each(absolute);
+        Ok(config)
+    }
+
+    /// The configuration of a member's node in which everything has its default.
+    pub fn of_member(id: MemberId) -> Self {
+        Self {
+            node: NodeSection::default(),
+            member: MemberSection {
+                id,
+                keys_dir: defaults::keys_dir(),
+                passphrase_file: None,
+            },
+            http: HttpSection::default(),
+            rate_limit: RateLimitSection::default(),
+            mempool: MempoolSection::default(),
+            block: BlockSection::default(),
+            verify: VerifySection::default(),
+            store: StoreSection::default(),
+            log: LogSection::default(),
+        }
+    }
+
+    /// The ranges of all values.
+    ///
+    /// # Errors
+    /// [`ConfigError::OutOfRange`] for the first value outside.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        const TIME_MS: RangeInclusive<u64> = 1..=600_000;
+        const RECORDS: u64 = RECORDS_BYTES_MAX as u64;
+        const VERIFY: u64 = VERIFY_BYTES_MAX as u64;
+        let (http, mempool) = (&self.http, &self.mempool);
+        let burst = |per_second: u32, burst: u32| {
+            // A limit that never lets anything pass is a mistake; off is spelt 0 a second.
+            if per_second == 0 { 1 } else { u64::from(burst) }
+        };
+        let rates = &self.rate_limit;
+        let reads = burst(rates.reads_per_second, rates.reads_burst);
+        let writes = burst(rates.writes_per_second, rates.writes_burst);
+        let verify = burst(rates.verify_per_second, rates.verify_burst);
+        let threads = u64::from(mempool.verifier_threads);
+        let per_author = u64::from(mempool.records_per_author_max);
+        let values = [
+            (
+                "http.connections_max",
+                http.connections_max.into(),
+                1..=100_000,
+            ),
+            ("http.requests_max", http.requests_max.into(), 1..=1_000_000),
+            ("http.header_timeout_ms", http.header_timeout_ms, TIME_MS),
+            ("http.body_timeout_ms", http.body_timeout_ms, TIME_MS),
+            ("http.request_timeout_ms", http.request_timeout_ms, TIME_MS),
+            ("http.write_timeout_ms", http.write_timeout_ms, TIME_MS),
+            (
+                "http.shutdown_timeout_ms",
+                http.shutdown_timeout_ms,
+                TIME_MS,
+            ),
+            (
+                "http.records_body_bytes_max",
+                http.records_body_bytes_max,
+                65_540..=RECORDS,
+            ),
+            (
+                "http.verify_body_bytes_max",
+                http.verify_body_bytes_max,
+                1_024..=VERIFY,
+            ),
+            ("rate_limit.reads_burst", reads, 1..=u64::from(u32::MAX)),
+            ("rate_limit.writes_burst", writes, 1..=u64::from(u32::MAX)),
+            ("rate_limit.verify_burst", verify, 1..=u64::from(u32::MAX)),
+            (
+                "mempool.records_max",
+                mempool.records_max.into(),
+                1..=1_000_000,
+            ),
+            ("mempool.bytes_max", mempool.bytes_max, 65_535..=1 << 30),
+            ("mempool.records_per_author_max", per_author, 1..=1_000_000),
+            ("mempool.verifier_threads", threads, 0..=256),
+            ("block.linger_ms", self.block.linger_ms, 0..=10_000),
+            (
+                "verify.concurrent_max",
+                self.verify.concurrent_max.into(),
+                0..=1_024,
+            ),
+            (
+                "verify.waiting_max",
+                self.verify.waiting_max.into(),
+                0..=100_000,
+            ),
+            (
+                "store.cache_bytes",
+                self.store.cache_bytes,
+                1 << 20..=1 << 40,
+            ),
+        ];
+        for (setting, value, range) in values {
+            if !range.contains(&value) {
+                let (min, max) = range.into_inner();
+                return Err(ConfigError::OutOfRange {
+                    setting,
+                    value,
+                    min,
+                    max,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = "[member]\nid = \"university-a\"\n";
+
+    #[test]
+    fn a_minimal_file_has_every_default() {
+        let config = Config::parse(MINIMAL, Path::new("")).unwrap();
+        assert_eq!(config, Config::of_member("university-a".parse().unwrap()));
+        assert_eq!(config.http.listen, "127.0.0.1:7700".parse().unwrap());
+        assert_eq!(config.http.header_timeout_ms, 5_000);
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let text = "[node]\ndata_dir = \"d\"\ngenesis = \"/etc/g.json\"\n[member]\nid = \"a\"\n";
+        let config = Config::parse(text, Path::new("/srv/node")).unwrap();
+        assert_eq!(config.node.data_dir, Path::new("/srv/node/d"));
+        assert_eq!(
+            config.node.genesis.as_deref(),
+            Some(Path::new("/etc/g.json"))
+        );
+        assert_eq!(config.member.keys_dir, Path::new("/srv/node/keys"));
+    }
+
+    #[test]
+    fn unknown_settings_and_values_out_of_range_are_refused() {
+        for bad in [
+            "",
+            "[member]\nid = \"University A\"\n",
+            "[member]\nid = \"a\"\n[htp]\n",
+            "[member]\nid = \"a\"\n[http]\nlisten_on = \"127.0.0.1:1\"\n",
+            "[member]\nid = \"a\"\n[http]\nlisten = \"localhost\"\n",
+            "[member]\nid = \"a\"\n[http]\nheader_timeout_ms = -1\n",
+            "[member]\nid = \"a\"\n[http]\ntrusted_proxies = [\"10.0.0.0/33\"]\n",
+            "[member]\nid = \"a\"\n[log]\nlevel = \"loud\"\n",
+        ] {
+            let error = Config::parse(bad, Path::new("")).unwrap_err();
+            assert!(matches!(error, ConfigError::Toml(_)), "{bad}: {error}");
+        }
+        for (setting, bad) in [
+            ("http.header_timeout_ms", "[http]\nheader_timeout_ms = 0\n"),
+            ("http.connections_max", "[http]\nconnections_max = 0\n"),
+            ("mempool.bytes_max", "[mempool]\nbytes_max = 10\n"),
+            ("rate_limit.reads_burst", "[rate_limit]\nreads_burst = 0\n"),
+        ] {
+            match Config::parse(&format!("{MINIMAL}{bad}"), Path::new("")) {
+                Err(ConfigError::OutOfRange { setting: found, .. }) => assert_eq!(found, setting),
+                other => panic!("{bad}: {other:?}"),
+            }
+        }
+    }
+}

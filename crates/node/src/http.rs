@@ -1,0 +1,145 @@
+//! The HTTP server: `credlog_api`'s routes over committed snapshots of the store.
+//!
+//! What every request goes through: the accept loop ([`listener`]), then [`guard`] (rate
+//! limit, load, deadline, panics, metrics, headers), then its route. A route answers or
+//! fails with a [`Problem`](credlog_api::Problem); nothing a client sends leads to a 5xx.
+
+mod answer;
+mod body;
+mod guard;
+pub(crate) mod listener;
+mod patient;
+mod query;
+mod rate;
+mod routes;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use credlog_api::{Problem, ProblemType, path};
+use credlog_store::Store;
+use credlog_tlog::NoteSigner;
+use tokio::sync::{Semaphore, watch};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::admission::Admission;
+use crate::config::{Config, HttpSection};
+use crate::metrics::Metrics;
+use crate::producer::Production;
+use answer::{Answer, Refusal};
+use guard::Panics;
+use rate::RateLimits;
+use routes::verify::Verifiers;
+use routes::{blocks, credentials, issuers, ledger, log, records, service, verify};
+
+/// What the routes work with.
+pub(crate) struct Context {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) rate_limits: RateLimits,
+    store: Arc<Store>,
+    admission: Arc<Admission>,
+    checkpoint: log::SignedCheckpoint,
+    production: watch::Receiver<Production>,
+    /// One permit a request at work.
+    requests: Semaphore,
+    verifiers: Verifiers,
+    http: HttpSection,
+    /// Makes request ids: a part that differs at each start, and a number.
+    request_prefix: u32,
+    request_number: AtomicU64,
+}
+
+/// The context as handlers get it.
+type Shared = axum::extract::State<Arc<Context>>;
+
+impl Context {
+    pub(crate) fn new(
+        config: &Config,
+        store: Arc<Store>,
+        admission: Arc<Admission>,
+        metrics: Arc<Metrics>,
+        signer: NoteSigner,
+        production: watch::Receiver<Production>,
+    ) -> Self {
+        let proxies = &config.http.trusted_proxies;
+        Self {
+            rate_limits: RateLimits::new(&config.rate_limit, proxies),
+            store,
+            admission,
+            checkpoint: log::SignedCheckpoint::new(signer),
+            production,
+            requests: Semaphore::new(config.http.requests_max as usize),
+            verifiers: Verifiers::new(&config.verify),
+            http: config.http.clone(),
+            request_prefix: guard::random_prefix(),
+            request_number: AtomicU64::new(0),
+            metrics,
+        }
+    }
+
+    fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.http.request_timeout_ms)
+    }
+
+    /// Whether the node takes records.
+    ///
+    /// # Errors
+    /// Why not.
+    fn ready(&self) -> Result<(), Refusal> {
+        let problem = match &*self.production.borrow() {
+            Production::Running => return Ok(()),
+            Production::Stopped => Problem::new(ProblemType::STOPPING, "the node is stopping"),
+            Production::Failed(_) => Problem::new(
+                ProblemType::STOPPING,
+                "the node can store no more blocks and stops; ask another node or its operator",
+            ),
+        };
+        Err(problem.into())
+    }
+
+    /// Runs what reads much from the store away from the threads that serve connections.
+    async fn blocking(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Answer + Send + 'static,
+    ) -> Answer {
+        let context = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || work(&context)).await;
+        done.unwrap_or_else(|panic| {
+            self.metrics.panics.inc();
+            tracing::error!(%panic, "a request panicked");
+            Err(answer::internal())
+        })
+    }
+}
+
+/// All routes.
+pub(crate) fn router(context: Arc<Context>) -> Router {
+    let panics = Panics(Arc::clone(&context.metrics));
+    Router::new()
+        .route(path::LEDGER, get(ledger::ledger))
+        .route(path::MEMBERS, get(ledger::members))
+        .route(path::RECORDS, post(records::submit))
+        .route(path::RECORD, get(records::record))
+        .route(path::CREDENTIAL, get(credentials::credential))
+        .route(path::VERIFY, post(verify::verify))
+        .route(path::ISSUERS, get(issuers::issuers))
+        .route(path::ISSUER, get(issuers::issuer))
+        .route(path::ACHIEVEMENTS, get(issuers::achievements))
+        .route(path::STATUS_LIST, get(issuers::status_list))
+        .route(path::BLOCKS, get(blocks::blocks))
+        .route(path::BLOCK, get(blocks::block))
+        .route(path::CHECKPOINT, get(log::checkpoint))
+        .route(path::TILE, get(log::tile))
+        .route(path::HEALTHZ, get(service::healthz))
+        .route(path::READYZ, get(service::readyz))
+        .route(path::METRICS, get(service::metrics))
+        .fallback(guard::not_found)
+        .method_not_allowed_fallback(guard::method_not_allowed)
+        .layer(CatchPanicLayer::custom(panics))
+        .layer(from_fn_with_state(Arc::clone(&context), guard::guard))
+        .with_state(context)
+}

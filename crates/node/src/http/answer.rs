@@ -1,0 +1,93 @@
+//! Answers: JSON, and problems.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use credlog_api::{Problem, ProblemType};
+use credlog_ledger::state::ViewError;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+/// What a route gives.
+pub(crate) type Answer = Result<Response, Refusal>;
+
+/// A problem on its way to the client; [`guard`](super::guard) writes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal(pub(crate) Box<Problem>);
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self(Box::new(problem))
+    }
+}
+
+impl From<ViewError> for Refusal {
+    /// The store cannot be read. The client learns no more than that.
+    fn from(error: ViewError) -> Self {
+        tracing::error!(%error, "the store cannot be read");
+        internal()
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status);
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// A failure of the node; the log says more.
+pub(crate) fn internal() -> Refusal {
+    let detail = "the node could not answer; its operator finds the reason in the log, under the \
+                  request id";
+    Problem::new(ProblemType::INTERNAL, detail).into()
+}
+
+/// 404 for something of which the client knows the name.
+pub(crate) fn not_found(what: impl Into<String>) -> Refusal {
+    Problem::new(ProblemType::NOT_FOUND, what).into()
+}
+
+/// 400 for a parameter of path or query.
+pub(crate) fn invalid_parameter(what: impl Into<String>) -> Refusal {
+    Problem::new(ProblemType::INVALID_PARAMETER, what).into()
+}
+
+/// 200 with JSON.
+pub(crate) fn json(value: &impl Serialize) -> Answer {
+    json_with(StatusCode::OK, value)
+}
+
+/// JSON with a status.
+pub(crate) fn json_with(status: StatusCode, value: &impl Serialize) -> Answer {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => Ok(bytes_with(status, "application/json", bytes)),
+        Err(error) => {
+            tracing::error!(%error, "an answer has no JSON form");
+            Err(internal())
+        }
+    }
+}
+
+/// Bytes of a media type.
+pub(crate) fn bytes_with(
+    status: StatusCode,
+    media_type: &'static str,
+    bytes: impl Into<Body>,
+) -> Response {
+    let mut response = Response::new(bytes.into());
+    *response.status_mut() = status;
+    let value = HeaderValue::from_static(media_type);
+    response.headers_mut().insert(CONTENT_TYPE, value);
+    response
+}
+
+/// Says how long the answer may be kept.
+pub(crate) fn cached(mut response: Response, control: &'static str) -> Response {
+    let value = HeaderValue::from_static(control);
+    response.headers_mut().insert(CACHE_CONTROL, value);
+    response
+}

@@ -1,0 +1,111 @@
+//! Request bodies: the right media type, within their size and time.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use bytes::Bytes;
+use credlog_api::{Problem, ProblemType};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use super::answer::Refusal;
+
+/// The media type of a body, without parameters: one of `known`.
+pub(crate) fn media_type(
+    headers: &HeaderMap,
+    known: &[&'static str],
+) -> Result<&'static str, Refusal> {
+    let unsupported = |detail: String| {
+        let problem = Problem::new(ProblemType::UNSUPPORTED_MEDIA_TYPE, detail);
+        Err(Refusal::from(problem))
+    };
+    let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+    if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
+        return unsupported("send the body without Content-Encoding".to_owned());
+    }
+    let given = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = given
+        .and_then(|given| given.split(';').next())
+        .map(str::trim);
+    let found = known
+        .iter()
+        .find(|known| essence.is_some_and(|essence| essence.eq_ignore_ascii_case(known)));
+    match found {
+        Some(found) => Ok(found),
+        None => unsupported(format!("send it with Content-Type {}", known.join(" or "))),
+    }
+}
+
+/// The whole body.
+pub(crate) async fn read(
+    request: Request,
+    bytes_max: u64,
+    timeout: Duration,
+) -> Result<Bytes, Refusal> {
+    let (parts, body) = request.into_parts();
+    let announced = parts
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    let announced = announced.and_then(|text| text.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > bytes_max) {
+        return Err(too_large(bytes_max));
+    }
+    let limit = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+    match tokio::time::timeout(timeout, collect(body, limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(bytes_max)),
+        Ok(Err(_)) => {
+            let detail = "the body broke off or is not well formed HTTP";
+            Err(Problem::new(ProblemType::MALFORMED_REQUEST, detail).into())
+        }
+        Err(_) => {
+            let detail = format!(
+                "the body was not there in full after {} ms",
+                timeout.as_millis()
+            );
+            Err(Problem::new(ProblemType::REQUEST_TIMEOUT, detail).into())
+        }
+    }
+}
+
+async fn collect(
+    body: Body,
+    limit: usize,
+) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(Limited::new(body, limit).collect().await?.to_bytes())
+}
+
+fn too_large(bytes_max: u64) -> Refusal {
+    let detail = format!("at most {bytes_max} bytes are read; send it in parts");
+    Problem::new(ProblemType::BODY_TOO_LARGE, detail).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_types_are_compared_without_parameters_and_case() {
+        let ask = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(text));
+            media_type(&headers, &["application/json", "text/plain"])
+        };
+        assert_eq!(
+            ask("Application/JSON; charset=utf-8").unwrap(),
+            "application/json"
+        );
+        assert_eq!(ask("text/plain").unwrap(), "text/plain");
+        assert_eq!(ask("application/jsonx").unwrap_err().0.status, 415);
+        assert!(media_type(&HeaderMap::new(), &["application/json"]).is_err());
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert!(media_type(&headers, &["text/plain"]).is_err());
+    }
+}

@@ -1,0 +1,242 @@
+//! The accept loop: every connection is bounded in number, header, silence and life.
+//!
+//! `axum::serve` has no header timeout: a half-sent header stays open for ever. Here hyper
+//! serves HTTP/1.1 alone, so it does not sniff the version and its header timer runs from
+//! the first moment: a silent socket, a half-sent header and an idle kept-alive connection
+//! all end when it fires. A peer that does not read its answer ends by [`Patient`].
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tower::ServiceExt;
+
+use super::patient::Patient;
+use crate::config::HttpSection;
+use crate::metrics::Metrics;
+
+/// Longest header of a request, in bytes.
+const HEADER_BYTES_MAX: usize = 16 * 1_024;
+/// Most header fields of a request.
+const HEADER_FIELDS_MAX: usize = 64;
+/// After a failed accept (mostly: no free file descriptor), wait this long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What every connection shares.
+#[derive(Clone)]
+struct Shared {
+    router: Router,
+    builder: Arc<Builder<TokioExecutor>>,
+    write_timeout: Duration,
+    metrics: Arc<Metrics>,
+    stop: watch::Receiver<bool>,
+}
+
+/// Accepts and serves connections until `stop` says true; then waits until those under
+/// way have ended, at most for the configured time, and cuts the rest.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    config: &HttpSection,
+    metrics: Arc<Metrics>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let slots = Arc::new(Semaphore::new(config.connections_max as usize));
+    let peers = Peers::new(config.connections_per_ip_max);
+    let shared = Shared {
+        router,
+        builder: Arc::new(builder(config)),
+        write_timeout: Duration::from_millis(config.write_timeout_ms),
+        metrics,
+        stop: stop.clone(),
+    };
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        // A connection is accepted only when there is a slot for it.
+        let accepted = tokio::select! {
+            biased;
+            () = stopped(&mut stop) => break,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        let Some((stream, peer, slot)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let Some(place) = peers.enter(peer.ip()) else {
+            shared.metrics.connections_refused.inc();
+            continue;
+        };
+        let shared = shared.clone();
+        connections.spawn(async move {
+            connection(stream, peer, shared).await;
+            drop((slot, place));
+        });
+    }
+    drop(listener);
+    let patience = Duration::from_millis(config.shutdown_timeout_ms);
+    let all = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(patience, all).await.is_err() {
+        tracing::warn!(
+            left = connections.len(),
+            "cutting connections that did not end in time"
+        );
+        connections.shutdown().await;
+    }
+}
+
+fn builder(config: &HttpSection) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(config.header_timeout_ms))
+        .max_buf_size(HEADER_BYTES_MAX)
+        .max_headers(HEADER_FIELDS_MAX)
+        .keep_alive(true);
+    builder
+}
+
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => Some((stream, peer, slot)),
+        Err(error) => {
+            tracing::warn!(%error, "a connection could not be accepted");
+            None
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, shared: Shared) {
+    let _ = stream.set_nodelay(true);
+    let Shared {
+        router,
+        builder,
+        write_timeout,
+        metrics,
+        mut stop,
+    } = shared;
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let router = router.clone();
+        async move {
+            let mut request = request.map(axum::body::Body::new);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let response = router.oneshot(request).await;
+            Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
+        }
+    });
+    metrics.connections.inc();
+    let io = TokioIo::new(Patient::new(stream, write_timeout));
+    let connection = builder.serve_connection(io, service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = stopped(&mut stop) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::trace!(%error, "a connection ended early");
+    }
+    metrics.connections.dec();
+}
+
+/// Waits until the server is to stop.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that nobody is left who could say so: then it stops as well.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Connections by address.
+#[derive(Clone)]
+struct Peers {
+    open: Arc<Mutex<HashMap<IpAddr, u32>>>,
+    max: u32,
+}
+
+/// A connection's place among its address's; gone when it is dropped.
+struct Place {
+    peers: Peers,
+    address: IpAddr,
+}
+
+impl Peers {
+    fn new(max: u32) -> Self {
+        let max = if max == 0 { u32::MAX } else { max };
+        Self {
+            open: Arc::default(),
+            max,
+        }
+    }
+
+    fn enter(&self, address: IpAddr) -> Option<Place> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(address).or_default();
+        if *count >= self.max {
+            return None;
+        }
+        *count += 1;
+        Some(Place {
+            peers: self.clone(),
+            address,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self
+            .peers
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_its_share_of_connections() {
+        let peers = Peers::new(2);
+        let (a, b) = ("127.0.0.1".parse().unwrap(), "127.0.0.2".parse().unwrap());
+        let first = peers.enter(a);
+        let second = peers.enter(a);
+        assert!(first.is_some() && second.is_some());
+        assert!(peers.enter(a).is_none());
+        assert!(peers.enter(b).is_some());
+        drop(first);
+        assert!(peers.enter(a).is_some());
+        drop(second);
+        assert!(
+            peers.open.lock().unwrap().is_empty(),
+            "nothing is left behind"
+        );
+    }
+}

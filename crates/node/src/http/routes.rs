@@ -1,0 +1,10 @@
+//! The routes, by what they are about.
+
+pub(super) mod blocks;
+pub(super) mod credentials;
+pub(super) mod issuers;
+pub(super) mod ledger;
+pub(super) mod log;
+pub(super) mod records;
+pub(super) mod service;
+pub(super) mod verify;

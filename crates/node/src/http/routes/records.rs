@@ -1,0 +1,178 @@
+//! POST /v1/records and GET /v1/records/{id}.
+
+use axum::extract::{Path, Request, State as Extract};
+use bytes::Bytes;
+use credlog_api::submission::{MEDIA_TYPE_RECORD, MEDIA_TYPE_RECORDS, SubmitQuery, decode_records};
+use credlog_api::{Problem, ProblemType, RecordOutcome, RecordView, SubmitOutcomes, Wait};
+use credlog_ledger::ids::RecordId;
+use credlog_ledger::record::{EncodedRecord, RECORD_BYTES_MAX, RECORD_LEAF};
+use credlog_ledger::state::{State, ViewError};
+use http::{StatusCode, Uri};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+use crate::application::place;
+use crate::http::answer::{Answer, Refusal, internal, json, json_with, not_found};
+use crate::http::query::{no_parameters, parameters, segment};
+use crate::http::{Context, Shared, body};
+use crate::mempool::{Outcome, Waiter};
+
+/// Bodies up to this size are decoded where they arrive; longer ones elsewhere.
+const DECODE_INLINE_BYTES_MAX: usize = 32 * 1_024;
+/// A full mempool empties itself within this time.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// A record as it came: decoded, or why not.
+type Arrived = Result<EncodedRecord, Problem>;
+
+pub(crate) async fn submit(Extract(context): Shared, request: Request) -> Answer {
+    let query: SubmitQuery = parameters(request.uri())?;
+    let media_types = [MEDIA_TYPE_RECORD, MEDIA_TYPE_RECORDS];
+    let media_type = body::media_type(request.headers(), &media_types)?;
+    context.ready()?;
+    let single = media_type == MEDIA_TYPE_RECORD;
+    let bytes_max = match single {
+        true => RECORD_BYTES_MAX as u64,
+        false => context.http.records_body_bytes_max,
+    };
+    let timeout = Duration::from_millis(context.http.body_timeout_ms);
+    let bytes = body::read(request, bytes_max, timeout).await?;
+    let arrived = if bytes.len() <= DECODE_INLINE_BYTES_MAX {
+        decode(&bytes, single)?
+    } else {
+        let decoded = tokio::task::spawn_blocking(move || decode(&bytes, single));
+        decoded.await.map_err(|_| internal())??
+    };
+    let outcomes = outcomes(&context, arrived, query.wait).await;
+    answer(outcomes, single, query.wait)
+}
+
+fn decode(bytes: &Bytes, single: bool) -> Result<Vec<Arrived>, Refusal> {
+    let record = |bytes: &[u8]| {
+        EncodedRecord::decode(bytes)
+            .map_err(|error| Problem::new(ProblemType::MALFORMED_RECORD, error.to_string()))
+    };
+    if single {
+        return Ok(vec![record(bytes)]);
+    }
+    let records = decode_records(bytes)
+        .map_err(|error| Problem::new(ProblemType::MALFORMED_REQUEST, error.to_string()))?;
+    Ok(records.into_iter().map(record).collect())
+}
+
+/// Hands the records in and waits for what becomes of each.
+async fn outcomes(context: &Context, arrived: Vec<Arrived>, wait: Wait) -> Vec<RecordOutcome> {
+    enum Expected {
+        Answer(RecordId, oneshot::Receiver<Outcome>),
+        Malformed(Problem),
+    }
+    let mut submitted = Vec::with_capacity(arrived.len());
+    let expected: Vec<_> = arrived
+        .into_iter()
+        .map(|arrived| match arrived {
+            Ok(record) => {
+                let (waiter, answer) = Waiter::new(wait == Wait::None);
+                let id = record.id();
+                submitted.push((record, waiter));
+                Expected::Answer(id, answer)
+            }
+            Err(problem) => {
+                context.metrics.observe_record("unknown", "malformed");
+                Expected::Malformed(problem)
+            }
+        })
+        .collect();
+    context.admission.submit(submitted);
+    let mut outcomes = Vec::with_capacity(expected.len());
+    for expected in expected {
+        outcomes.push(match expected {
+            Expected::Answer(id, answer) => {
+                // A waiter that was dropped without an answer is one nobody can answer.
+                outcome(id, answer.await.unwrap_or(Outcome::Unavailable))
+            }
+            Expected::Malformed(problem) => RecordOutcome::Refused {
+                record_id: None,
+                problem,
+            },
+        });
+    }
+    outcomes
+}
+
+fn outcome(record_id: RecordId, outcome: Outcome) -> RecordOutcome {
+    let problem = match outcome {
+        Outcome::Committed(place) => {
+            return RecordOutcome::Committed {
+                record_id,
+                leaf_index: place.leaf,
+                height: place.height,
+                time: place.time.into(),
+            };
+        }
+        Outcome::Pending => return RecordOutcome::Accepted { record_id },
+        Outcome::Refused(rejection) => Problem::rejection(&rejection),
+        Outcome::Full => {
+            let detail = "the node has no room for more records; send this one again";
+            Problem::new(ProblemType::MEMPOOL_FULL, detail).retry_after(RETRY_AFTER_SECONDS)
+        }
+        Outcome::Unavailable => {
+            let detail = "the node is stopping; the record may have entered the log: send it \
+                          again, it enters only once";
+            Problem::new(ProblemType::STOPPING, detail).retry_after(RETRY_AFTER_SECONDS)
+        }
+    };
+    let record_id = Some(record_id);
+    RecordOutcome::Refused { record_id, problem }
+}
+
+/// A single refused record is answered by its problem; so are many if none can be taken now.
+fn answer(results: Vec<RecordOutcome>, single: bool, wait: Wait) -> Answer {
+    let problem_of = |outcome: &RecordOutcome| match outcome {
+        RecordOutcome::Refused { problem, .. } => Some(problem.clone()),
+        _ => None,
+    };
+    let problems: Option<Vec<Problem>> = results.iter().map(problem_of).collect();
+    if let Some(mut problems) = problems
+        && (single || problems.iter().all(|problem| problem.status == 503))
+        && let Some(problem) = problems.pop()
+    {
+        return Err(problem.into());
+    }
+    let status = match wait {
+        Wait::None => StatusCode::ACCEPTED,
+        Wait::Committed => StatusCode::OK,
+    };
+    json_with(status, &SubmitOutcomes { results })
+}
+
+pub(crate) async fn record(Extract(context): Shared, Path(id): Path<String>, uri: Uri) -> Answer {
+    no_parameters(&uri)?;
+    let id: RecordId = segment(&id)?;
+    context.blocking(move |context| find(context, &id)).await
+}
+
+fn find(context: &Context, id: &RecordId) -> Answer {
+    let snapshot = context.store.snapshot();
+    let Some(place) = place(&State(&snapshot), id)? else {
+        return Err(not_found(format!(
+            "record {id} is not in the log of this node"
+        )));
+    };
+    let damaged = || ViewError(format!("leaf {} is not record {id}", place.leaf));
+    let leaf = snapshot.leaf(place.leaf)?.ok_or_else(damaged)?;
+    let record = match leaf.as_slice() {
+        [RECORD_LEAF, bytes @ ..] => EncodedRecord::decode(bytes).map_err(|_| damaged())?,
+        _ => return Err(damaged().into()),
+    };
+    if record.id() != *id {
+        return Err(damaged().into());
+    }
+    json(&RecordView {
+        record_id: *id,
+        leaf_index: place.leaf,
+        height: place.height,
+        time: place.time.into(),
+        kind: record.record().body.kind().to_owned(),
+        record: record.record().clone(),
+    })
+}

@@ -1,0 +1,161 @@
+//! POST /v1/verify: whole credentials, or digests.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use axum::extract::{Request, State as Extract};
+use credlog_api::verification::{RequestSubject, VerifyQuery, VerifyRequestError};
+use credlog_api::{Problem, ProblemType, VerifyRequest};
+use credlog_credential::Credential;
+use credlog_verify::{
+    DigestOnly, Question, Subject, Time, examine, gather, issuer_of, judge, positions_named,
+};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::config::VerifySection;
+use crate::http::answer::{Answer, Refusal, internal, json};
+use crate::http::query::parameters;
+use crate::http::{Context, Shared, body};
+use crate::node::cores;
+use crate::producer::now;
+
+/// Bounds the checks of credentials: so many at work, so many waiting.
+pub(crate) struct Verifiers {
+    running: Semaphore,
+    waiting: AtomicU32,
+    waiting_max: u32,
+}
+
+impl Verifiers {
+    pub(crate) fn new(config: &VerifySection) -> Self {
+        let running = match config.concurrent_max {
+            0 => cores(),
+            count => count as usize,
+        };
+        Self {
+            running: Semaphore::new(running),
+            waiting: AtomicU32::new(0),
+            waiting_max: config.waiting_max,
+        }
+    }
+
+    /// Waits for a turn.
+    ///
+    /// # Errors
+    /// 503 if too many wait already.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+        if let Ok(permit) = self.running.try_acquire() {
+            return Ok(permit);
+        }
+        let waiting = Waiting::begin(&self.waiting);
+        if waiting.before >= self.waiting_max {
+            let detail = "too many credentials wait for their check; try again in a second, or \
+                          check the proof yourself and ask for the digest";
+            let problem = Problem::new(ProblemType::OVERLOADED, detail).retry_after(1);
+            return Err(problem.into());
+        }
+        self.running.acquire().await.map_err(|_| internal())
+    }
+}
+
+/// Counts as waiting until it is dropped, also when the client goes away.
+struct Waiting<'v> {
+    count: &'v AtomicU32,
+    before: u32,
+}
+
+impl<'v> Waiting<'v> {
+    fn begin(count: &'v AtomicU32) -> Self {
+        let before = count.fetch_add(1, Ordering::Relaxed);
+        Self { count, before }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+pub(crate) async fn verify(Extract(context): Shared, request: Request) -> Answer {
+    let query: VerifyQuery = parameters(request.uri())?;
+    body::media_type(
+        request.headers(),
+        &["application/json", "application/vc", "application/ld+json"],
+    )?;
+    let timeout = Duration::from_millis(context.http.body_timeout_ms);
+    let bytes = body::read(request, context.http.verify_body_bytes_max, timeout).await?;
+    let turn = context.verifiers.turn().await?;
+    let answer = context
+        .blocking(move |context| check(context, &bytes, query))
+        .await;
+    drop(turn);
+    answer
+}
+
+fn check(context: &Context, body: &[u8], query: VerifyQuery) -> Answer {
+    context.metrics.verify_running.inc();
+    let answer = verdict(context, body, query);
+    context.metrics.verify_running.dec();
+    answer
+}
+
+fn verdict(context: &Context, body: &[u8], query: VerifyQuery) -> Answer {
+    let request = VerifyRequest::parse(body).map_err(|error| malformed(&error))?;
+    let at = match (request.at, query.at) {
+        (Some(_), Some(_)) => {
+            let detail = "`at` stands in the query and in the body; give it once";
+            return Err(Problem::new(ProblemType::INVALID_PARAMETER, detail).into());
+        }
+        (in_body, in_query) => in_body.or(in_query),
+    };
+    let now = now();
+    let question = |digest, issuer, positions| Question {
+        digest,
+        issuer,
+        positions,
+        at: at.map(Time::into),
+        now,
+    };
+    let (subject, facts) = match request.subject {
+        RequestSubject::Credential(document) => {
+            let credential = Credential::from_json(document).map_err(|error| {
+                Problem::new(ProblemType::MALFORMED_CREDENTIAL, error.to_string())
+            })?;
+            let digest = credlog_ledger::ids::Digest(*credential.digest().as_bytes());
+            let positions = positions_named(&credential);
+            let question = question(digest, issuer_of(&credential), positions);
+            let facts = gather(&context.store.snapshot(), &question)?;
+            let presented = examine(&credential, &request.status_lists, &facts, now);
+            (Subject::Credential(presented), facts)
+        }
+        RequestSubject::Digest {
+            digest,
+            issuer,
+            proof_checked_elsewhere,
+        } => {
+            let question = question(digest, issuer, Vec::new());
+            let facts = gather(&context.store.snapshot(), &question)?;
+            let only = match proof_checked_elsewhere {
+                true => DigestOnly::ProofCheckedElsewhere,
+                false => DigestOnly::ProofUnchecked,
+            };
+            (Subject::Digest(only), facts)
+        }
+    };
+    match judge(&subject, &facts, now) {
+        Ok(verdict) => {
+            let summary = verdict.summary.as_str();
+            context.metrics.verdicts.with_label_values(&[summary]).inc();
+            json(&verdict)
+        }
+        Err(error) => {
+            tracing::error!(%error, "the facts of the ledger do not fit the credential");
+            Err(internal())
+        }
+    }
+}
+
+fn malformed(error: &VerifyRequestError) -> Refusal {
+    Problem::new(ProblemType::MALFORMED_REQUEST, error.to_string()).into()
+}

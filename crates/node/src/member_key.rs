@@ -1,0 +1,234 @@
+//! The member's node key: it signs the checkpoint that the node serves.
+
+use std::path::{Path, PathBuf};
+
+use credlog_ledger::ids::MemberId;
+use ed25519_dalek::SigningKey;
+use pkcs8::{DecodePrivateKey, EncryptedPrivateKeyInfo, SecretDocument};
+
+use crate::config::MemberSection;
+
+/// File of the node key in the folder of keys.
+pub const NODE_KEY_FILE: &str = "node.pem";
+/// Environment variable with the passphrase of the keys.
+pub const PASSPHRASE_VARIABLE: &str = "CREDLOG_PASSPHRASE";
+/// Longest key or passphrase file in bytes.
+const FILE_BYTES_MAX: u64 = 16_384;
+const ENCRYPTED_LABEL: &str = "ENCRYPTED PRIVATE KEY";
+
+/// A key that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyFileError {
+    /// The file cannot be read.
+    #[error("{path} cannot be read: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is too long for what it should be.
+    #[error("{path} has {bytes} bytes; at most {FILE_BYTES_MAX} are expected")]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        bytes: u64,
+    },
+    /// Others than the owner may read or write the file.
+    #[error("{path} has mode {mode:04o}: others may use the key; run `chmod 600 {path}`")]
+    TooOpen {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The key is encrypted and there is no passphrase.
+    #[error(
+        "{path} is encrypted: set member.passphrase_file, or {PASSPHRASE_VARIABLE} in the \
+         environment"
+    )]
+    PassphraseMissing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The passphrase does not open the key.
+    #[error("the passphrase does not open {path}")]
+    WrongPassphrase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not an Ed25519 key in PKCS#8 PEM.
+    #[error("{path} is not an Ed25519 private key in PKCS#8 PEM: {reason}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Not the key that the ledger knows.
+    #[error(
+        "{path} is not the node key of member {member} on this ledger; point member.keys_dir to \
+         that member's keys"
+    )]
+    OtherKey {
+        /// The file.
+        path: PathBuf,
+        /// The member.
+        member: MemberId,
+    },
+}
+
+/// Loads the node key of a member.
+///
+/// # Errors
+/// Every [`KeyFileError`] but [`KeyFileError::OtherKey`].
+pub fn load(member: &MemberSection) -> Result<SigningKey, KeyFileError> {
+    let path = member.keys_dir.join(NODE_KEY_FILE);
+    check_mode(&path)?;
+    let pem = read(&path)?;
+    let format = |reason: String| KeyFileError::Format {
+        path: path.clone(),
+        reason,
+    };
+    let (label, document) =
+        SecretDocument::from_pem(&pem).map_err(|error| format(error.to_string()))?;
+    if label != ENCRYPTED_LABEL {
+        return SigningKey::from_pkcs8_der(document.as_bytes())
+            .map_err(|error| format(error.to_string()));
+    }
+    let Some(passphrase) = passphrase(member)? else {
+        return Err(KeyFileError::PassphraseMissing { path });
+    };
+    let encrypted = EncryptedPrivateKeyInfo::try_from(document.as_bytes())
+        .map_err(|error| format(error.to_string()))?;
+    let opened = encrypted
+        .decrypt(passphrase.trim_end_matches(['\r', '\n']))
+        .map_err(|_| KeyFileError::WrongPassphrase { path: path.clone() })?;
+    SigningKey::from_pkcs8_der(opened.as_bytes()).map_err(|error| format(error.to_string()))
+}
+
+fn passphrase(member: &MemberSection) -> Result<Option<String>, KeyFileError> {
+    match &member.passphrase_file {
+        Some(path) => {
+            check_mode(path)?;
+            let text = read(path)?;
+            Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
+        }
+        None => Ok(std::env::var(PASSPHRASE_VARIABLE).ok()),
+    }
+}
+
+fn read(path: &Path) -> Result<String, KeyFileError> {
+    let failed = |source| KeyFileError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = std::fs::metadata(path).map_err(failed)?.len();
+    if bytes > FILE_BYTES_MAX {
+        let path = path.to_owned();
+        return Err(KeyFileError::TooLong { path, bytes });
+    }
+    std::fs::read_to_string(path).map_err(failed)
+}
+
+#[cfg(unix)]
+fn check_mode(path: &Path) -> Result<(), KeyFileError> {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = std::fs::metadata(path).map_err(|source| KeyFileError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let path = path.to_owned();
+        return Err(KeyFileError::TooOpen { path, mode });
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_mode(_path: &Path) -> Result<(), KeyFileError> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pkcs8::EncodePrivateKey;
+    use std::os::unix::fs::PermissionsExt;
+
+    const PASSPHRASE: &str = "correct horse";
+
+    fn folder(encrypted: bool) -> (tempfile::TempDir, MemberSection, SigningKey) {
+        let dir = tempfile::tempdir().unwrap();
+        let key = SigningKey::from_bytes(&[5; 32]);
+        let pem = if encrypted {
+            let der = key.to_pkcs8_der().unwrap();
+            let info = pkcs8::PrivateKeyInfo::try_from(der.as_bytes()).unwrap();
+            let params =
+                pkcs8::pkcs5::pbes2::Parameters::pbkdf2_sha256_aes256cbc(2, b"saltsalt", &[1; 16]);
+            let sealed = info
+                .encrypt_with_params(params.unwrap(), PASSPHRASE)
+                .unwrap();
+            sealed
+                .to_pem(ENCRYPTED_LABEL, pkcs8::LineEnding::LF)
+                .unwrap()
+        } else {
+            key.to_pkcs8_pem(pkcs8::LineEnding::LF).unwrap()
+        };
+        write(&dir.path().join(NODE_KEY_FILE), &pem);
+        let member = MemberSection {
+            id: "university-a".parse().unwrap(),
+            keys_dir: dir.path().to_owned(),
+            passphrase_file: None,
+        };
+        (dir, member, key)
+    }
+
+    fn write(path: &Path, text: &str) {
+        std::fs::write(path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    #[test]
+    fn a_plain_key_loads_only_when_nobody_else_can_read_it() {
+        let (dir, member, key) = folder(false);
+        assert_eq!(load(&member).unwrap().to_bytes(), key.to_bytes());
+        let path = dir.path().join(NODE_KEY_FILE);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(
+            load(&member),
+            Err(KeyFileError::TooOpen { mode: 0o640, .. })
+        ));
+    }
+
+    #[test]
+    fn an_encrypted_key_needs_its_passphrase() {
+        let (dir, mut member, key) = folder(true);
+        assert!(matches!(
+            load(&member),
+            Err(KeyFileError::PassphraseMissing { .. })
+        ));
+        let path = dir.path().join("passphrase");
+        write(&path, "wrong\n");
+        member.passphrase_file = Some(path.clone());
+        assert!(matches!(
+            load(&member),
+            Err(KeyFileError::WrongPassphrase { .. })
+        ));
+        write(&path, &format!("{PASSPHRASE}\nsecond line\n"));
+        assert_eq!(load(&member).unwrap().to_bytes(), key.to_bytes());
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        let (dir, member, _) = folder(false);
+        let path = dir.path().join(NODE_KEY_FILE);
+        write(&path, "not a key");
+        assert!(matches!(load(&member), Err(KeyFileError::Format { .. })));
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(load(&member), Err(KeyFileError::Read { .. })));
+    }
+}

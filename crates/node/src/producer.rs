@@ -1,0 +1,209 @@
+//! The sole member's producer: decides on blocks alone, as fast as they become durable.
+//!
+//! One thread owns the [`Application`]. It sleeps while the mempool is empty: an idle
+//! ledger makes no blocks. What arrives while a block is being stored forms the next one,
+//! so that blocks grow with the load and one flush serves many records.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use credlog_ledger::ids::{RecordId, Round, UnixMillis};
+use credlog_ledger::record::EncodedRecord;
+use credlog_ledger::rejection::Rejection;
+use credlog_ledger::state::ViewError;
+use credlog_ledger::transition::{BlockError, Executed};
+use credlog_store::Fatal;
+use tokio::sync::watch;
+
+use crate::application::{Application, Proposal};
+use crate::mempool::{Mempool, Outcome, Place};
+use crate::metrics::Metrics;
+
+/// With nothing to do, expired records are looked for this often.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Whether blocks can be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Production {
+    /// They can.
+    Running,
+    /// The node stops; what was waiting has its answer.
+    Stopped,
+    /// They cannot any more: the process must exit.
+    Failed(String),
+}
+
+/// Why no more blocks can be made.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Block(#[from] BlockError),
+    #[error(transparent)]
+    Store(#[from] Fatal),
+    #[error(transparent)]
+    State(#[from] ViewError),
+}
+
+/// The sole member's producer.
+#[derive(Debug)]
+pub struct SoleProducer {
+    application: Application,
+    mempool: Arc<Mempool>,
+    metrics: Arc<Metrics>,
+    linger: Duration,
+    production: watch::Sender<Production>,
+}
+
+impl SoleProducer {
+    /// Starts the thread. It ends when the mempool is closed and worked off, or when a
+    /// block cannot be stored; the receiver says which.
+    ///
+    /// # Errors
+    /// [`std::io::Error`] if the system gives no thread.
+    pub fn start(
+        application: Application,
+        mempool: Arc<Mempool>,
+        metrics: Arc<Metrics>,
+        linger: Duration,
+    ) -> std::io::Result<(JoinHandle<()>, watch::Receiver<Production>)> {
+        let (production, receiver) = watch::channel(Production::Running);
+        let producer = Self {
+            application,
+            mempool,
+            metrics,
+            linger,
+            production,
+        };
+        let thread = std::thread::Builder::new().name("producer".into());
+        Ok((thread.spawn(move || producer.run())?, receiver))
+    }
+
+    fn run(mut self) {
+        // A panic must not leave those who wait without an answer, nor the node ready.
+        let mempool = Arc::clone(&self.mempool);
+        let production = self.production.clone();
+        let work = std::panic::AssertUnwindSafe(|| self.produce());
+        let end = match std::panic::catch_unwind(work) {
+            Ok(Ok(())) => Production::Stopped,
+            Ok(Err(failure)) => Production::Failed(failure.to_string()),
+            Err(_) => Production::Failed("the producer panicked; see the log".to_owned()),
+        };
+        if let Production::Failed(reason) = &end {
+            tracing::error!(%reason, "no more blocks can be made; the node stops");
+        }
+        production.send_replace(end);
+        mempool.abandon();
+    }
+
+    fn produce(&mut self) -> Result<(), Failure> {
+        loop {
+            if self.mempool.wait(PRUNE_INTERVAL) {
+                std::thread::sleep(self.linger);
+                self.step()?;
+            } else if self.mempool.is_drained() {
+                return Ok(());
+            }
+            let expired = self.mempool.prune(now());
+            if expired > 0 {
+                tracing::debug!(expired, "records expired before they entered a block");
+            }
+            self.observe_load();
+        }
+    }
+
+    /// Makes one block.
+    fn step(&mut self) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let proposal = self.application.propose(now(), Round(0), &self.mempool)?;
+        let Proposal {
+            executed,
+            refused,
+            left_out,
+        } = proposal;
+        self.metrics
+            .execute_seconds
+            .observe(begun.elapsed().as_secs_f64());
+        // Only progress lets what was left out pass later; without it, wait a little.
+        if executed.is_none() && !left_out.is_empty() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.mempool.put_back(left_out);
+        let mut outcomes = Vec::new();
+        if let Some(executed) = executed {
+            self.commit(&executed)?;
+            outcomes = self.committed(&executed);
+        }
+        for (record, rejection) in refused {
+            outcomes.push(self.refused(&record, rejection)?);
+        }
+        self.mempool.finish(outcomes);
+        Ok(())
+    }
+
+    fn commit(&mut self, executed: &Executed) -> Result<(), Failure> {
+        let begun = Instant::now();
+        self.application.commit(executed)?;
+        let took = begun.elapsed();
+        let seal = &executed.seal;
+        let metrics = &self.metrics;
+        metrics.commit_seconds.observe(took.as_secs_f64());
+        metrics.block_records.observe(f64::from(seal.record_count));
+        #[allow(clippy::cast_precision_loss)] // at most 1 MiB
+        metrics.block_bytes.observe(executed.block.len() as f64);
+        metrics.observe_tip(seal.height, executed.size, seal.time);
+        tracing::debug!(
+            height = seal.height.0,
+            records = seal.record_count,
+            size = executed.size.0,
+            commit_ms = took.as_millis(),
+            "block committed"
+        );
+        Ok(())
+    }
+
+    fn committed(&self, executed: &Executed) -> Vec<(RecordId, Outcome)> {
+        let (height, time) = (executed.seal.height, executed.seal.time);
+        let leaves = (executed.first_leaf.0..).map(credlog_ledger::ids::LeafIndex);
+        let outcome = |(record, leaf): (&EncodedRecord, _)| {
+            self.metrics
+                .observe_record(record.record().body.kind(), "committed");
+            let place = Place { leaf, height, time };
+            (record.id(), Outcome::Committed(place))
+        };
+        executed.records.iter().zip(leaves).map(outcome).collect()
+    }
+
+    /// A refused record's end. One that came in again just before its block was committed
+    /// gets the answer of the first.
+    fn refused(
+        &self,
+        record: &EncodedRecord,
+        rejection: Rejection,
+    ) -> Result<(RecordId, Outcome), ViewError> {
+        let id = record.id();
+        let kind = record.record().body.kind();
+        if matches!(rejection, Rejection::Duplicate { .. })
+            && let Some(place) = self.application.place(&id)?
+        {
+            self.metrics.observe_record(kind, "duplicate");
+            return Ok((id, Outcome::Committed(place)));
+        }
+        self.metrics.observe_record(kind, rejection.code());
+        tracing::debug!(record = %id, kind, code = rejection.code(), "record refused");
+        Ok((id, Outcome::Refused(Box::new(rejection))))
+    }
+
+    #[allow(clippy::cast_possible_wrap)] // bounded by the configuration, far below 2^63
+    fn observe_load(&self) {
+        let load = self.mempool.load();
+        self.metrics.mempool_records.set(load.records as i64);
+        self.metrics.mempool_bytes.set(load.bytes as i64);
+    }
+}
+
+/// The clock of this machine.
+pub fn now() -> UnixMillis {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    UnixMillis(now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX)))
+}
