@@ -64,7 +64,8 @@ impl<'v> Overlay<'v> {
 
     /// The current record's writes become the block's.
     pub(crate) fn keep(&mut self) {
-        self.block.append(&mut self.record);
+        // Not `append`: that rebuilds the block's whole map for each record.
+        self.block.extend(std::mem::take(&mut self.record));
     }
 
     /// The current record's writes are forgotten.
