@@ -1,12 +1,15 @@
 //! What a commit writes: cells, their undo, and the new state digest.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use credlog_ledger::ids::Height;
 use credlog_ledger::state::Changes;
 use credlog_tlog::Tile;
 
-use crate::cell::{self, PART_BYTES, block_key, page_key, position_key, row_key, tile_key};
+use crate::cell::{
+    self, BLOCK_PART_BYTES, TILE_PART_HASHES, block_key, page_key, position_key, row_key, tile_key,
+};
 use crate::digest::StateDigest;
 use crate::fault::Fault;
 use crate::generation::{Cells, Undo};
@@ -18,7 +21,19 @@ use crate::watermark::Watermark;
 pub(crate) struct Draft<'s> {
     cells: Option<Cells<'s>>,
     pub(crate) digest: StateDigest,
-    puts: BTreeMap<Vec<u8>, Vec<u8>>,
+    puts: BTreeMap<Vec<u8>, Put>,
+}
+
+struct Put {
+    value: Vec<u8>,
+    before: Option<sled::IVec>,
+}
+
+/// A page that rows are put into.
+#[derive(Default)]
+struct OpenPage {
+    page: Page,
+    before: Option<sled::IVec>,
 }
 
 impl<'s> Draft<'s> {
@@ -36,39 +51,76 @@ impl<'s> Draft<'s> {
         let mut pages = BTreeMap::new();
         for (key, value) in changes {
             let old = if is_paged(key) {
-                self.put_in_page(&mut pages, key, value)?
+                let page = self.open_page(&mut pages, key)?;
+                page.insert(key, value)
             } else {
-                let old = self.cells.map(|cells| cells.row(key)).transpose()?;
-                self.puts.insert(row_key(key), value.clone());
-                old.flatten()
+                self.put_row(row_key(key), value)?
             };
             if let Some(old) = old {
                 self.digest.remove(key, &old);
             }
             self.digest.add(key, value);
         }
-        for (key, mut page) in pages {
+        for (key, OpenPage { mut page, before }) in pages {
             for (lowest, page) in page.split() {
-                self.puts.insert(page_key(&lowest), page.encode()?);
+                // No page stands between this one and the next: the key is a new one.
+                self.put_new(page_key(&lowest), page.encode()?);
             }
-            self.puts.insert(key, page.encode()?);
+            let value = page.encode()?;
+            self.puts.insert(key, Put { value, before });
         }
         Ok(())
     }
 
-    /// Puts a row into its page among those that are open already, or opens it.
-    fn put_in_page(
+    /// Writes a row in a cell of its own and answers its old value.
+    fn put_row(&mut self, key: Vec<u8>, value: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        let before = self.before(&key)?;
+        let opened = before.as_ref().map(|before| cell::open(&key, before));
+        let old = opened.transpose()?.map(<[u8]>::to_vec);
+        let value = value.to_vec();
+        self.puts.insert(key, Put { value, before });
+        Ok(old)
+    }
+
+    /// What a cell holds.
+    fn before(&self, key: &[u8]) -> Result<Option<sled::IVec>, Fault> {
+        let before = self.cells.map(|cells| cells.raw(key)).transpose()?;
+        Ok(before.flatten())
+    }
+
+    fn put_new(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.puts.insert(
+            key,
+            Put {
+                value,
+                before: None,
+            },
+        );
+    }
+
+    /// The page of a row, among those that are open already or from the store.
+    fn open_page<'p>(
         &self,
-        pages: &mut BTreeMap<Vec<u8>, Page>,
-        key: &[u8],
-        value: &[u8],
-    ) -> Result<Option<Vec<u8>>, Fault> {
-        let stored = self.cells.map(|cells| cells.page_of(key)).transpose()?;
-        let (page_key, page) = stored
-            .flatten()
-            .unwrap_or_else(|| (page_key(&key[..1]), Page::default()));
-        let page = pages.entry(page_key).or_insert(page);
-        Ok(page.insert(key.to_vec(), value.to_vec()))
+        pages: &'p mut BTreeMap<Vec<u8>, OpenPage>,
+        row: &[u8],
+    ) -> Result<&'p mut Page, Fault> {
+        let low = page_key(&row[..1]);
+        let found = match self.cells {
+            Some(cells) => cells.raw_below(&low, &[&page_key(row)[..], &[0]].concat())?,
+            None => None,
+        };
+        let open = match found {
+            None => pages.entry(low).or_default(),
+            Some((key, raw)) => match pages.entry(key) {
+                Entry::Occupied(open) => open.into_mut(),
+                Entry::Vacant(entry) => {
+                    let page = Page::decode(cell::open(entry.key(), &raw)?)?;
+                    let before = Some(raw);
+                    entry.insert(OpenPage { page, before })
+                }
+            },
+        };
+        Ok(&mut open.page)
     }
 
     /// Writes a block, in parts.
@@ -76,19 +128,37 @@ impl<'s> Draft<'s> {
         let too_long = || Fault::damaged("a block is too long");
         let length = u32::try_from(block.len()).map_err(|_| too_long())?;
         let stored = [&length.to_be_bytes(), block].concat();
-        for (part, bytes) in stored.chunks(PART_BYTES).enumerate() {
+        for (part, bytes) in stored.chunks(BLOCK_PART_BYTES).enumerate() {
             let part = u16::try_from(part).map_err(|_| too_long())?;
-            self.puts.insert(block_key(height, part), bytes.to_vec());
+            self.put_new(block_key(height, part), bytes.to_vec());
         }
         Ok(())
     }
 
-    /// Writes the tiles that changed.
-    pub(crate) fn put_tiles(&mut self, tiles: Vec<Tile>) {
+    /// Writes the parts of tiles that changed.
+    pub(crate) fn put_tiles(&mut self, tiles: Vec<Tile>) -> Result<(), Fault> {
         for tile in tiles {
-            let bytes = tile.to_bytes();
-            self.puts.insert(tile_key(tile.level, tile.index), bytes);
+            let parts = tile.hashes.chunks(usize::from(TILE_PART_HASHES));
+            for (part, hashes) in (0..).zip(parts) {
+                let bytes = hashes.iter().flat_map(|hash| hash.0).collect();
+                self.put_cell(tile_key(tile.level, tile.index, part), bytes)?;
+            }
         }
+        Ok(())
+    }
+
+    /// Writes a cell, if that changes it.
+
+    fn put_cell(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), Fault> {
+        let before = self.before(&key)?;
+        let same = match &before {
+            Some(before) => cell::open(&key, before)? == value,
+            None => false,
+        };
+        if !same {
+            self.puts.insert(key, Put { value, before });
+        }
+        Ok(())
     }
 
     /// Writes the position that all this leads to.
@@ -96,21 +166,18 @@ impl<'s> Draft<'s> {
         let bytes = position
             .to_bytes()
             .map_err(|error| Fault::damaged(error.to_string()))?;
-        self.puts.insert(position_key(), bytes);
-        Ok(())
+        self.put_cell(position_key(), bytes)
     }
 
     /// The batch for sled, and what its cells hold before it.
-    pub(crate) fn finish(self) -> Result<(sled::Batch, Undo), Fault> {
+    pub(crate) fn finish(self) -> (sled::Batch, Undo) {
         let mut undo = Undo::with_capacity(self.puts.len());
         let mut batch = sled::Batch::default();
-        for (key, value) in self.puts {
-            if let Some(cells) = self.cells {
-                undo.insert(key.clone(), cells.raw(&key)?);
-            }
+        for (key, Put { value, before }) in self.puts {
             let sealed = cell::seal(&key, value);
-            batch.insert(key, sealed);
+            batch.insert(key.as_slice(), sealed);
+            undo.insert(key, before);
         }
-        Ok((batch, undo))
+        (batch, undo)
     }
 }

@@ -11,9 +11,13 @@ use crate::fault::Fault;
 
 /// Bytes of the check at the end of a cell.
 const CHECK_BYTES: usize = 8;
-/// Blocks are stored in parts of this size: sled keeps 16 values in a node and writes whole
-/// nodes, so a value much larger than others would be written again with each neighbour.
-pub(crate) const PART_BYTES: usize = 16 << 10;
+/// Blocks are stored in parts of this size. sled keeps 16 values in a node, writes whole
+/// nodes again and again, and puts nodes over a quarter of a segment into files of their
+/// own ("blobs"); measured, blocks take least disk in few long parts, which become blobs.
+pub(crate) const BLOCK_PART_BYTES: usize = 63 << 10;
+/// Tiles are stored in parts of this many hashes: only the last part of a growing tile
+/// changes.
+pub(crate) const TILE_PART_HASHES: u16 = 32;
 
 /// First byte of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +29,7 @@ pub(crate) enum Kind {
     Page = 2,
     /// Height, part → bytes of a block; the first part begins with the length of it all.
     Block = 3,
-    /// Level, index → the hashes of a tile so far.
+    /// Level, index, part → hashes of a tile so far.
     Tile = 4,
     /// Nothing → the committed position.
     Position = 5,
@@ -44,8 +48,9 @@ pub(crate) fn block_key(height: Height, part: u16) -> Vec<u8> {
     [&[Kind::Block as u8][..], &height, &part.to_be_bytes()].concat()
 }
 
-pub(crate) fn tile_key(level: u8, index: u64) -> Vec<u8> {
-    [&[Kind::Tile as u8, level][..], &index.to_be_bytes()].concat()
+pub(crate) fn tile_key(level: u8, index: u64, part: u8) -> Vec<u8> {
+    let index = index.to_be_bytes();
+    [&[Kind::Tile as u8, level][..], &index, &[part]].concat()
 }
 
 pub(crate) fn position_key() -> Vec<u8> {
@@ -89,7 +94,7 @@ pub(crate) fn describe(key: &[u8]) -> String {
         [1, table, rest @ ..] => format!("row {} of table {table}", hex::encode(rest)),
         [2, table, rest @ ..] => format!("page {:?} of table {table}", hex::encode(rest)),
         [3, ..] if key.len() == 11 => format!("the block of height {}", number(1)),
-        [4, level, ..] if key.len() == 10 => format!("tile {} of level {level}", number(2)),
+        [4, level, ..] if key.len() == 11 => format!("tile {} of level {level}", number(2)),
         [5] => "the committed position".to_owned(),
         _ => format!("a cell with the unknown key {}", hex::encode(key)),
     }
@@ -128,6 +133,6 @@ mod tests {
         assert_eq!(after_prefix(&[1, 0xff]), Some(vec![2]));
         assert_eq!(after_prefix(&[0xff]), None);
         assert_eq!(describe(&block_key(Height(7), 0)), "the block of height 7");
-        assert_eq!(describe(&tile_key(1, 9)), "tile 9 of level 1");
+        assert_eq!(describe(&tile_key(1, 9, 3)), "tile 9 of level 1");
     }
 }

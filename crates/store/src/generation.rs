@@ -79,6 +79,8 @@ pub(crate) struct Cells<'s> {
 
 /// A cell that was read: its key and its value.
 pub(crate) type Cell = (Vec<u8>, Vec<u8>);
+/// A cell as sled has it: its key, and its value with the check.
+pub(crate) type RawCell = (Vec<u8>, sled::IVec);
 
 impl Cells<'_> {
     /// The value of a cell.
@@ -96,31 +98,32 @@ impl Cells<'_> {
 
     /// The cell with the greatest key from `low` to `high`, both included.
     pub(crate) fn floor(&self, low: &[u8], high: &[u8]) -> Result<Option<Cell>, Fault> {
-        if low > high {
-            return Ok(None);
-        }
-        match self.value(high)? {
-            Some(value) => Ok(Some((high.to_vec(), value))),
-            None => self.below(low, high),
-        }
+        self.below(low, &[high, &[0]].concat())
     }
 
     /// The cell with the greatest key from `low` on and before `end`.
     pub(crate) fn below(&self, low: &[u8], end: &[u8]) -> Result<Option<Cell>, Fault> {
-        let mut below = end.to_vec();
+        let found = self.raw_below(low, end)?;
+        found
+            .map(|(key, raw)| {
+                let value = cell::open(&key, &raw)?.to_vec();
+                Ok((key, value))
+            })
+            .transpose()
+    }
+
+    /// As [`below`](Self::below), with the check of the cell, which is not verified.
+    pub(crate) fn raw_below(&self, low: &[u8], end: &[u8]) -> Result<Option<RawCell>, Fault> {
+        let mut end = end.to_vec();
         loop {
-            let found = guarded("looking for a cell", || self.tree.get_lt(&below))?;
-            let Some((key, now)) = found else {
+            let found = guarded("looking for a cell", || self.tree.get_lt(&end))?;
+            let Some((key, now)) = found.filter(|(key, _)| **key >= *low) else {
                 return Ok(None);
             };
-            if *key < *low {
-                return Ok(None);
-            }
-            below = key.to_vec();
             if let Some(raw) = self.generation.correct(&key, Some(now)) {
-                let value = cell::open(&key, &raw)?.to_vec();
-                return Ok(Some((below, value)));
+                return Ok(Some((key.to_vec(), raw)));
             }
+            end = key.to_vec();
         }
     }
 

@@ -28,6 +28,7 @@ mod log;
 mod opening;
 mod page;
 mod rows;
+mod sled_files;
 mod snapshot;
 mod store;
 mod watermark;

@@ -8,7 +8,7 @@ use credlog_tlog::{
     encode_bundle, tile_width,
 };
 
-use crate::cell::{PART_BYTES, block_key, tile_key};
+use crate::cell::{BLOCK_PART_BYTES, TILE_PART_HASHES, block_key, tile_key};
 use crate::fault::Fault;
 use crate::generation::Cells;
 use crate::snapshot::Rows;
@@ -26,7 +26,7 @@ impl Cells<'_> {
             return Err(damaged());
         }
         let mut block = first.to_vec();
-        for part in 1..(4 + length).div_ceil(PART_BYTES) {
+        for part in 1..(4 + length).div_ceil(BLOCK_PART_BYTES) {
             let part = u16::try_from(part).map_err(|_| damaged())?;
             let bytes = self.value(&block_key(height, part))?;
             block.extend_from_slice(&bytes.ok_or_else(damaged)?);
@@ -107,7 +107,11 @@ impl Cells<'_> {
             return Ok(None);
         }
         let damaged = || Fault::damaged(format!("tile {index} of level {level} is damaged"));
-        let mut bytes = self.value(&tile_key(level, index))?.ok_or_else(damaged)?;
+        let mut bytes = Vec::with_capacity(usize::from(width) * 32);
+        for part in (0..).take(usize::from(width.div_ceil(TILE_PART_HASHES))) {
+            let hashes = self.value(&tile_key(level, index, part))?;
+            bytes.extend_from_slice(&hashes.ok_or_else(damaged)?);
+        }
         let wanted = usize::from(width) * 32;
         if bytes.len() < wanted {
             return Err(damaged());

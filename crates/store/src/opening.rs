@@ -16,7 +16,8 @@ use crate::digest::StateDigest;
 use crate::fault::{Fault, OpenError, guarded};
 use crate::folder::{self, SLED};
 use crate::generation::{Cells, Generation};
-use crate::rows::rows_in;
+use crate::rows::each_row;
+use crate::sled_files::SledFiles;
 use crate::snapshot::Rows;
 use crate::store::{Options, open_sled};
 use crate::watermark::Watermark;
@@ -29,6 +30,7 @@ const CHUNK_CELLS: usize = 512;
 /// Data that passed every check.
 pub(crate) struct Opened {
     pub(crate) db: sled::Db,
+    pub(crate) files: SledFiles,
     pub(crate) head: Head,
     pub(crate) digest: StateDigest,
     pub(crate) log: TileAppender,
@@ -65,9 +67,8 @@ fn open_at(
     watermark: Watermark,
 ) -> Result<Opened, String> {
     let path = dir.join(SLED);
-    if !path.join("db").exists() {
-        return Err("the folder of sled is missing or empty".to_owned());
-    }
+    let files = SledFiles::open(&path);
+    let files = files.map_err(|error| format!("sled's files cannot be opened: {error}"))?;
     let db = open_sled(&path, options).map_err(|fault| fault.to_string())?;
     let (head, digest, log) = check(&db, ledger, &watermark).map_err(|fault| fault.to_string())?;
     if head.height != watermark.height {
@@ -78,6 +79,7 @@ fn open_at(
     }
     Ok(Opened {
         db,
+        files,
         head,
         digest,
         log,
@@ -170,9 +172,7 @@ fn scan_state(cells: Cells<'_>) -> Result<StateDigest, Fault> {
         while let Some(start) = next {
             let (found, more) = cells.chunk(&start, end.as_deref(), CHUNK_CELLS)?;
             for (key, value) in found {
-                for (row, value) in rows_in(&key, value)? {
-                    digest.add(&row, &value);
-                }
+                each_row(&key, &value, |row, value| digest.add(row, value))?;
             }
             next = more;
         }

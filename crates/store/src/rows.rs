@@ -31,7 +31,7 @@ impl Cells<'_> {
             return self.value(&row_key(row));
         }
         let page = self.page_of(row)?;
-        Ok(page.and_then(|(_, page)| page.find(row).cloned()))
+        Ok(page.and_then(|(_, page)| page.find(row).map(<[u8]>::to_vec)))
     }
 
     /// The row with the greatest key that begins with `prefix` and is not above `key`.
@@ -80,11 +80,11 @@ impl Cells<'_> {
         let mut cell = self.floor(&low, &page_key(key))?;
         while let Some((page_key, value)) = cell {
             let page = Page::decode(&value)?;
-            let mut entries = page.entries().iter().rev();
-            let found = entries.find(|(k, _)| k.as_slice() < key || (!exclusive && k == key));
-            if let Some((found, value)) = found {
-                let inside = found.starts_with(prefix);
-                return Ok(inside.then(|| (found.clone(), value.clone())));
+            let mut rows = page.rows().rev();
+            let found = rows.find(|(row, _)| *row < key || (!exclusive && *row == key));
+            if let Some((row, value)) = found {
+                let inside = row.starts_with(prefix);
+                return Ok(inside.then(|| (row.to_vec(), value.to_vec())));
             }
             cell = self.below(&low, &page_key)?;
         }
@@ -161,14 +161,14 @@ impl Cells<'_> {
             let chunk = CHUNK_CELLS.min((limit - rows.len()).div_ceil(8)).max(1);
             let (cells, more) = self.chunk(&from, end.as_deref(), chunk)?;
             for (_, value) in cells {
-                for (key, value) in Page::decode(&value)?.entries() {
-                    if key.as_slice() < start {
+                for (key, value) in Page::decode(&value)?.rows() {
+                    if key < start {
                         continue;
                     }
                     if !key.starts_with(prefix) || rows.len() >= limit {
                         return Ok(());
                     }
-                    rows.push((key.clone(), value.clone()));
+                    rows.push((key.to_vec(), value.to_vec()));
                 }
             }
             next = more;
@@ -177,21 +177,24 @@ impl Cells<'_> {
     }
 }
 
-/// The rows in a cell, if it holds rows.
-pub(crate) fn rows_in(key: &[u8], value: Vec<u8>) -> Result<Vec<Row>, Fault> {
+/// Shows the rows in a cell, if it holds rows.
+pub(crate) fn each_row(
+    key: &[u8],
+    value: &[u8],
+    mut show: impl FnMut(&[u8], &[u8]),
+) -> Result<(), Fault> {
     match key {
-        [kind, row @ ..] if *kind == Kind::Row as u8 => Ok(vec![(row.to_vec(), value)]),
+        [kind, row @ ..] if *kind == Kind::Row as u8 => show(row, value),
         [kind, lowest @ ..] if *kind == Kind::Page as u8 => {
-            let page = Page::decode(&value)?;
-            let inside = page.entries().iter().all(|(row, _)| {
-                row.as_slice() >= lowest && row.first() == lowest.first() && is_paged(row)
-            });
-            if !inside {
-                let what = cell::describe(key);
-                return Err(Fault::damaged(format!("{what} holds rows of elsewhere")));
+            for (row, value) in Page::decode(value)?.rows() {
+                if row < lowest || row.first() != lowest.first() || !is_paged(row) {
+                    let what = cell::describe(key);
+                    return Err(Fault::damaged(format!("{what} holds rows of elsewhere")));
+                }
+                show(row, value);
             }
-            Ok(page.entries().to_vec())
         }
-        _ => Ok(Vec::new()),
+        _ => {}
     }
+    Ok(())
 }

@@ -19,6 +19,7 @@ use crate::fault::{Fatal, Fault, OpenError, StoreError, guarded};
 use crate::folder::{self, GENESIS, SLED, io_error};
 use crate::generation::{Cells, Generation};
 use crate::opening::{self, Opened};
+use crate::sled_files::SledFiles;
 use crate::snapshot::Snapshot;
 use crate::watermark::Watermark;
 
@@ -26,6 +27,10 @@ use crate::watermark::Watermark;
 /// still letting go of.
 const LOCK_TRIES: u32 = 50;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// Bytes of a segment of sled's file, its unit of cleaning. Measured with 500,000
+/// credentials: 122 MB on disk, and 159 MB with sled's default of 512 KiB.
+const SEGMENT_BYTES: usize = 128 << 10;
 
 /// How a store is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +64,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Writer {
     log: TileAppender,
+    files: SledFiles,
     stopped: Option<String>,
 }
 
@@ -105,6 +111,7 @@ impl Store {
         })?;
         let Opened {
             db,
+            files,
             head,
             digest,
             log,
@@ -115,7 +122,11 @@ impl Store {
             ledger_id,
             db,
             current: RwLock::new(Arc::new(Generation::new(head, digest))),
-            writer: Mutex::new(Writer { log, stopped: None }),
+            writer: Mutex::new(Writer {
+                log,
+                files,
+                stopped: None,
+            }),
             _lock: lock,
         })
     }
@@ -169,7 +180,7 @@ impl Store {
         if (log.size(), log.root()) != (executed.size, executed.root) {
             return Err(inconsistent(executed, "its leaves lead to another root"));
         }
-        match self.write(&generation, executed, next, &mut log) {
+        match self.write(&generation, executed, next, &mut log, &mut writer.files) {
             Ok(next) => {
                 writer.log = log;
                 let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
@@ -203,6 +214,7 @@ impl Store {
         executed: &Executed,
         head: Head,
         log: &mut TileAppender,
+        files: &mut SledFiles,
     ) -> Result<Arc<Generation>, String> {
         let text = |fault: Fault| fault.to_string();
         let cells = Cells {
@@ -214,17 +226,19 @@ impl Store {
         draft
             .put_block(head.height, &executed.block)
             .map_err(text)?;
-        draft.put_tiles(log.take_changed());
+        draft.put_tiles(log.take_changed()).map_err(text)?;
         let digest = draft.digest;
         let position = Watermark::new(&head, digest);
         draft.put_position(position).map_err(text)?;
-        let (batch, undo) = draft.finish().map_err(text)?;
+        let (batch, undo) = draft.finish();
         let next = Arc::new(Generation::new(head, digest));
         if !generation.install(undo, Arc::clone(&next)) {
             return Err("the committed state has a successor already".to_owned());
         }
         guarded("writing the batch", || self.db.apply_batch(batch)).map_err(text)?;
         guarded("flushing", || self.db.flush()).map_err(text)?;
+        let synced = files.sync();
+        synced.map_err(|error| format!("syncing sled's files: {error}"))?;
         position
             .write(&self.dir)
             .map_err(|error| format!("writing the watermark: {error}"))?;
@@ -285,9 +299,12 @@ pub(crate) fn create_data(dir: &Path, rows: &Changes, options: &Options) -> Resu
         draft.put_rows(rows)?;
         let position = Watermark::new(&head, draft.digest);
         draft.put_position(position)?;
-        let (batch, _) = draft.finish()?;
+        let (batch, _) = draft.finish();
         guarded("writing the first state", || db.apply_batch(batch))?;
         guarded("flushing", || db.flush())?;
+        SledFiles::open(&dir.join(SLED))
+            .and_then(|mut files| files.sync())
+            .map_err(|error| Fault::damaged(error.to_string()))?;
         Ok(position)
     };
     let position = write().map_err(|fault| failed(fault.to_string()))?;
@@ -300,6 +317,7 @@ pub(crate) fn open_sled(path: &Path, options: &Options) -> Result<sled::Db, Faul
     let config = sled::Config::new()
         .path(path)
         .cache_capacity(options.cache_bytes)
+        .segment_size(SEGMENT_BYTES)
         .flush_every_ms(None);
     let mut tries = 0;
     loop {
