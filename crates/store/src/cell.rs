@@ -35,6 +35,27 @@ pub(crate) enum Kind {
     Position = 5,
 }
 
+impl Kind {
+    /// Kind, number and part of a cell, if this is a key of one: height and part of a
+    /// block, index and part of a tile, zeros for the others.
+    pub(crate) fn parse(key: &[u8]) -> Option<(Self, u64, u16)> {
+        let number = |from: usize| {
+            let bytes = key.get(from..)?.first_chunk::<8>()?;
+            Some(u64::from_be_bytes(*bytes))
+        };
+        match key {
+            [1, _, ..] => Some((Self::Row, 0, 0)),
+            [2, _, ..] => Some((Self::Page, 0, 0)),
+            [3, .., high, low] if key.len() == 11 => {
+                Some((Self::Block, number(1)?, u16::from_be_bytes([*high, *low])))
+            }
+            [4, _, .., part] if key.len() == 11 => Some((Self::Tile, number(2)?, u16::from(*part))),
+            [5] => Some((Self::Position, 0, 0)),
+            _ => None,
+        }
+    }
+}
+
 pub(crate) fn row_key(row: &[u8]) -> Vec<u8> {
     [&[Kind::Row as u8], row].concat()
 }
@@ -86,17 +107,17 @@ fn check(key: &[u8], value: &[u8]) -> [u8; CHECK_BYTES] {
 
 /// A key in words.
 pub(crate) fn describe(key: &[u8]) -> String {
-    let number = |from: usize| {
-        let bytes = key.get(from..from + 8).and_then(|b| b.first_chunk::<8>());
-        bytes.map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    let row = |row: &[u8]| match row.split_first() {
+        Some((table, rest)) => format!("{:?} of table {table}", hex::encode(rest)),
+        None => String::new(),
     };
-    match key {
-        [1, table, rest @ ..] => format!("row {} of table {table}", hex::encode(rest)),
-        [2, table, rest @ ..] => format!("page {:?} of table {table}", hex::encode(rest)),
-        [3, ..] if key.len() == 11 => format!("the block of height {}", number(1)),
-        [4, level, ..] if key.len() == 11 => format!("tile {} of level {level}", number(2)),
-        [5] => "the committed position".to_owned(),
-        _ => format!("a cell with the unknown key {}", hex::encode(key)),
+    match Kind::parse(key) {
+        Some((Kind::Row, ..)) => format!("row {}", row(&key[1..])),
+        Some((Kind::Page, ..)) => format!("page {}", row(&key[1..])),
+        Some((Kind::Block, height, _)) => format!("the block of height {height}"),
+        Some((Kind::Tile, index, _)) => format!("tile {index} of level {}", key[1]),
+        Some((Kind::Position, ..)) => "the committed position".to_owned(),
+        None => format!("a cell with the unknown key {}", hex::encode(key)),
     }
 }
 

@@ -135,6 +135,21 @@ impl Cells<'_> {
         end: Option<&[u8]>,
         limit: usize,
     ) -> Result<(Vec<Cell>, Option<Vec<u8>>), Fault> {
+        let (found, more) = self.raw_chunk(start, end, limit)?;
+        let opened = found.into_iter().map(|(key, raw)| {
+            let value = cell::open(&key, &raw)?.to_vec();
+            Ok((key, value))
+        });
+        Ok((opened.collect::<Result<_, Fault>>()?, more))
+    }
+
+    /// As [`chunk`](Self::chunk), with the checks of the cells, which are not verified.
+    pub(crate) fn raw_chunk(
+        &self,
+        start: &[u8],
+        end: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<(Vec<RawCell>, Option<Vec<u8>>), Fault> {
         let found = guarded("walking cells", || {
             let range = match end {
                 Some(end) if end <= start => return Ok(Vec::new()),
@@ -145,12 +160,10 @@ impl Cells<'_> {
         })?;
         let more = (found.len() == limit).then(|| found.last()).flatten();
         let more = more.map(|(key, _)| [key, &[0][..]].concat());
-        let mut cells = Vec::with_capacity(found.len());
-        for (key, now) in found {
-            if let Some(raw) = self.generation.correct(&key, Some(now)) {
-                cells.push((key.to_vec(), cell::open(&key, &raw)?.to_vec()));
-            }
-        }
-        Ok((cells, more))
+        let corrected = found.into_iter().filter_map(|(key, now)| {
+            let raw = self.generation.correct(&key, Some(now))?;
+            Some((key.to_vec(), raw))
+        });
+        Ok((corrected.collect(), more))
     }
 }

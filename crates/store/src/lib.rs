@@ -20,6 +20,7 @@
 
 mod batch;
 mod cell;
+mod check;
 mod digest;
 mod fault;
 mod folder;
@@ -27,14 +28,22 @@ mod generation;
 mod log;
 mod opening;
 mod page;
+mod progress;
+mod rebuild;
+mod replay;
 mod rows;
+mod scrub;
 mod sled_files;
 mod snapshot;
 mod store;
 mod watermark;
 
+pub use check::{CheckReport, FINDINGS_MAX, Finding, check};
 pub use digest::StateDigest;
 pub use fault::{Fatal, OpenError, StoreError};
+pub use progress::Progress;
+pub use rebuild::{RebuildOptions, RebuildReport, rebuild};
+pub use scrub::{Scrub, Scrubbed};
 pub use snapshot::Snapshot;
 pub use store::{Options, Store};
 pub use watermark::Watermark;

@@ -60,6 +60,15 @@ pub struct Store {
     _lock: File,
 }
 
+/// When a commit is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// When it returns.
+    Now,
+    /// With a later one: for stores that are built anew and not used before that.
+    Later,
+}
+
 /// What the one writer keeps from commit to commit.
 #[derive(Debug)]
 struct Writer {
@@ -167,6 +176,14 @@ impl Store {
     /// Every [`Fatal`]; after [`Fatal::Storage`] every later commit answers
     /// [`Fatal::Stopped`], and the process must exit.
     pub fn commit(&self, executed: &Executed) -> Result<(), Fatal> {
+        self.commit_with(executed, Durability::Now)
+    }
+
+    pub(crate) fn commit_with(
+        &self,
+        executed: &Executed,
+        durability: Durability,
+    ) -> Result<(), Fatal> {
         let mut writer = self.writer();
         if let Some(reason) = &writer.stopped {
             return Err(Fatal::Stopped {
@@ -180,7 +197,8 @@ impl Store {
         if (log.size(), log.root()) != (executed.size, executed.root) {
             return Err(inconsistent(executed, "its leaves lead to another root"));
         }
-        match self.write(&generation, executed, next, &mut log, &mut writer.files) {
+        let files = &mut writer.files;
+        match self.write(&generation, executed, next, &mut log, files, durability) {
             Ok(next) => {
                 writer.log = log;
                 let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
@@ -195,6 +213,27 @@ impl Store {
                 })
             }
         }
+    }
+
+    /// Makes commits durable that were to be so later.
+    pub(crate) fn make_durable(&self) -> Result<(), Fatal> {
+        let mut writer = self.writer();
+        let snapshot = self.snapshot();
+        let flushed = self.flush(&mut writer.files, snapshot.position());
+        flushed.map_err(|reason| Fatal::Storage {
+            height: snapshot.head().height,
+            reason,
+        })
+    }
+
+    /// Makes durable what sled was given, then says so in the watermark.
+    fn flush(&self, files: &mut SledFiles, position: Watermark) -> Result<(), String> {
+        let flushed = guarded("flushing", || self.db.flush());
+        flushed.map_err(|fault| fault.to_string())?;
+        let synced = files.sync();
+        synced.map_err(|error| format!("syncing sled's files: {error}"))?;
+        let written = position.write(&self.dir);
+        written.map_err(|error| format!("writing the watermark: {error}"))
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
@@ -215,6 +254,7 @@ impl Store {
         head: Head,
         log: &mut TileAppender,
         files: &mut SledFiles,
+        durability: Durability,
     ) -> Result<Arc<Generation>, String> {
         let text = |fault: Fault| fault.to_string();
         let cells = Cells {
@@ -236,12 +276,9 @@ impl Store {
             return Err("the committed state has a successor already".to_owned());
         }
         guarded("writing the batch", || self.db.apply_batch(batch)).map_err(text)?;
-        guarded("flushing", || self.db.flush()).map_err(text)?;
-        let synced = files.sync();
-        synced.map_err(|error| format!("syncing sled's files: {error}"))?;
-        position
-            .write(&self.dir)
-            .map_err(|error| format!("writing the watermark: {error}"))?;
+        if durability == Durability::Now {
+            self.flush(files, position)?;
+        }
         Ok(next)
     }
 }

@@ -1,6 +1,8 @@
 //! A small ledger for tests: one member, issuers with seeded keys, random blocks.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use credlog_ledger::body::{
     Accredit, Body, Issue, Item, NewKey, Profile, Purposes, Reason, Registration, Scope,
@@ -56,7 +58,11 @@ fn key(seed: u8, role: u8) -> SigningKey {
 
 impl TestLedger {
     pub(crate) fn new(seed: u64) -> Self {
-        let origin: Origin = "ledger.example/test".parse().unwrap();
+        Self::with_origin(seed, "ledger.example/test")
+    }
+
+    pub(crate) fn with_origin(seed: u64, origin: &str) -> Self {
+        let origin: Origin = origin.parse().unwrap();
         let member: MemberId = "university-a".parse().unwrap();
         let proven = |role, n| ProvenKey::ed25519(&origin, role, member.as_str(), &key(1, n));
         let genesis = Genesis {
@@ -99,18 +105,6 @@ impl TestLedger {
     /// Makes and executes the next block: accreditations, lists, issues, revocations.
     pub(crate) fn next_block(&mut self) -> Executed {
         let records = self.random_records();
-        let executed = self.execute(records);
-        self.keep(&executed);
-        executed
-    }
-
-    /// The next block with one record that issues `count` credentials.
-    pub(crate) fn issue_block(&mut self, count: u32) -> Executed {
-        let records = match self.issuers.get(&0).map(|issuer| issuer.list) {
-            None => vec![self.accredit(0)],
-            Some(None) => vec![self.open_list(0)],
-            Some(Some(_)) => vec![self.issue(0, count)],
-        };
         let executed = self.execute(records);
         self.keep(&executed);
         executed
@@ -268,5 +262,20 @@ impl TestLedger {
     /// All rows of the state, as the model has them.
     pub(crate) fn rows(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         self.state.scan(&[], None, usize::MAX).unwrap()
+    }
+}
+
+/// Copies a folder.
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, target) = entry
+            .map(|entry| (entry.path(), to.join(entry.file_name())))
+            .unwrap();
+        if path.is_dir() {
+            copy_tree(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
     }
 }

@@ -1,0 +1,337 @@
+//! `credlog store check`: everything that a stopped node has stored, looked at.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use credlog_ledger::ids::Height;
+use credlog_ledger::state::{MemoryState, State, View};
+use credlog_ledger::transition::genesis_state;
+use credlog_tlog::{Tile, TileAppender};
+
+use crate::cell::{self, Kind, TILE_PART_HASHES, tile_key};
+use crate::digest::StateDigest;
+use crate::fault::{Fault, OpenError, StoreError};
+use crate::folder::{self, SLED, copy_tree, io_error};
+use crate::generation::{Cells, Generation};
+use crate::opening::read_position;
+use crate::progress::Progress;
+use crate::replay::{Replayed, replay};
+use crate::rows::each_row;
+use crate::store::{Options, open_sled, read_genesis};
+use crate::watermark::Watermark;
+
+/// Findings that a report holds; more are only counted.
+pub const FINDINGS_MAX: usize = 100;
+/// Cells read at a time.
+const CHUNK_CELLS: usize = 512;
+
+/// Something stored is not what it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Where, for example "the block of height 7".
+    pub place: String,
+    /// What is wrong there.
+    pub what: String,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CheckReport {
+    /// Height of the last block that verifies with all before it.
+    pub height: Height,
+    /// Leaves of the log up to there.
+    pub size: u64,
+    /// Rows of the state that were read.
+    pub rows: u64,
+    /// Tiles that were compared.
+    pub tiles: u64,
+    /// What is wrong, at most [`FINDINGS_MAX`].
+    pub findings: Vec<Finding>,
+    /// How many findings there are in all.
+    pub findings_count: u64,
+}
+
+impl CheckReport {
+    /// Whether nothing is wrong.
+    pub fn is_whole(&self) -> bool {
+        self.findings_count == 0
+    }
+
+    fn find(&mut self, place: impl Into<String>, what: impl ToString) {
+        self.findings_count += 1;
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(Finding {
+                place: place.into(),
+                what: what.to_string(),
+            });
+        }
+    }
+}
+
+/// Checks the store of a stopped node: executes every block again from genesis, with every
+/// signature and rule, and compares every row, every tile, the position and the watermark
+/// with the outcome. Works on a copy of sled's folder, because sled changes files when it
+/// opens them; nothing in the folder is changed or put aside.
+///
+/// # Errors
+/// [`StoreError::Open`] if there is no store, another process has it open, or files fail.
+/// Damage is no error but a finding.
+pub fn check(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<CheckReport, StoreError> {
+    let _lock = folder::lock(dir)?;
+    let genesis = read_genesis(dir)?;
+    let invalid = |source| OpenError::Genesis {
+        dir: dir.to_owned(),
+        source,
+    };
+    let memory = genesis_state(&genesis).map_err(invalid)?;
+    let mut report = CheckReport::default();
+    let watermark = match Watermark::read(dir) {
+        Ok(Some(watermark)) => Some(watermark),
+        Ok(None) => {
+            report.find("the watermark", "the file is missing");
+            None
+        }
+        Err(what) => {
+            report.find("the watermark", what);
+            None
+        }
+    };
+    let sled = dir.join(SLED);
+    if !sled.exists() {
+        report.find("sled", "its folder is missing");
+        return Ok(report);
+    }
+    let copy = SledCopy::new(dir, &sled, "check")?;
+    match open_sled(&copy.sled(), &Options::default()) {
+        Err(fault) => report.find("sled", fault),
+        Ok(db) => check_data(&db, memory, watermark, &mut report, progress)
+            .unwrap_or_else(|fault| report.find("sled", fault)),
+    }
+    Ok(report)
+}
+
+/// A copy of sled's folder, removed in the end.
+pub(crate) struct SledCopy(PathBuf);
+
+impl SledCopy {
+    /// Copies a sled folder to `<dir>/<what>-<process id>/sled`.
+    pub(crate) fn new(dir: &Path, sled: &Path, what: &str) -> Result<Self, OpenError> {
+        let path = dir.join(format!("{what}-{}", std::process::id()));
+        let copy = Self(path.clone());
+        copy_tree(sled, &copy.sled()).map_err(io_error("copying sled's folder to", &path))?;
+        Ok(copy)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn sled(&self) -> PathBuf {
+        self.0.join(SLED)
+    }
+}
+
+impl Drop for SledCopy {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            tracing::warn!(path = %self.0.display(), %error, "a temporary copy remains");
+        }
+    }
+}
+
+fn check_data(
+    tree: &sled::Tree,
+    mut memory: MemoryState,
+    watermark: Option<Watermark>,
+    report: &mut CheckReport,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Fault> {
+    let position = read_position(tree).map_err(|fault| report.find("the position", fault));
+    let position = position.ok();
+    let committed = watermark.or(position);
+    // Raw reads: nothing is committed yet as far as this generation knows.
+    let generation = Generation::new(State(&memory).head()?, StateDigest::default());
+    let cells = Cells {
+        tree,
+        generation: &generation,
+    };
+    let mut tiles = BTreeMap::new();
+    let whole = check_blocks(cells, &mut memory, &mut tiles, committed, report, progress)?;
+    let digest = digest_of(&memory);
+    let replayed = Watermark::new(&State(&memory).head()?, digest);
+    if whole {
+        compare_positions(position, watermark, &replayed, report);
+        compare_tiles(cells, &tiles, report, progress);
+    }
+    compare_cells(cells, &memory, digest, whole, report, progress)
+}
+
+/// Executes all blocks; answers whether they go as far as they must.
+fn check_blocks(
+    cells: Cells<'_>,
+    memory: &mut MemoryState,
+    tiles: &mut BTreeMap<(u8, u64), Tile>,
+    committed: Option<Watermark>,
+    report: &mut CheckReport,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<bool, Fault> {
+    let committed_height = committed.map(|committed| committed.height);
+    let mut log = TileAppender::new();
+    loop {
+        let height = report.height.next();
+        match replay(cells, memory, height) {
+            Ok(Replayed::Block(executed)) => {
+                memory.apply(&executed.changes);
+                log.append_many(executed.leaf_hashes.iter().copied());
+                let changed = log.take_changed().into_iter();
+                tiles.extend(changed.map(|tile| ((tile.level, tile.index), tile)));
+                report.height = height;
+                report.size = executed.size.0;
+                let same =
+                    |at: &Watermark| (at.size, at.root.0) == (executed.size.0, executed.root.0);
+                if committed.is_some_and(|at| at.height == height && !same(&at)) {
+                    report.find(
+                        "the watermark",
+                        format!("the blocks give another log at height {height}"),
+                    );
+                }
+                let last = committed_height.map_or(height, |last| last.max(height));
+                progress(Progress::Blocks { done: height, last });
+            }
+            Ok(Replayed::End) => break,
+            Err(fault) => {
+                report.find(format!("the block of height {height}"), fault);
+                return Ok(false);
+            }
+        }
+    }
+    let lost = committed_height.filter(|committed| *committed > report.height);
+    if let Some(committed) = lost {
+        let place = format!("the block of height {}", report.height.next());
+        report.find(
+            place,
+            format!("it is missing; height {committed} was durable"),
+        );
+    }
+    Ok(lost.is_none())
+}
+
+pub(crate) fn digest_of(memory: &MemoryState) -> StateDigest {
+    let mut digest = StateDigest::default();
+    for (key, value) in memory.rows() {
+        digest.add(key, value);
+    }
+    digest
+}
+
+fn compare_positions(
+    position: Option<Watermark>,
+    watermark: Option<Watermark>,
+    replayed: &Watermark,
+    report: &mut CheckReport,
+) {
+    let differs = "it is not the one to which the blocks lead";
+    if position.is_some_and(|position| position != *replayed) {
+        report.find("the position", differs);
+    }
+    let Some(watermark) = watermark else {
+        return;
+    };
+    // One block ahead of the watermark is a crash in between, which open repairs.
+    let behind = watermark.height.next() == replayed.height;
+    if !behind && watermark != *replayed {
+        report.find("the watermark", differs);
+    }
+}
+
+fn compare_tiles(
+    cells: Cells<'_>,
+    tiles: &BTreeMap<(u8, u64), Tile>,
+    report: &mut CheckReport,
+    progress: &mut dyn FnMut(Progress),
+) {
+    for ((level, index), tile) in tiles {
+        let parts = tile.hashes.chunks(usize::from(TILE_PART_HASHES));
+        for (part, hashes) in (0..).zip(parts) {
+            let bytes: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
+            let place = || format!("tile {index} of level {level}");
+            match cells.value(&tile_key(*level, *index, part)) {
+                Ok(Some(stored)) if stored == bytes => {}
+                Ok(Some(_)) => report.find(place(), "it holds other hashes than the blocks give"),
+                Ok(None) => report.find(place(), "it is missing"),
+                Err(fault) => report.find(place(), fault),
+            }
+        }
+        report.tiles += 1;
+        let (done, all) = (report.tiles, tiles.len() as u64);
+        progress(Progress::Tiles { done, all });
+    }
+}
+
+/// Reads every cell; compares every row with the replayed state if that is `whole`.
+fn compare_cells(
+    cells: Cells<'_>,
+    memory: &MemoryState,
+    expected: StateDigest,
+    whole: bool,
+    report: &mut CheckReport,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Fault> {
+    let mut digest = StateDigest::default();
+    let mut next = Some(Vec::new());
+    while let Some(start) = next {
+        let (found, more) = cells.raw_chunk(&start, None, CHUNK_CELLS)?;
+        for (key, raw) in found {
+            check_cell(&key, &raw, whole.then_some(memory), &mut digest, report);
+        }
+        progress(Progress::Rows { done: report.rows });
+        next = more;
+    }
+    if whole && digest != expected {
+        for (key, _) in memory.rows() {
+            if cells.row(key) == Ok(None) {
+                let place = cell::describe(&cell::row_key(key));
+                report.find(place, "it is missing");
+            }
+        }
+        report.find(
+            "the state",
+            format!("its digest is {digest}, the blocks give {expected}"),
+        );
+    }
+    Ok(())
+}
+
+fn check_cell(
+    key: &[u8],
+    raw: &[u8],
+    memory: Option<&MemoryState>,
+    digest: &mut StateDigest,
+    report: &mut CheckReport,
+) {
+    let place = || cell::describe(key);
+    let value = match cell::open(key, raw) {
+        Ok(value) => value,
+        Err(fault) => return report.find(place(), fault),
+    };
+    if Kind::parse(key).is_none() {
+        return report.find(place(), "no such cell is ever stored");
+    }
+    let mut differing = Vec::new();
+    let read = each_row(key, value, |row, value| {
+        digest.add(row, value);
+        report.rows += 1;
+        let known = memory.map(|memory| memory.row(row));
+        if known.is_some_and(|known| known.ok().flatten().as_deref() != Some(value)) {
+            differing.push(row.to_vec());
+        }
+    });
+    if let Err(fault) = read {
+        report.find(place(), fault);
+    }
+    for row in differing {
+        let place = cell::describe(&cell::row_key(&row));
+        report.find(place, "it is not what the blocks give");
+    }
+}

@@ -1,0 +1,187 @@
+//! `credlog store rebuild`: a fresh store from the blocks alone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use credlog_ledger::ids::Height;
+
+use crate::check::SledCopy;
+use crate::fault::{Fatal, OpenError, StoreError};
+use crate::folder::{self, GENESIS, SLED, WATERMARK, io_error};
+use crate::generation::{Cells, Generation};
+use crate::opening::read_position;
+use crate::progress::Progress;
+use crate::replay::{Replayed, replay};
+use crate::store::{Durability, Options, Store, open_sled};
+use crate::watermark::Watermark;
+
+/// How a rebuild goes about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RebuildOptions {
+    /// Go on although blocks that were committed are lost; default false.
+    pub accept_loss: bool,
+    /// How the new store is kept.
+    pub store: Options,
+}
+
+/// What a rebuild did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RebuildReport {
+    /// Where the new store stands.
+    pub position: Watermark,
+    /// Height that was committed, if the watermark or sled still said it.
+    pub committed: Option<Height>,
+    /// Why the blocks went no further, if committed ones were lost.
+    pub lost: Option<String>,
+    /// Whether the digest of the old state differs from that of the new, at the same
+    /// height: then rows were damaged and are right now.
+    pub state_differed: bool,
+    /// The blocks came from here, unless they came from the folder itself.
+    pub source: PathBuf,
+    /// Where the old data is now, if there was any in the folder.
+    pub old: Option<PathBuf>,
+}
+
+/// Builds a fresh sled folder from all blocks that verify, in order from genesis, and puts it
+/// in the place of the old one, which moves to quarantine. Without data in the folder, the
+/// newest quarantine is the source; it is not changed.
+///
+/// # Errors
+/// [`StoreError::LogLost`] if blocks that were committed do not verify, or nothing says how
+/// far the log was committed, unless `accept_loss`; [`StoreError::OtherLog`] if the blocks
+/// lead to another root than the watermark's; else as for [`check`](crate::check). After an
+/// error the folder is as it was.
+pub fn rebuild(
+    dir: &Path,
+    options: &RebuildOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<RebuildReport, StoreError> {
+    let lock = folder::lock(dir)?;
+    let source = source(dir)?;
+    let work = SledCopy::new(dir, &source.join(SLED), "rebuild")?;
+    let new = work.path().join("new");
+    let mut report = build(dir, &source, &work, &new, options, progress)?;
+    // From here on a crash leaves the old data in quarantine: rebuild again.
+    if source == dir {
+        report.old = Some(folder::quarantine(dir)?);
+    }
+    for name in [SLED, WATERMARK] {
+        let path = dir.join(name);
+        fs::rename(new.join(name), &path).map_err(io_error("moving into place", &path))?;
+    }
+    folder::sync_dir(dir).map_err(io_error("syncing", dir))?;
+    drop(lock);
+    Ok(report)
+}
+
+/// The folder whose sled is the source: the store's, or its newest quarantine.
+fn source(dir: &Path) -> Result<PathBuf, OpenError> {
+    if dir.join(SLED).exists() {
+        return Ok(dir.to_owned());
+    }
+    let quarantine = folder::newest_quarantine(dir);
+    quarantine
+        .filter(|path| path.join(SLED).exists())
+        .ok_or_else(|| OpenError::NoData {
+            dir: dir.to_owned(),
+            quarantine: None,
+        })
+}
+
+fn build(
+    dir: &Path,
+    source: &Path,
+    work: &SledCopy,
+    new: &Path,
+    options: &RebuildOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<RebuildReport, StoreError> {
+    let genesis = dir.join(GENESIS);
+    let genesis = fs::read(&genesis).map_err(io_error("reading", &genesis))?;
+    let store = Store::create(new, &genesis, &options.store)?;
+    let watermark = Watermark::read(source).ok().flatten();
+    let (committed, stopped) = match open_sled(&work.sled(), &options.store) {
+        Err(fault) => (watermark, Some(fault.to_string())),
+        Ok(old) => {
+            let committed = watermark.or_else(|| read_position(&old).ok());
+            let stopped = copy_blocks(&old, &store, committed, progress)?;
+            (committed, stopped)
+        }
+    };
+    let made_durable = store.make_durable();
+    made_durable.map_err(|fatal: Fatal| StoreError::storage(dir, fatal))?;
+    let position = store.snapshot().position();
+    drop(store);
+    judge(dir, source, committed, stopped, position, options)
+}
+
+/// Whether what was built may take the place of what was there.
+fn judge(
+    dir: &Path,
+    source: &Path,
+    committed: Option<Watermark>,
+    stopped: Option<String>,
+    position: Watermark,
+    options: &RebuildOptions,
+) -> Result<RebuildReport, StoreError> {
+    let whole = position.height;
+    let lost = match committed {
+        Some(committed) if whole >= committed.height => None,
+        Some(_) => Some(stopped.unwrap_or_else(|| "the next block is missing".to_owned())),
+        None => Some(stopped.unwrap_or_else(|| "the watermark is lost".to_owned())),
+    };
+    if let Some(what) = &lost
+        && !options.accept_loss
+    {
+        return Err(StoreError::LogLost {
+            dir: dir.to_owned(),
+            whole,
+            committed: committed.map(|committed| committed.height),
+            what: what.clone(),
+        });
+    }
+    let same_height = committed.filter(|committed| committed.height == whole);
+    if same_height.is_some_and(|old| (old.size, old.root) != (position.size, position.root)) {
+        return Err(StoreError::OtherLog {
+            dir: dir.to_owned(),
+            height: whole,
+        });
+    }
+    Ok(RebuildReport {
+        position,
+        committed: committed.map(|committed| committed.height),
+        lost,
+        state_differed: same_height.is_some_and(|old| old.state != position.state),
+        source: source.to_owned(),
+        old: None,
+    })
+}
+
+/// Executes the old store's blocks and commits them to the new one; answers what stopped it
+/// before the end of the blocks.
+fn copy_blocks(
+    old: &sled::Tree,
+    new: &Store,
+    committed: Option<Watermark>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Option<String>, StoreError> {
+    let first = new.snapshot();
+    let generation = Generation::new(first.head().clone(), first.position().state);
+    let cells = Cells {
+        tree: old,
+        generation: &generation,
+    };
+    drop(first);
+    loop {
+        let height = new.snapshot().head().height.next();
+        let executed = match replay(cells, &new.snapshot(), height) {
+            Ok(Replayed::Block(executed)) => executed,
+            Ok(Replayed::End) => return Ok(None),
+            Err(fault) => return Ok(Some(fault.to_string())),
+        };
+        new.commit_with(&executed, Durability::Later)
+            .map_err(|fatal| StoreError::storage(new.dir(), fatal))?;
+        let last = committed.map_or(height, |committed| committed.height.max(height));
+        progress(Progress::Blocks { done: height, last });
+    }
+}
