@@ -70,12 +70,12 @@ fn credential(number: u64) -> Vec<u8> {
 
 fn lookups(store: &Store, entries: u64) {
     let begin = Instant::now();
-    let count = 100_000;
+    let count = 100_000u32;
     for n in 0..count {
-        let key = credential(n * 7_919 % entries);
+        let key = credential(u64::from(n) * 7_919 % entries);
         assert!(store.snapshot().row(&key).unwrap().is_some());
     }
-    println!("{:?} a lookup", begin.elapsed() / count as u32);
+    println!("{:?} a lookup", begin.elapsed() / count);
 }
 
 fn executed(store: &Store, head: &mut Head, log: &mut Frontier, batch: u64) -> Executed {

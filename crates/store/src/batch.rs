@@ -148,7 +148,6 @@ impl<'s> Draft<'s> {
     }
 
     /// Writes a cell, if that changes it.
-
     fn put_cell(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), Fault> {
         let before = self.before(&key)?;
         let same = match &before {

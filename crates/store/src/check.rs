@@ -58,7 +58,7 @@ impl CheckReport {
         self.findings_count == 0
     }
 
-    fn find(&mut self, place: impl Into<String>, what: impl ToString) {
+    fn find(&mut self, place: impl Into<String>, what: impl std::fmt::Display) {
         self.findings_count += 1;
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push(Finding {
@@ -80,10 +80,7 @@ impl CheckReport {
 pub fn check(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<CheckReport, StoreError> {
     let _lock = folder::lock(dir)?;
     let genesis = read_genesis(dir)?;
-    let invalid = |source| OpenError::Genesis {
-        dir: dir.to_owned(),
-        source,
-    };
+    let invalid = |source| OpenError::genesis(dir, source);
     let memory = genesis_state(&genesis).map_err(invalid)?;
     let mut report = CheckReport::default();
     let watermark = match Watermark::read(dir) {

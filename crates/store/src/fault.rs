@@ -129,7 +129,7 @@ pub enum OpenError {
         /// The folder.
         dir: PathBuf,
         /// What is wrong with it.
-        source: GenesisError,
+        source: Box<GenesisError>,
     },
     /// Genesis is there, the data is not: an earlier open has put it aside.
     #[error(
@@ -239,6 +239,15 @@ pub enum StoreError {
         /// Of the genesis file.
         expected: LedgerId,
     },
+}
+
+impl OpenError {
+    pub(crate) fn genesis(dir: &std::path::Path, source: GenesisError) -> Self {
+        Self::Genesis {
+            dir: dir.to_owned(),
+            source: Box::new(source),
+        }
+    }
 }
 
 impl StoreError {

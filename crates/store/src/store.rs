@@ -85,10 +85,7 @@ impl Store {
     /// [`StoreError::NotEmpty`]; [`StoreError::Open`] for a genesis file that cannot found
     /// a ledger and for failing files; [`StoreError::Storage`].
     pub fn create(dir: &Path, genesis: &[u8], options: &Options) -> Result<Self, StoreError> {
-        let invalid = |source| OpenError::Genesis {
-            dir: dir.to_owned(),
-            source,
-        };
+        let invalid = |source| OpenError::genesis(dir, source);
         let parsed = Genesis::parse(genesis).map_err(invalid)?;
         let rows = genesis_changes(&parsed).map_err(invalid)?;
         fs::create_dir_all(dir).map_err(io_error("making", dir))?;
@@ -114,10 +111,9 @@ impl Store {
     pub fn open(dir: &Path, options: &Options) -> Result<Self, OpenError> {
         let lock = folder::lock(dir)?;
         let genesis = read_genesis(dir)?;
-        let ledger_id = genesis.ledger_id().map_err(|source| OpenError::Genesis {
-            dir: dir.to_owned(),
-            source,
-        })?;
+        let ledger_id = genesis
+            .ledger_id()
+            .map_err(|source| OpenError::genesis(dir, source))?;
         let Opened {
             db,
             files,
@@ -318,10 +314,7 @@ fn check_next(head: &Head, executed: &Executed) -> Result<Head, Fatal> {
 pub(crate) fn read_genesis(dir: &Path) -> Result<Genesis, OpenError> {
     let path = dir.join(GENESIS);
     let bytes = fs::read(&path).map_err(io_error("reading", &path))?;
-    Genesis::parse(&bytes).map_err(|source| OpenError::Genesis {
-        dir: dir.to_owned(),
-        source,
-    })
+    Genesis::parse(&bytes).map_err(|source| OpenError::genesis(dir, source))
 }
 
 /// Makes sled's folder and the watermark of a ledger without blocks.

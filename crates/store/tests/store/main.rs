@@ -1,6 +1,8 @@
 //! The store against a ledger in memory: the same blocks, the same answers; and against
 //! damage: found, or harmless, never served.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
 mod commits;
 mod damage;
 mod mutations;
