@@ -1,5 +1,6 @@
 //! What readers see: one committed and durable state.
 
+use std::fmt;
 use std::sync::Arc;
 
 use credlog_ledger::ids::{Height, LeafIndex};
@@ -18,7 +19,6 @@ use crate::watermark::Watermark;
 ///
 /// Every answer is checked against what was stored. An error means damage or a failing
 /// disk: no answer then, never a wrong one.
-#[derive(Debug)]
 pub struct Snapshot<'s> {
     tree: &'s sled::Tree,
     generation: Arc<Generation>,
@@ -79,6 +79,14 @@ impl<'s> Snapshot<'s> {
     /// [`ViewError`].
     pub fn entries(&self, index: u64, width: u16) -> Result<Option<Vec<u8>>, ViewError> {
         Ok(self.cells().entries(index, width)?)
+    }
+}
+
+impl fmt::Debug for Snapshot<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("head", self.head())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The store: created, opened, committed to.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -49,7 +50,6 @@ impl Default for Options {
 }
 
 /// A ledger's store in one folder; one process at a time has it open.
-#[derive(Debug)]
 pub struct Store {
     dir: PathBuf,
     genesis: Genesis,
@@ -58,6 +58,15 @@ pub struct Store {
     current: RwLock<Arc<Generation>>,
     writer: Mutex<Writer>,
     _lock: File,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("dir", &self.dir)
+            .field("head", &self.current().head)
+            .finish_non_exhaustive()
+    }
 }
 
 /// When a commit is durable.
