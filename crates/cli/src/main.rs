@@ -1,3 +1,127 @@
 //! The credlog command.
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod command;
+mod connection;
+mod folder;
+mod home;
+mod keyfile;
+mod moment;
+mod offer;
+mod outcome;
+mod parallel;
+mod screen;
+mod statement;
+mod table;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::command::status::Change;
+use crate::keyfile::Passphrase;
+use crate::outcome::{Exit, Failure, Result};
+use crate::screen::Screen;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; verify: every credential valid. 1 verify: one is invalid, revoked, suspended,
+superseded, not yet valid or expired. 2 verify: one is not anchored or cannot be checked.
+3 no answer from the node. 4 refused by the ledger. 5 a file, key or folder is not what is needed.
+6 done in part. 7 the store is damaged. 64 wrong command line. 130 interrupted.";
+
+/// A ledger of micro-credentials that institutions run together.
+#[derive(Debug, Parser)]
+#[command(name = "credlog", version, after_help = EXIT_CODES)]
+#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+struct Cli {
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(flatten)]
+    passphrase: Passphrase,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(command::init::Init),
+    /// Found a ledger
+    #[command(subcommand)]
+    Genesis(command::genesis::GenesisCommand),
+    /// Make and show key files
+    #[command(subcommand)]
+    Keys(command::keys::Keys),
+    /// Make and look after issuers
+    #[command(subcommand)]
+    Issuer(command::issuer::Issuer),
+    /// Let issuers award achievements
+    #[command(subcommand)]
+    Accreditation(command::accreditation::Accreditation),
+    /// Define what credentials attest
+    #[command(subcommand)]
+    Achievement(command::achievement::AchievementCommand),
+    Issue(command::issue::IssueArgs),
+    /// Revoke credentials, for good
+    Revoke(command::status::ChangeStatus),
+    /// Suspend credentials, for now
+    Suspend(command::status::ChangeStatus),
+    /// End the suspension of credentials
+    Reinstate(command::status::ChangeStatus),
+    Supersede(command::status::Supersede),
+    Verify(command::verify::Verify),
+    /// Ask a node about the ledger
+    #[command(subcommand)]
+    Ledger(command::ledger::LedgerCommand),
+    /// Run a node
+    #[command(subcommand)]
+    Node(command::node::NodeCommand),
+    Demo(command::demo::Demo),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
+            // Nobody can be told when the stream is closed.
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    let screen = Screen::new(cli.json);
+    match run(cli, screen) {
+        Ok(exit) => exit.into(),
+        Err(Failure { exit, message }) => {
+            screen::note(format!("credlog: {message}"));
+            exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli, screen: Screen) -> Result<Exit> {
+    let passphrase = &cli.passphrase;
+    match cli.command {
+        Command::Init(init) => init.run(screen, passphrase)?,
+        Command::Genesis(genesis) => genesis.run(screen)?,
+        Command::Keys(keys) => keys.run(screen, passphrase)?,
+        Command::Issuer(issuer) => issuer.run(screen, passphrase)?,
+        Command::Accreditation(accreditation) => accreditation.run(screen, passphrase)?,
+        Command::Achievement(achievement) => achievement.run(screen, passphrase)?,
+        Command::Issue(issue) => return issue.run(screen, passphrase),
+        Command::Revoke(args) => return args.run(Change::Revoke, screen, passphrase),
+        Command::Suspend(args) => return args.run(Change::Suspend, screen, passphrase),
+        Command::Reinstate(args) => return args.run(Change::Reinstate, screen, passphrase),
+        Command::Supersede(args) => args.run(screen, passphrase)?,
+        Command::Verify(args) => return args.run(screen),
+        Command::Ledger(ledger) => ledger.run(screen)?,
+        Command::Node(node) => node.run()?,
+        Command::Demo(demo) => return demo.run(screen),
+    }
+    Ok(Exit::Done)
+}

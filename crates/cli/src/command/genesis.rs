@@ -1,0 +1,121 @@
+//! `credlog genesis`: the file that founds a ledger.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use credlog_ledger::genesis::{GENESIS_VERSION, Genesis};
+use credlog_ledger::ids::Origin;
+use credlog_ledger::member::Member;
+use credlog_ledger::parameters::Parameters;
+use serde_json::json;
+
+use crate::folder::{self, Access};
+use crate::moment;
+use crate::outcome::{During, Result};
+use crate::screen::{Ink, Screen, count};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GenesisCommand {
+    /// Write the genesis file from the founding members' member.json files
+    Create(Create),
+    /// Check a genesis file and show what it says
+    Show(Show),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// Name of the log, the same as in `credlog init`
+    #[arg(long)]
+    origin: Origin,
+    /// The file to write; it must not exist
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Parameters other than the defaults, as JSON (for example {"recordsPerBlock": 1000})
+    #[arg(long, value_name = "FILE")]
+    parameters: Option<PathBuf>,
+    /// The member.json of every founding member
+    #[arg(required = true, value_name = "MEMBER.JSON")]
+    members: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The genesis file
+    file: PathBuf,
+}
+
+impl GenesisCommand {
+    pub(crate) fn run(self, screen: Screen) -> Result<()> {
+        match self {
+            Self::Create(create) => create.run(screen),
+            Self::Show(show) => {
+                let genesis = Genesis::parse(&folder::read(&show.file)?)
+                    .during(|| show.file.display().to_string())?;
+                report(
+                    screen,
+                    &genesis,
+                    &format!("{} is well formed.", show.file.display()),
+                )
+            }
+        }
+    }
+}
+
+impl Create {
+    fn run(self, screen: Screen) -> Result<()> {
+        let read = |path: &PathBuf| -> Result<Member> {
+            let member: Member = folder::read_json(path, "a member's description (member.json)")?;
+            member.check(&self.origin).during(|| {
+                format!(
+                    "{} (is --origin the one given to `credlog init`?)",
+                    path.display()
+                )
+            })?;
+            Ok(member)
+        };
+        let parameters = match &self.parameters {
+            Some(path) => folder::read_json(path, "a list of parameters")?,
+            None => Parameters::default(),
+        };
+        let genesis = Genesis {
+            version: GENESIS_VERSION,
+            origin: self.origin.clone(),
+            time: moment::now(),
+            members: self.members.iter().map(read).collect::<Result<_>>()?,
+            parameters,
+        };
+        genesis.check()?;
+        folder::write_new(&self.out, &folder::to_json(&genesis)?, Access::Public)?;
+        let title = format!(
+            "Wrote {}. Every member puts it beside its credlog.toml, byte for byte the same.",
+            self.out.display()
+        );
+        report(screen, &genesis, &title)
+    }
+}
+
+fn report(screen: Screen, genesis: &Genesis, title: &str) -> Result<()> {
+    let ledger = genesis.ledger_id()?;
+    let mut lines = format!(
+        "{title}\nledger id  {}\norigin     {}\nfounded    {}\n{}:",
+        screen.ink(Ink::Bold, &ledger.to_string()),
+        genesis.origin,
+        moment::shown(genesis.time),
+        count(genesis.members.len(), "member"),
+    );
+    for member in &genesis.members {
+        lines.push_str(&format!("\n  {}  {}", member.id, member.name));
+    }
+    let members: Vec<_> = genesis
+        .members
+        .iter()
+        .map(|m| json!({"id": m.id, "name": m.name}))
+        .collect();
+    let answer = json!({
+        "ledger": ledger,
+        "origin": genesis.origin,
+        "time": moment::rfc3339(genesis.time),
+        "members": members,
+    });
+    screen.answer(&answer, lines)
+}

@@ -1,0 +1,305 @@
+//! `credlog issue`: credentials are signed and anchored; nothing twice, nothing forgotten.
+
+pub(crate) mod journal;
+mod pack;
+mod positions;
+mod prepare;
+mod settle;
+pub(crate) mod source;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use credlog_credential::Suite;
+use credlog_ledger::ids::AchievementId;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use self::journal::Journal;
+use self::positions::Positions;
+use self::prepare::Signer;
+use self::settle::Settlement;
+use self::source::{Checked, Source};
+use crate::connection::{Ledger, NodeArgs};
+use crate::home::IssuerHome;
+use crate::keyfile::Passphrase;
+use crate::outcome::{Exit, Failure, Result};
+use crate::parallel;
+use crate::screen::{Ink, Screen, count, grouped, note};
+
+/// Credentials that are signed before they are sent.
+const WINDOW: usize = 1_024;
+/// Files that are listed one by one in a text for people.
+const SHOWN_MAX: usize = 20;
+
+/// Issue credentials: sign those that are unsigned, anchor all of them
+///
+/// Credentials that this issuer's key signed already are anchored as they are. The signed
+/// files and issued.csv go to the output folder. After a crash or Ctrl-C run the same command
+/// again: nothing is issued twice, nothing is forgotten.
+#[derive(Debug, Args)]
+pub(crate) struct IssueArgs {
+    /// Credentials (JSON files), or folders of them
+    #[arg(required = true, value_name = "FILE|DIR")]
+    paths: Vec<PathBuf>,
+    /// Folder for the signed files and issued.csv; one folder may serve many runs
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The issuer's folder
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    issuer_home: PathBuf,
+    /// What credentials attest that name no achievement themselves
+    #[arg(long, value_name = "ID")]
+    achievement: Option<AchievementId>,
+    /// How unsigned credentials are signed: eddsa-rdfc-2022 or eddsa-jcs-2022
+    #[arg(long, default_value = "eddsa-rdfc-2022", value_parser = suite)]
+    suite: Suite,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+fn suite(name: &str) -> std::result::Result<Suite, String> {
+    Suite::named(name).ok_or_else(|| {
+        let known: Vec<_> = Suite::ALL.iter().map(|suite| suite.name()).collect();
+        format!("{name:?} is not known; known are {}", known.join(", "))
+    })
+}
+
+/// What a run did.
+#[derive(Debug, Default)]
+struct Tally {
+    issued_before: usize,
+    finished_from_before: usize,
+    issued: usize,
+    unsignable: Vec<String>,
+}
+
+impl IssueArgs {
+    pub(crate) fn run(self, screen: Screen, passphrase: &Passphrase) -> Result<Exit> {
+        let home = IssuerHome::open(&self.issuer_home)?;
+        let paths = source::find(&self.paths)?;
+        let checked = source::check(&paths, home.id(), self.achievement.as_ref())?;
+        let journal = Journal::open(&self.out)?;
+        let node = self.node.connect()?;
+        let signatory = node.issuer_signatory(&home, passphrase)?;
+        if node.issuer(home.id())?.is_none() {
+            return Err(positions::not_known(home.id()));
+        }
+        node.on_interrupt("run the same command again to go on where it stopped");
+        let signer = Signer {
+            issuer: home.id().clone(),
+            key: signatory.key.clone(),
+            suite: self.suite,
+            achievement: self.achievement.clone(),
+        };
+        let mut settlement = Settlement {
+            ledger: &node,
+            signatory: &signatory,
+            issuer: home.id(),
+            journal,
+            positions: Positions::new(&node, &signatory, home.id()),
+            wanted: checked.sources.iter().map(|source| source.digest).collect(),
+            refused: Vec::new(),
+        };
+        let mut tally = Tally::default();
+        let bar = progress(screen);
+        let result = self.issue_all(&checked, &signer, &mut settlement, &mut tally, &bar);
+        bar.finish_and_clear();
+        result.map_err(|failure| self.explain(failure))?;
+        self.report(screen, &checked, &settlement, &tally)
+    }
+
+    /// A run that stopped half-way says how to go on.
+    fn explain(&self, mut failure: Failure) -> Failure {
+        if failure.exit == Exit::Node {
+            failure.message.push_str(&format!(
+                "\n  what was sent is kept in {}; run the same command again to go on",
+                self.out.display()
+            ));
+        }
+        failure
+    }
+
+    fn issue_all(
+        &self,
+        checked: &Checked,
+        signer: &Signer,
+        settlement: &mut Settlement<'_>,
+        tally: &mut Tally,
+        bar: &ProgressBar,
+    ) -> Result<()> {
+        // Records of an earlier run come first: the ledger may hold them.
+        let pending = settlement.journal.pending()?;
+        let left: usize = pending.iter().map(|one| one.credentials.len()).sum();
+        let left_sources: HashSet<_> = pending
+            .iter()
+            .flat_map(|one| &one.credentials)
+            .map(|one| one.source)
+            .collect();
+        bar.set_message("finishing an earlier run");
+        settlement.settle(pending, &mut |_| {})?;
+        tally.finished_from_before = left - refused_count(settlement);
+        let todo = self.todo(checked, settlement, &left_sources)?;
+        let done = checked
+            .sources
+            .iter()
+            .filter(|one| settlement.journal.issued(&one.digest).is_some());
+        tally.issued_before = done
+            .filter(|one| !left_sources.contains(&one.digest))
+            .count();
+        // A credential counts once when it is signed and once when it is anchored.
+        bar.set_length(2 * todo.len() as u64);
+        for window in todo.chunks(WINDOW) {
+            bar.set_message("signing");
+            let mut prepared = Vec::new();
+            let results = parallel::map(window, |source| {
+                let result = signer.prepare(source);
+                bar.inc(1);
+                result
+            });
+            for result in results {
+                match result {
+                    Ok(one) => prepared.push(one),
+                    Err(failure) => {
+                        bar.inc(1);
+                        tally.unsignable.push(failure.message);
+                    }
+                }
+            }
+            bar.set_message("anchoring");
+            let number = prepared.len();
+            let before = refused_count(settlement);
+            let pending = settlement.begin(pack::pack(prepared))?;
+            settlement.settle(pending, &mut |count| bar.inc(count as u64))?;
+            tally.issued += number - (refused_count(settlement) - before);
+        }
+        Ok(())
+    }
+
+    /// What is neither issued nor under way, and whose file may be written.
+    fn todo<'s>(
+        &self,
+        checked: &'s Checked,
+        settlement: &Settlement<'_>,
+        left: &HashSet<credlog_ledger::ids::Digest>,
+    ) -> Result<Vec<&'s Source>> {
+        let mut todo = Vec::new();
+        for source in &checked.sources {
+            if settlement.journal.issued(&source.digest).is_some() || left.contains(&source.digest)
+            {
+                continue;
+            }
+            if !settlement.journal.has_room_for(&source.file) {
+                return Err(Failure::input(format!(
+                    "{} is there already and was not issued from {}; choose another --out, or \
+                     move the file away",
+                    self.out.join(&source.file).display(),
+                    source.path.display()
+                )));
+            }
+            todo.push(source);
+        }
+        Ok(todo)
+    }
+
+    fn report(
+        &self,
+        screen: Screen,
+        checked: &Checked,
+        settlement: &Settlement<'_>,
+        tally: &Tally,
+    ) -> Result<Exit> {
+        let refused = refused_count(settlement);
+        let issued = tally.issued + tally.finished_from_before;
+        for problem in tally.unsignable.iter().take(SHOWN_MAX) {
+            note(format!("not issued: {problem}"));
+        }
+        for refusal in settlement.refused.iter().take(SHOWN_MAX) {
+            note(format!(
+                "refused by the ledger: {} ({}): {}",
+                listed(&refusal.files),
+                refusal.refusal.code,
+                refusal.refusal.reason
+            ));
+        }
+        let rows: Vec<_> = checked
+            .sources
+            .iter()
+            .filter_map(|source| settlement.journal.issued(&source.digest))
+            .collect();
+        let answer = json!({
+            "issued": issued,
+            "issuedBefore": tally.issued_before,
+            "copies": checked.copies.iter().map(|(copy, first)| json!({
+                "file": copy, "sameAs": first,
+            })).collect::<Vec<_>>(),
+            "notIssued": tally.unsignable,
+            "refused": settlement.refused.iter().map(|one| json!({
+                "files": one.files, "code": one.refusal.code, "reason": one.refusal.reason,
+            })).collect::<Vec<_>>(),
+            "listsOpened": settlement.positions.opened,
+            "out": self.out,
+            "credentials": rows,
+        });
+        screen.answer(&answer, self.lines(screen, checked, tally, issued))?;
+        let failed = refused + tally.unsignable.len();
+        Ok(match (failed, issued + tally.issued_before) {
+            (0, _) => Exit::Done,
+            (_, 0) if refused > 0 => Exit::Refused,
+            (_, 0) => Exit::Input,
+            _ => Exit::Partly,
+        })
+    }
+
+    fn lines(&self, screen: Screen, checked: &Checked, tally: &Tally, issued: usize) -> String {
+        let mut lines = screen.ink(
+            Ink::Bold,
+            &format!("{} issued.", count(issued, "credential")),
+        );
+        if tally.finished_from_before > 0 {
+            let from = grouped(tally.finished_from_before as u64);
+            lines.push_str(&format!(" {from} of them finish an earlier run."));
+        }
+        if tally.issued_before > 0 {
+            let before = count(tally.issued_before, "credential");
+            lines.push_str(&format!("\n{before} had been issued before."));
+        }
+        for (copy, first) in checked.copies.iter().take(SHOWN_MAX) {
+            lines.push_str(&format!(
+                "\n{} is the same as {}.",
+                copy.display(),
+                first.display()
+            ));
+        }
+        let out = self.out.display();
+        lines.push_str(&format!("\nSigned files and issued.csv are in {out}."));
+        lines
+    }
+}
+
+fn refused_count(settlement: &Settlement<'_>) -> usize {
+    settlement.refused.iter().map(|one| one.files.len()).sum()
+}
+
+fn listed(files: &[String]) -> String {
+    match files {
+        [one] => one.clone(),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+        [] => String::new(),
+    }
+}
+
+fn progress(screen: Screen) -> ProgressBar {
+    if screen.hides_progress() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0);
+    let form = "{msg:26} [{bar:32}] {percent:>3} %  {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(form) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

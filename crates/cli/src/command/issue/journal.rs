@@ -1,0 +1,408 @@
+//! The journal of an output folder: nothing is issued twice, nothing forgotten.
+//!
+//! ```text
+//! out/issued.csv                        what the ledger has committed, a row a credential
+//! out/<file>.json                       the signed credentials of those rows
+//! out/.credlog/lock                     one run at a time
+//! out/.credlog/pending/<record id>.json records that were signed but are not known to be
+//!                                       committed, with their credentials
+//! ```
+//!
+//! A pending record is durable before it is sent, and stays until its credentials stand in
+//! `issued.csv`. So after a crash at any point the next run finds every record that the
+//! ledger may hold, sends the same bytes again and gets the same answer. A record that has to
+//! be made anew keeps its signed credentials: the ledger refuses a digest that was issued
+//! before, so even then nothing can be issued twice.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use credlog_ledger::body::{Body, Issue};
+use credlog_ledger::ids::{Digest, LeafIndex, ListNumber, RecordId, StatusIndex};
+use credlog_ledger::record::EncodedRecord;
+use fs2::FileExt;
+use serde::{Deserialize, Serialize};
+
+use super::prepare::Prepared;
+use crate::folder;
+use crate::outcome::{During, Failure, Result};
+
+/// One row of `issued.csv`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Row {
+    pub(crate) file: String,
+    pub(crate) digest: Digest,
+    pub(crate) list: ListNumber,
+    pub(crate) index: StatusIndex,
+    pub(crate) record: RecordId,
+    pub(crate) leaf: LeafIndex,
+    pub(crate) time: String,
+    pub(crate) achievement: String,
+    pub(crate) name: String,
+    pub(crate) subject: String,
+    pub(crate) source: Digest,
+}
+
+impl Row {
+    /// The row of a credential without its place on the ledger.
+    pub(super) fn new(credential: &Prepared) -> Self {
+        Self {
+            file: credential.file.clone(),
+            digest: credential.digest,
+            list: ListNumber::default(),
+            index: StatusIndex::default(),
+            record: RecordId::default(),
+            leaf: LeafIndex(0),
+            time: String::new(),
+            achievement: String::new(),
+            name: credential.name.clone(),
+            subject: credential.subject.clone(),
+            source: credential.source,
+        }
+    }
+}
+
+/// A record that was signed, and may or may not be on the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pending {
+    pub(super) record: EncodedRecord,
+    pub(super) credentials: Vec<Prepared>,
+}
+
+/// The form of [`Pending`] in its file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PendingFile {
+    /// Canonical bytes of the record, hexadecimal.
+    record: String,
+    credentials: Vec<Prepared>,
+}
+
+impl Pending {
+    /// What the record says.
+    pub(super) fn issue(&self) -> Result<&Issue> {
+        match &self.record.record().body {
+            Body::Issue(issue) => Ok(issue),
+            _ => Err(Failure::input("a pending record is not an Issue record")),
+        }
+    }
+}
+
+/// The journal of one output folder, held by one run.
+#[derive(Debug)]
+pub(super) struct Journal {
+    out: PathBuf,
+    table: File,
+    by_source: HashMap<Digest, Row>,
+    _lock: File,
+}
+
+impl Journal {
+    /// Opens the journal, repairs a torn last row, and keeps other runs away.
+    pub(super) fn open(out: &Path) -> Result<Self> {
+        folder::make(out)?;
+        folder::make_secret(&out.join(".credlog"))?;
+        folder::make(&out.join(".credlog/pending"))?;
+        let lock = lock(out)?;
+        let path = out.join("issued.csv");
+        let mut table = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(&path)
+            .during(|| path.display().to_string())?;
+        let rows = read_rows(&mut table).during(|| path.display().to_string())?;
+        folder::sync_parent(&path)?;
+        Ok(Self {
+            out: out.to_owned(),
+            table,
+            by_source: rows.into_iter().map(|row| (row.source, row)).collect(),
+            _lock: lock,
+        })
+    }
+
+    /// Where a credential that came in with this content was issued.
+    pub(super) fn issued(&self, source: &Digest) -> Option<&Row> {
+        self.by_source.get(source)
+    }
+
+    /// Whether a file of this name may be written: it is not there.
+    pub(super) fn has_room_for(&self, file: &str) -> bool {
+        !self.out.join(file).exists()
+    }
+
+    /// Every pending record, in the order of their ids.
+    pub(super) fn pending(&self) -> Result<Vec<Pending>> {
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(self.out.join(".credlog/pending"))? {
+            let path = entry?.path();
+            // What does not end so is a file that was being written when the power went.
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        paths.iter().map(|path| read_pending(path)).collect()
+    }
+
+    /// Keeps a record before it is sent.
+    pub(super) fn begin(&self, pending: &Pending) -> Result<()> {
+        let file = PendingFile {
+            record: hex::encode(pending.record.bytes()),
+            credentials: pending.credentials.clone(),
+        };
+        folder::replace(
+            &self.pending_path(&pending.record.id()),
+            &serde_json::to_vec(&file)?,
+        )
+    }
+
+    /// Writes the signed credentials and their rows; then the record is no longer pending.
+    pub(super) fn finish(&mut self, pending: &Pending, rows: &[Row]) -> Result<()> {
+        for credential in &pending.credentials {
+            if rows.iter().any(|row| row.source == credential.source) {
+                folder::replace(&self.out.join(&credential.file), credential.text.as_bytes())?;
+            }
+        }
+        self.append(rows)?;
+        self.drop_pending(&pending.record.id())
+    }
+
+    /// Forgets a record that the ledger does not have and never will.
+    pub(super) fn drop_pending(&self, id: &RecordId) -> Result<()> {
+        let path = self.pending_path(id);
+        fs::remove_file(&path).during(|| path.display().to_string())?;
+        folder::sync_parent(&path)
+    }
+
+    fn append(&mut self, rows: &[Row]) -> Result<()> {
+        let empty = self.table.metadata()?.len() == 0;
+        let mut writer = csv::WriterBuilder::new()
+            .has_headers(empty)
+            .from_writer(Vec::new());
+        for row in rows {
+            if self.by_source.insert(row.source, row.clone()).is_none() {
+                writer.serialize(row)?;
+            }
+        }
+        let bytes = writer
+            .into_inner()
+            .map_err(|error| Failure::input(error.to_string()))?;
+        self.table.write_all(&bytes)?;
+        self.table.sync_all()?;
+        Ok(())
+    }
+
+    fn pending_path(&self, id: &RecordId) -> PathBuf {
+        self.out.join(format!(".credlog/pending/{id}.json"))
+    }
+}
+
+fn lock(out: &Path) -> Result<File> {
+    let path = out.join(".credlog/lock");
+    let file = File::create(&path).during(|| path.display().to_string())?;
+    match FileExt::try_lock_exclusive(&file) {
+        Ok(()) => Ok(file),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Err(Failure::input(format!(
+            "another `credlog issue` is working on {}; wait until it ends",
+            out.display()
+        ))),
+        Err(error) => Err(Failure::from(error).during(path.display().to_string())),
+    }
+}
+
+/// Reads all rows. A last row without its line end was cut off by a crash; it is taken out,
+/// for its record is still pending.
+fn read_rows(table: &mut File) -> Result<Vec<Row>> {
+    let mut bytes = Vec::new();
+    table.rewind()?;
+    table.read_to_end(&mut bytes)?;
+    let whole = bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    if whole < bytes.len() {
+        table.set_len(whole as u64)?;
+        table.sync_all()?;
+        bytes.truncate(whole);
+    }
+    rows(&bytes)
+}
+
+/// The rows of an `issued.csv`.
+pub(crate) fn rows(bytes: &[u8]) -> Result<Vec<Row>> {
+    let mut reader = csv::Reader::from_reader(bytes);
+    Ok(reader
+        .deserialize()
+        .collect::<std::result::Result<_, _>>()?)
+}
+
+fn read_pending(path: &Path) -> Result<Pending> {
+    let damaged = |why: &str| {
+        Failure::input(format!(
+            "{} is damaged ({why}); restore it from a backup: its record may be on the ledger",
+            path.display()
+        ))
+    };
+    let file: PendingFile =
+        serde_json::from_slice(&folder::read(path)?).map_err(|e| damaged(&e.to_string()))?;
+    let bytes = hex::decode(&file.record).map_err(|e| damaged(&e.to_string()))?;
+    let record = EncodedRecord::decode(&bytes).map_err(|e| damaged(&e.to_string()))?;
+    let pending = Pending {
+        record,
+        credentials: file.credentials,
+    };
+    let issue = pending.issue().map_err(|e| damaged(&e.message))?;
+    let digests = |digest: &Digest| issue.items.iter().any(|item| item.digest == *digest);
+    if issue.items.len() != pending.credentials.len()
+        || !pending
+            .credentials
+            .iter()
+            .all(|credential| digests(&credential.digest))
+    {
+        return Err(damaged("its record is about other credentials"));
+    }
+    Ok(pending)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyfile;
+    use crate::statement::Signatory;
+    use credlog_ledger::body::Item;
+    use credlog_ledger::ids::LedgerId;
+    use credlog_ledger::record::AuthorId;
+
+    fn prepared(number: u8) -> Prepared {
+        Prepared {
+            file: format!("{number}.json"),
+            source: Digest([number; 32]),
+            digest: Digest([number + 100; 32]),
+            name: "A \"quoted\", name".into(),
+            subject: String::new(),
+            text: format!("{{\"number\": {number}}}\n"),
+        }
+    }
+
+    fn pending(numbers: &[u8]) -> Pending {
+        let credentials: Vec<_> = numbers.iter().map(|n| prepared(*n)).collect();
+        let items = credentials.iter().zip(0..).map(|(one, at)| Item {
+            index: StatusIndex(at),
+            digest: one.digest,
+        });
+        let signatory = Signatory {
+            ledger: LedgerId([1; 32]),
+            author: AuthorId::Issuer("did:example:a".parse().unwrap()),
+            key: keyfile::generate(),
+        };
+        let body = Body::Issue(Issue {
+            achievement: None,
+            list: ListNumber(0),
+            valid_from: None,
+            valid_until: None,
+            items: items.collect(),
+        });
+        Pending {
+            record: signatory.sign(body).unwrap(),
+            credentials,
+        }
+    }
+
+    fn row(pending: &Pending, at: usize) -> Row {
+        let credential = &pending.credentials[at];
+        Row {
+            file: credential.file.clone(),
+            digest: credential.digest,
+            list: ListNumber(0),
+            index: StatusIndex(u32::try_from(at).unwrap()),
+            record: pending.record.id(),
+            leaf: LeafIndex(7),
+            time: "2026-11-21T10:00:00.000Z".into(),
+            achievement: String::new(),
+            name: credential.name.clone(),
+            subject: String::new(),
+            source: credential.source,
+        }
+    }
+
+    #[test]
+    fn what_was_pending_is_found_again_until_it_is_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = pending(&[1, 2]);
+        {
+            let journal = Journal::open(folder.path()).unwrap();
+            journal.begin(&one).unwrap();
+        }
+        {
+            let mut journal = Journal::open(folder.path()).unwrap();
+            assert_eq!(journal.pending().unwrap(), [one.clone()]);
+            assert!(journal.has_room_for("1.json"));
+            journal.finish(&one, &[row(&one, 0), row(&one, 1)]).unwrap();
+            assert!(journal.pending().unwrap().is_empty());
+        }
+        let journal = Journal::open(folder.path()).unwrap();
+        assert_eq!(journal.issued(&Digest([2; 32])), Some(&row(&one, 1)));
+        assert!(!journal.has_room_for("1.json"));
+        let text = fs::read_to_string(folder.path().join("1.json")).unwrap();
+        assert_eq!(text, "{\"number\": 1}\n");
+    }
+
+    #[test]
+    fn a_torn_row_is_taken_out_and_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = folder.path().join("issued.csv");
+        let one = pending(&[1, 2]);
+        let rows = [row(&one, 0), row(&one, 1)];
+        let mut journal = Journal::open(folder.path()).unwrap();
+        journal.begin(&one).unwrap();
+        journal.finish(&one, &rows).unwrap();
+        drop(journal);
+        let whole = fs::read(&table).unwrap();
+        // The crash came while rows were written: the record was still pending.
+        for cut in 0..whole.len() {
+            fs::write(&table, &whole[..cut]).unwrap();
+            let mut journal = Journal::open(folder.path()).unwrap();
+            journal.begin(&one).unwrap();
+            journal.finish(&one, &rows).unwrap();
+            drop(journal);
+            assert_eq!(fs::read(&table).unwrap(), whole, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn two_runs_on_one_folder_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Journal::open(folder.path()).unwrap();
+        let second = Journal::open(folder.path()).unwrap_err();
+        assert!(
+            second.message.contains("another `credlog issue`"),
+            "{}",
+            second.message
+        );
+        drop(first);
+        assert!(Journal::open(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn a_damaged_pending_file_stops_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        let one = pending(&[1]);
+        journal.begin(&one).unwrap();
+        let path = journal.pending_path(&one.record.id());
+        fs::write(&path, b"{}").unwrap();
+        assert!(
+            journal
+                .pending()
+                .unwrap_err()
+                .message
+                .contains("is damaged")
+        );
+    }
+}

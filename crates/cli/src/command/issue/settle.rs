@@ -1,0 +1,250 @@
+//! From signed credentials to committed records: what follows from each answer of the ledger.
+//!
+//! | answer | what follows |
+//! |---|---|
+//! | committed | the credentials are written down; done |
+//! | duplicate, expired | the record is looked up: found, it is as good as committed; else a new record with the same credentials |
+//! | index-taken, not-your-list | a new record with other positions |
+//! | digest-taken | credentials that are on the ledger are written down; a new record with the rest |
+//! | block-full, registry-after-issue, members-changed, mempool-full | the same bytes again |
+//! | anything else | refused: kept for the next run if its files are given again |
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use credlog_ledger::body::{Body, Issue, Item};
+use credlog_ledger::ids::{Digest, IssuerId, UnixMillis};
+
+use super::journal::{Journal, Pending, Row};
+use super::pack::Batch;
+use super::positions::Positions;
+use super::prepare::Prepared;
+use super::source::Terms;
+use crate::connection::{Committed, Ledger, Refusal, Sent};
+use crate::moment;
+use crate::outcome::Result;
+use crate::statement::Signatory;
+
+/// Times that a credential is sent in one run before its last refusal is reported.
+const ATTEMPTS_MAX: usize = 5;
+/// Pause before the same bytes are sent again.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// Most records in one request.
+pub(super) const RECORDS_PER_REQUEST: usize = 256;
+
+/// Credentials that the ledger refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) files: Vec<String>,
+    pub(super) refusal: Refusal,
+}
+
+/// Everything that settling needs.
+pub(super) struct Settlement<'a> {
+    pub(super) ledger: &'a dyn Ledger,
+    pub(super) signatory: &'a Signatory,
+    pub(super) issuer: &'a IssuerId,
+    pub(super) journal: Journal,
+    pub(super) positions: Positions<'a>,
+    /// What came in with this run; refused records about nothing of it are forgotten.
+    pub(super) wanted: HashSet<Digest>,
+    pub(super) refused: Vec<Refused>,
+}
+
+enum Next {
+    Done,
+    Again(Pending),
+    Refused(Pending, Refusal),
+}
+
+impl Settlement<'_> {
+    /// Makes records for batches and keeps them in the journal.
+    pub(super) fn begin(&mut self, batches: Vec<Batch>) -> Result<Vec<Pending>> {
+        let one = |batch: Batch| self.make(&batch.terms, batch.credentials);
+        batches.into_iter().map(one).collect()
+    }
+
+    /// Sends records until each is committed or refused; tells of credentials settled.
+    pub(super) fn settle(
+        &mut self,
+        pending: Vec<Pending>,
+        settled: &mut dyn FnMut(usize),
+    ) -> Result<()> {
+        let mut open = pending;
+        let mut attempt = 1;
+        while !open.is_empty() {
+            let mut again = Vec::new();
+            let round = std::mem::take(&mut open);
+            for group in round.chunks(RECORDS_PER_REQUEST) {
+                let records: Vec<_> = group.iter().map(|one| &one.record).collect();
+                let answers = self.ledger.submit(&records)?;
+                for (pending, sent) in group.iter().zip(answers) {
+                    let count = pending.credentials.len();
+                    match self.follow(pending.clone(), sent, attempt)? {
+                        Next::Done => settled(count),
+                        Next::Again(pending) => {
+                            settled(count - pending.credentials.len());
+                            again.push(pending);
+                        }
+                        Next::Refused(pending, refusal) => {
+                            settled(count);
+                            self.refuse(&pending, refusal)?;
+                        }
+                    }
+                }
+            }
+            open = again;
+            attempt += 1;
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, pending: Pending, sent: Sent, attempt: usize) -> Result<Next> {
+        let refusal = match sent {
+            Sent::Committed(committed) => return self.finish(&pending, committed),
+            Sent::Refused(refusal) => refusal,
+        };
+        if attempt >= ATTEMPTS_MAX {
+            return Ok(Next::Refused(pending, refusal));
+        }
+        match refusal.code.as_str() {
+            "duplicate" | "expired" => match self.ledger.find_record(&pending.record.id())? {
+                Some(committed) => self.finish(&pending, committed),
+                None => self.remake(pending),
+            },
+            "index-taken" | "not-your-list" => {
+                self.positions.refresh()?;
+                self.remake(pending)
+            }
+            "digest-taken" => self.adopt(pending, refusal),
+            "block-full" | "registry-after-issue" | "members-changed" | "mempool-full" => {
+                std::thread::sleep(RETRY_PAUSE);
+                Ok(Next::Again(pending))
+            }
+            _ => Ok(Next::Refused(pending, refusal)),
+        }
+    }
+
+    fn finish(&mut self, pending: &Pending, committed: Committed) -> Result<Next> {
+        let issue = pending.issue()?;
+        let achievement = issue.achievement.as_ref();
+        let mut rows = Vec::new();
+        for credential in &pending.credentials {
+            let item = issue
+                .items
+                .iter()
+                .find(|item| item.digest == credential.digest);
+            rows.extend(item.map(|item| Row {
+                list: issue.list,
+                index: item.index,
+                record: pending.record.id(),
+                leaf: committed.leaf,
+                time: moment::rfc3339(committed.time),
+                achievement: achievement.map(ToString::to_string).unwrap_or_default(),
+                ..Row::new(credential)
+            }));
+        }
+        self.journal.finish(pending, &rows)?;
+        Ok(Next::Done)
+    }
+
+    /// Some of the credentials are on the ledger already, from a record that is not known
+    /// here: those are written down as they stand there, and the rest is sent anew.
+    fn adopt(&mut self, pending: Pending, refusal: Refusal) -> Result<Next> {
+        let mut rows = Vec::new();
+        let mut rest = Vec::new();
+        for credential in &pending.credentials {
+            let facts = self.ledger.facts(&credential.digest, Some(self.issuer))?;
+            match facts.matches.iter().find(|one| one.issuer == *self.issuer) {
+                None => rest.push(credential.clone()),
+                Some(found) => {
+                    let issued = &found.issuance;
+                    let time: UnixMillis = issued.time.unix_millis();
+                    rows.push(Row {
+                        list: issued.list,
+                        index: issued.index,
+                        record: issued.record_id,
+                        leaf: issued.leaf_index,
+                        time: moment::rfc3339(time),
+                        achievement: issued
+                            .achievement
+                            .as_ref()
+                            .map(ToString::to_string)
+                            .unwrap_or_default(),
+                        ..Row::new(credential)
+                    });
+                }
+            }
+        }
+        if rows.is_empty() {
+            return Ok(Next::Refused(pending, refusal));
+        }
+        if rest.is_empty() {
+            self.journal.finish(&pending, &rows)?;
+            return Ok(Next::Done);
+        }
+        let next = self.make(&terms(pending.issue()?), rest)?;
+        self.journal.finish(&pending, &rows)?;
+        Ok(Next::Again(next))
+    }
+
+    /// A new record for the same signed credentials; the old one can never be committed, or
+    /// if it is after all, the ledger refuses this one because of its digests.
+    fn remake(&mut self, pending: Pending) -> Result<Next> {
+        let old = pending.record.id();
+        let next = self.make(&terms(pending.issue()?), pending.credentials)?;
+        self.journal.drop_pending(&old)?;
+        Ok(Next::Again(next))
+    }
+
+    fn make(&mut self, terms: &Terms, credentials: Vec<Prepared>) -> Result<Pending> {
+        let (list, indexes) = self.positions.take(credentials.len())?;
+        let items = indexes
+            .into_iter()
+            .zip(&credentials)
+            .map(|(index, credential)| Item {
+                index,
+                digest: credential.digest,
+            });
+        let body = Body::Issue(Issue {
+            achievement: terms.achievement.clone(),
+            list,
+            valid_from: terms.valid_from,
+            valid_until: terms.valid_until,
+            items: items.collect(),
+        });
+        let pending = Pending {
+            record: self.signatory.sign(body)?,
+            credentials,
+        };
+        self.journal.begin(&pending)?;
+        Ok(pending)
+    }
+
+    /// A refused record stays pending while its files are wanted: it may have been refused
+    /// for a reason that passes, and its bytes may be in other hands.
+    fn refuse(&mut self, pending: &Pending, refusal: Refusal) -> Result<()> {
+        if !pending
+            .credentials
+            .iter()
+            .any(|one| self.wanted.contains(&one.source))
+        {
+            self.journal.drop_pending(&pending.record.id())?;
+        }
+        let files = pending
+            .credentials
+            .iter()
+            .map(|one| one.file.clone())
+            .collect();
+        self.refused.push(Refused { files, refusal });
+        Ok(())
+    }
+}
+
+fn terms(issue: &Issue) -> Terms {
+    Terms {
+        achievement: issue.achievement.clone(),
+        valid_from: issue.valid_from,
+        valid_until: issue.valid_until,
+    }
+}

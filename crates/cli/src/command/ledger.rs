@@ -1,0 +1,50 @@
+//! `credlog ledger`: what a node says of the ledger.
+
+use clap::{Args, Subcommand};
+
+use crate::connection::NodeArgs;
+use crate::moment;
+use crate::outcome::Result;
+use crate::screen::{Ink, Screen, grouped, shown};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Show origin, ledger id, height, size, root, time and members
+    Status(Status),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+impl LedgerCommand {
+    pub(crate) fn run(self, screen: Screen) -> Result<()> {
+        let Self::Status(status) = self;
+        let view = status.node.connect()?.ledger()?;
+        let members: Vec<_> = view
+            .members
+            .iter()
+            .map(|member| format!("{} ({})", shown(member.name.as_str()), member.id))
+            .collect();
+        let lines = format!(
+            "{}\nledger id  {}\nheight     {}\nsize       {} leaves\nroot       {}\n\
+             newest     {}\nas of      {}\nissuers    {}\nlists      {}\nmembers    {}\n\
+             node       {} (version {})",
+            screen.ink(Ink::Bold, view.origin.as_str()),
+            view.ledger_id,
+            grouped(view.height.0),
+            grouped(view.size),
+            view.root,
+            moment::shown(view.time.unix_millis()),
+            moment::shown(view.as_of.unix_millis()),
+            grouped(view.issuers),
+            grouped(view.status_lists),
+            members.join(", "),
+            status.node.node,
+            shown(&view.version),
+        );
+        screen.answer(&view, lines)
+    }
+}

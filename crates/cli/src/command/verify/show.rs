@@ -1,0 +1,184 @@
+//! Verdicts for people: every check of a few credentials, a table of many.
+
+use std::collections::BTreeMap;
+
+use credlog_api::Verdict;
+use credlog_verify::{Check, CheckName, CredentialSummary, Outcome, Summary};
+
+use super::Finding;
+use crate::outcome::Result;
+use crate::screen::{Ink, Screen, grouped, shown, wrap};
+use crate::table::Table;
+use crate::target::Target;
+
+/// Up to this many credentials every check is shown.
+const DETAILED_MAX: usize = 4;
+/// Columns of a line of text.
+const WIDTH: usize = 96;
+
+/// What was shown so far.
+pub(super) struct Tally {
+    screen: Screen,
+    detailed: bool,
+    several: bool,
+    counts: BTreeMap<Summary, u64>,
+    table: Table,
+}
+
+impl Tally {
+    pub(super) fn new(screen: Screen, targets: usize, details: bool) -> Self {
+        Self {
+            screen,
+            detailed: details || targets <= DETAILED_MAX,
+            several: targets > 1,
+            counts: BTreeMap::new(),
+            table: Table::new(&["verdict", "credential", "achievement", "issuer"]),
+        }
+    }
+
+    pub(super) fn show(&mut self, target: &Target, finding: &Finding) -> Result<()> {
+        let summary = finding.summary();
+        let first = self.counts.is_empty();
+        *self.counts.entry(summary).or_default() += 1;
+        if self.detailed {
+            if !first {
+                self.screen.line("")?;
+            }
+            return self.screen.line(detailed(self.screen, target, finding));
+        }
+        let credential = match finding {
+            Finding::Judged(verdict) => verdict.credential.clone().unwrap_or_default(),
+            Finding::NoCredential { .. } => CredentialSummary::default(),
+        };
+        self.table.row([
+            words(summary).to_owned(),
+            target.to_string(),
+            shown(&title(&credential)),
+            shown(&credential.issuer_name.unwrap_or(credential.issuer)),
+        ]);
+        Ok(())
+    }
+
+    pub(super) fn end(&self) -> Result<()> {
+        if !self.detailed {
+            self.screen.line(self.table.text(""))?;
+        }
+        if !self.several {
+            return Ok(());
+        }
+        let counts = self.counts.iter().rev().map(|(summary, count)| {
+            self.screen.ink(
+                ink(*summary),
+                &format!("{} {}", grouped(*count), words(*summary)),
+            )
+        });
+        self.screen
+            .line(format!("\n{}", counts.collect::<Vec<_>>().join(", ")))
+    }
+}
+
+fn detailed(screen: Screen, target: &Target, finding: &Finding) -> String {
+    let summary = finding.summary();
+    let head = screen.ink(ink(summary), &words(summary).to_uppercase());
+    let mut lines = vec![format!("{head}  {target}")];
+    match finding {
+        Finding::NoCredential { reason, problem } => {
+            lines.push(wrap(
+                &format!("This is no credential: {}.", shown(reason)),
+                WIDTH,
+                2,
+            ));
+            lines.push(format!("  {}", screen.ink(Ink::Dim, problem)));
+        }
+        Finding::Judged(verdict) => lines.extend(judged(screen, verdict)),
+    }
+    lines.join("\n")
+}
+
+fn judged(screen: Screen, verdict: &Verdict) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(credential) = &verdict.credential {
+        let issuer = credential
+            .issuer_name
+            .as_ref()
+            .unwrap_or(&credential.issuer);
+        let text = format!("{}, by {}", shown(&title(credential)), shown(issuer));
+        lines.push(format!("  {}", screen.ink(Ink::Bold, &text)));
+    }
+    lines.push(wrap(&shown(&verdict.headline), WIDTH, 2));
+    lines.extend(verdict.checks.iter().map(|check| check_line(screen, check)));
+    let point = &verdict.ledger;
+    let asked = verdict
+        .at
+        .map(|at| format!("as of {}; ", at.spoken()))
+        .unwrap_or_default();
+    let text = format!(
+        "  {asked}ledger {} at height {}, {}; digest {}",
+        point.origin,
+        grouped(point.height.0),
+        point.as_of.spoken(),
+        verdict.digest
+    );
+    lines.push(screen.ink(Ink::Dim, &text));
+    lines
+}
+
+fn check_line(screen: Screen, check: &Check) -> String {
+    let (mark, color) = match check.outcome {
+        Outcome::Yes => ("✓", Ink::Green),
+        Outcome::No if check.amounts_to == Summary::Valid => ("–", Ink::Yellow),
+        Outcome::No => ("✗", Ink::Red),
+        Outcome::Unknown => ("?", Ink::Yellow),
+    };
+    let name = format!("{:24}", label(check.name));
+    let reason = wrap(&shown(&check.reason), WIDTH, 30);
+    format!(
+        "    {} {name}{}",
+        screen.ink(color, mark),
+        reason.trim_start()
+    )
+}
+
+fn label(name: CheckName) -> &'static str {
+    match name {
+        CheckName::Proof => "proof",
+        CheckName::Issuer => "issuer",
+        CheckName::AccreditationAtIssue => "accredited when issued",
+        CheckName::AccreditationNow => "accredited now",
+        CheckName::Anchored => "anchored",
+        CheckName::Status => "status",
+        CheckName::StatusList => "status list",
+        CheckName::Validity => "validity",
+        other => other.as_str(),
+    }
+}
+
+fn title(credential: &CredentialSummary) -> String {
+    let name = credential
+        .achievement_name
+        .as_ref()
+        .or(credential.name.as_ref());
+    let kind = credential
+        .types
+        .iter()
+        .find(|one| *one != "VerifiableCredential");
+    name.or(kind)
+        .cloned()
+        .unwrap_or_else(|| "A credential without a name".to_owned())
+}
+
+fn words(summary: Summary) -> &'static str {
+    match summary {
+        Summary::NotYetValid => "not yet valid",
+        Summary::NotAnchored => "not anchored",
+        other => other.as_str(),
+    }
+}
+
+fn ink(summary: Summary) -> Ink {
+    match summary {
+        Summary::Valid => Ink::Green,
+        Summary::NotAnchored | Summary::Unknown => Ink::Yellow,
+        _ => Ink::Red,
+    }
+}

@@ -1,0 +1,368 @@
+//! The node that a command talks to.
+
+use clap::Args;
+use credlog_api::issuer::{IssuerBrief, IssuerView, StatusListView};
+use credlog_api::ledger::LedgerView;
+use credlog_api::problem::{Problem, ProblemType};
+use credlog_api::verification::CredentialQuery;
+use credlog_api::{
+    Client, ClientError, Facts, Page, PageQuery, RecordOutcome, RecordView, Verdict, VerifyRequest,
+    Wait,
+};
+use credlog_ledger::body::Achievement;
+use credlog_ledger::ids::{Digest, Height, IssuerId, LeafIndex, ListNumber, RecordId, UnixMillis};
+use credlog_ledger::record::{AuthorId, EncodedRecord};
+use tokio::runtime::Runtime;
+
+use crate::home::{IssuerHome, MemberHome, Pin};
+use crate::keyfile::Passphrase;
+use crate::outcome::{Exit, Failure, Result};
+use crate::statement::Signatory;
+
+/// Which node to ask.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct NodeArgs {
+    /// Address of the node's HTTP interface
+    #[arg(
+        long,
+        env = "CREDLOG_NODE",
+        default_value = "http://127.0.0.1:7700",
+        value_name = "URL",
+        help_heading = "Node"
+    )]
+    pub(crate) node: String,
+}
+
+/// A record that stands in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Committed {
+    pub(crate) leaf: LeafIndex,
+    pub(crate) height: Height,
+    pub(crate) time: UnixMillis,
+}
+
+/// What became of a record that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// It is on the ledger.
+    Committed(Committed),
+    /// The ledger refused it.
+    Refused(Refusal),
+}
+
+/// Why the ledger refused a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// Stable code, such as `index-taken`.
+    pub(crate) code: String,
+    /// Why, for people.
+    pub(crate) reason: String,
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(
+            Exit::Refused,
+            format!(
+                "the ledger refused it: {} ({})",
+                refusal.reason, refusal.code
+            ),
+        )
+    }
+}
+
+/// What issuing asks of a ledger.
+pub(crate) trait Ledger {
+    /// Sends records and waits until each is committed or refused; answers in order.
+    fn submit(&self, records: &[&EncodedRecord]) -> Result<Vec<Sent>>;
+    /// Where a record stands, if it is in the log.
+    fn find_record(&self, id: &RecordId) -> Result<Option<Committed>>;
+    /// What the ledger says about a credential of an issuer.
+    fn facts(&self, digest: &Digest, issuer: Option<&IssuerId>) -> Result<Facts>;
+    /// An issuer, if the ledger knows it.
+    fn issuer(&self, id: &IssuerId) -> Result<Option<IssuerView>>;
+    /// A status list with the positions in use.
+    fn status_list(&self, list: ListNumber) -> Result<StatusListView>;
+}
+
+/// A node, asked one thing at a time.
+pub(crate) struct Node {
+    client: Client,
+    runtime: Runtime,
+}
+
+/// Pages that are read at most when a whole list is wanted.
+const PAGES_MAX: usize = 1_000;
+
+impl NodeArgs {
+    pub(crate) fn connect(&self) -> Result<Node> {
+        let client = Client::new(&self.node).map_err(|error| match error {
+            ClientError::Address { .. } => Failure::usage(error.to_string()),
+            _ => unanswered(&error),
+        })?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        Ok(Node { client, runtime })
+    }
+}
+
+impl Node {
+    /// The node's address.
+    pub(crate) fn url(&self) -> &str {
+        self.client.base_url()
+    }
+
+    fn ask<T>(
+        &self,
+        question: impl Future<Output = std::result::Result<T, ClientError>>,
+    ) -> Result<T> {
+        self.runtime
+            .block_on(question)
+            .map_err(|error| unanswered(&error))
+    }
+
+    fn find<T>(
+        &self,
+        question: impl Future<Output = std::result::Result<T, ClientError>>,
+    ) -> Result<Option<T>> {
+        match self.runtime.block_on(question) {
+            Ok(found) => Ok(Some(found)),
+            Err(error)
+                if error
+                    .problem()
+                    .is_some_and(|p| p.is(ProblemType::NOT_FOUND)) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(unanswered(&error)),
+        }
+    }
+
+    /// What the ledger is and where its log ends.
+    pub(crate) fn ledger(&self) -> Result<LedgerView> {
+        self.ask(self.client.ledger())
+    }
+
+    /// A record of the log.
+    pub(crate) fn record(&self, id: &RecordId) -> Result<Option<RecordView>> {
+        self.find(self.client.record(id))
+    }
+
+    /// What the ledger says about a credential, now or on a date.
+    pub(crate) fn facts_at(&self, digest: &Digest, query: &CredentialQuery) -> Result<Facts> {
+        self.ask(self.client.facts(digest, query))
+    }
+
+    /// Lets the node judge.
+    pub(crate) fn verify(&self, request: &VerifyRequest) -> Result<Verdict> {
+        self.ask(self.client.verify(request))
+    }
+
+    /// Every issuer.
+    pub(crate) fn issuers(&self) -> Result<Vec<IssuerBrief>> {
+        self.whole_list(|page| self.client.issuers(page))
+    }
+
+    /// Every achievement that an issuer defined.
+    pub(crate) fn achievements(&self, issuer: &IssuerId) -> Result<Vec<Achievement>> {
+        self.whole_list(|page| self.client.achievements(issuer, page))
+    }
+
+    fn whole_list<T, F>(&self, read: impl Fn(PageQuery) -> F) -> Result<Vec<T>>
+    where
+        F: Future<Output = std::result::Result<Page<T>, ClientError>>,
+    {
+        let mut items = Vec::new();
+        let mut after = None;
+        for _ in 0..PAGES_MAX {
+            let query = PageQuery {
+                after,
+                limit: Some(credlog_api::page::LIMIT_MAX),
+            };
+            let page = self.ask(read(query))?;
+            items.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return Ok(items);
+            }
+        }
+        Err(Failure::new(
+            Exit::Node,
+            format!("{} has no end of its list", self.url()),
+        ))
+    }
+
+    /// Sends one record; a refusal is a failure.
+    pub(crate) fn commit(&self, record: &EncodedRecord) -> Result<Committed> {
+        match self.submit(&[record])?.pop() {
+            Some(Sent::Committed(committed)) => Ok(committed),
+            Some(Sent::Refused(refusal)) => Err(refusal.into()),
+            None => Err(Failure::new(
+                Exit::Node,
+                "the node did not say what became of the record",
+            )),
+        }
+    }
+
+    /// The ledger that the node serves, if it is the one that is pinned.
+    fn expect(&self, pin: Option<&Pin>, what: &str) -> Result<Pin> {
+        let view = self.ledger()?;
+        let served = Pin {
+            origin: view.origin,
+            ledger: view.ledger_id,
+        };
+        match pin {
+            Some(pin) if *pin != served => Err(Failure::input(format!(
+                "{what} belongs to ledger {} ({}), but the node at {} serves ledger {} ({}); \
+                 name another node with --node",
+                pin.ledger,
+                pin.origin,
+                self.url(),
+                served.ledger,
+                served.origin
+            ))),
+            _ => Ok(served),
+        }
+    }
+
+    /// Who signs for a member on the ledger of this node.
+    pub(crate) fn member(&self, home: &MemberHome, passphrase: &Passphrase) -> Result<Signatory> {
+        let pin = home.pin()?;
+        if pin.is_none() {
+            return Err(Failure::input(format!(
+                "{}/genesis.json is missing: it says for which ledger this member signs",
+                home.folder.display()
+            )));
+        }
+        let served = self.expect(pin.as_ref(), &home.folder.display().to_string())?;
+        Ok(Signatory {
+            ledger: served.ledger,
+            author: AuthorId::Member(home.member.id.clone()),
+            key: home.governance_key(passphrase)?,
+        })
+    }
+
+    /// The ledger of an issuer. An issuer's folder that names none is bound to the ledger of
+    /// this node, if the log has the name that the folder was made for.
+    pub(crate) fn bind(&self, home: &IssuerHome) -> Result<Pin> {
+        let pin = home.pin()?;
+        let served = self.expect(pin.as_ref(), &home.folder.display().to_string())?;
+        if served.origin != home.file.origin {
+            return Err(Failure::input(format!(
+                "{} was made for the log {}, but the node at {} serves {}",
+                home.folder.display(),
+                home.file.origin,
+                self.url(),
+                served.origin
+            )));
+        }
+        if pin.is_none() {
+            home.keep_pin(&served)?;
+        }
+        Ok(served)
+    }
+
+    /// Who signs for an issuer on the ledger of this node.
+    pub(crate) fn issuer_signatory(
+        &self,
+        home: &IssuerHome,
+        passphrase: &Passphrase,
+    ) -> Result<Signatory> {
+        Ok(Signatory {
+            ledger: self.bind(home)?.ledger,
+            author: AuthorId::Issuer(home.id().clone()),
+            key: home.record_key(passphrase)?,
+        })
+    }
+
+    /// Says what to do when somebody presses Ctrl-C, and ends.
+    pub(crate) fn on_interrupt(&self, advice: &'static str) {
+        self.runtime.spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                crate::screen::note(format!("\ncredlog: interrupted; {advice}"));
+                std::process::exit(i32::from(Exit::Interrupted as u8));
+            }
+        });
+    }
+}
+
+impl Ledger for Node {
+    fn submit(&self, records: &[&EncodedRecord]) -> Result<Vec<Sent>> {
+        let bytes: Vec<&[u8]> = records.iter().map(|record| record.bytes()).collect();
+        let outcomes = self.ask(self.client.submit_many(&bytes, Wait::Committed))?;
+        outcomes
+            .results
+            .into_iter()
+            .map(|outcome| self.sent(outcome))
+            .collect()
+    }
+
+    fn find_record(&self, id: &RecordId) -> Result<Option<Committed>> {
+        Ok(self.record(id)?.map(|view| Committed {
+            leaf: view.leaf_index,
+            height: view.height,
+            time: view.time.unix_millis(),
+        }))
+    }
+
+    fn facts(&self, digest: &Digest, issuer: Option<&IssuerId>) -> Result<Facts> {
+        let query = CredentialQuery {
+            issuer: issuer.cloned(),
+            ..CredentialQuery::default()
+        };
+        self.facts_at(digest, &query)
+    }
+
+    fn issuer(&self, id: &IssuerId) -> Result<Option<IssuerView>> {
+        self.find(self.client.issuer(id))
+    }
+
+    fn status_list(&self, list: ListNumber) -> Result<StatusListView> {
+        self.ask(self.client.status_list(list))
+    }
+}
+
+impl Node {
+    fn sent(&self, outcome: RecordOutcome) -> Result<Sent> {
+        match outcome {
+            RecordOutcome::Committed {
+                leaf_index,
+                height,
+                time,
+                ..
+            } => Ok(Sent::Committed(Committed {
+                leaf: leaf_index,
+                height,
+                time: time.unix_millis(),
+            })),
+            RecordOutcome::Accepted { record_id } => Err(Failure::new(
+                Exit::Node,
+                format!("record {record_id} was taken but is not committed; try again later"),
+            )),
+            RecordOutcome::Refused { problem, .. } => self.refused(problem),
+        }
+    }
+
+    /// A rule of the ledger, or a full mempool, refuses a record; all else is the node's
+    /// failure.
+    fn refused(&self, problem: Problem) -> Result<Sent> {
+        let passing = problem.is(ProblemType::MEMPOOL_FULL);
+        match problem.code() {
+            Some(code) if problem.rule.is_some() || passing => Ok(Sent::Refused(Refusal {
+                code: code.to_owned(),
+                reason: problem.detail.clone(),
+            })),
+            _ => Err(Failure::new(
+                Exit::Node,
+                format!("{} did not take a record: {problem}", self.url()),
+            )),
+        }
+    }
+}
+
+/// A request without a usable answer.
+fn unanswered(error: &ClientError) -> Failure {
+    Failure::new(Exit::Node, error.to_string())
+}

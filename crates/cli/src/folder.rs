@@ -1,0 +1,207 @@
+//! Files of this program: written whole or not at all, never over something else.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::outcome::{During, Failure, Result};
+
+/// Longest file that is read whole, in bytes; far above any that this program writes.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Everyone whom the umask lets.
+    Public,
+    /// The owner alone (mode 0600).
+    Secret,
+}
+
+/// Reads a file of at most 64 MiB.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    let during = || path.display().to_string();
+    let file = File::open(path).during(during)?;
+    if file.metadata().during(during)?.is_dir() {
+        return Err(Failure::input(format!(
+            "{} is a folder; a file is needed",
+            path.display()
+        )));
+    }
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .during(during)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(Failure::input(format!(
+            "{} is longer than {FILE_BYTES_MAX} bytes",
+            path.display()
+        )));
+    }
+    Ok(bytes)
+}
+
+/// Reads a JSON file of this program.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
+    let bytes = read(path)?;
+    if bytes.is_empty() {
+        return Err(Failure::input(format!(
+            "{} is empty; {what} is needed",
+            path.display()
+        )));
+    }
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::input(format!("{} is not {what}: {error}", path.display())))
+}
+
+/// Writes a new file and makes it durable; a file that is there is left alone.
+pub(crate) fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    set_mode(&mut options, access);
+    let mut file = options.open(path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => Failure::input(format!(
+            "{} is there already and is not overwritten; move it away or choose another place",
+            path.display()
+        )),
+        _ => Failure::from(error).during(path.display().to_string()),
+    })?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .during(|| path.display().to_string())?;
+    sync_parent(path)
+}
+
+/// Writes a file in place of the one that may be there: whole or not at all, and durable.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.tmp"));
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    write().during(|| path.display().to_string())?;
+    sync_parent(path)
+}
+
+/// A value as the JSON of a file.
+pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(value)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Makes the entries of a file's folder durable.
+pub(crate) fn sync_parent(path: &Path) -> Result<()> {
+    let parent = parent(path);
+    File::open(&parent)
+        .and_then(|folder| folder.sync_all())
+        .during(|| parent.display().to_string())
+}
+
+fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Makes a folder (and those above it) unless it is there.
+pub(crate) fn make(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).during(|| path.display().to_string())
+}
+
+/// Makes a folder that must not be there, or must be empty.
+pub(crate) fn make_new(path: &Path) -> Result<()> {
+    make(path)?;
+    let mut entries = fs::read_dir(path).during(|| path.display().to_string())?;
+    if entries.next().is_some() {
+        return Err(Failure::input(format!(
+            "{} is not empty; name a new folder",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Makes a folder that only its owner may enter.
+pub(crate) fn make_secret(path: &Path) -> Result<()> {
+    make(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+            .during(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn set_mode(options: &mut OpenOptions, access: Access) {
+    use std::os::unix::fs::OpenOptionsExt;
+    if access == Access::Secret {
+        options.mode(0o600);
+    }
+}
+
+#[cfg(not(unix))]
+fn set_mode(_: &mut OpenOptions, _: Access) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_overwritten_by_write_new_and_all_of_it_by_replace() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write_new(&path, b"one", Access::Secret).unwrap();
+        let refused = write_new(&path, b"two", Access::Public).unwrap_err();
+        assert!(
+            refused.message.contains("there already"),
+            "{}",
+            refused.message
+        );
+        assert_eq!(read(&path).unwrap(), b"one");
+        replace(&path, b"three").unwrap();
+        assert_eq!(read(&path).unwrap(), b"three");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn secret_files_have_mode_0600() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.pem");
+        write_new(&path, b"secret", Access::Secret).unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+    }
+
+    #[test]
+    fn folders_and_empty_files_have_their_own_message() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(
+            read(folder.path())
+                .unwrap_err()
+                .message
+                .contains("is a folder")
+        );
+        let empty = folder.path().join("empty.json");
+        fs::write(&empty, b"").unwrap();
+        let refused = read_json::<serde_json::Value>(&empty, "a genesis file").unwrap_err();
+        assert!(
+            refused
+                .message
+                .contains("is empty; a genesis file is needed")
+        );
+    }
+}

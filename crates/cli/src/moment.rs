@@ -1,0 +1,95 @@
+//! Times on the command line and on the screen.
+
+use credlog_ledger::ids::UnixMillis;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{Date, OffsetDateTime};
+
+/// Reads `2026-11-21T10:00:00Z`, or a date, which means its first moment in UTC.
+pub(crate) fn parse(text: &str) -> Result<OffsetDateTime, String> {
+    let date = format_description!("[year]-[month]-[day]");
+    OffsetDateTime::parse(text, &Rfc3339)
+        .or_else(|_| Date::parse(text, &date).map(|date| date.midnight().assume_utc()))
+        .map_err(|_| {
+            format!("{text:?} is not a time; write 2026-11-21T10:00:00Z, or a date like 2026-11-21")
+        })
+}
+
+/// Reads a time as [`parse`] does, in milliseconds since 1970.
+pub(crate) fn parse_millis(text: &str) -> Result<UnixMillis, String> {
+    millis(parse(text)?).ok_or_else(|| format!("{text:?} is before 1970"))
+}
+
+/// Milliseconds since 1970; nothing before.
+pub(crate) fn millis(time: OffsetDateTime) -> Option<UnixMillis> {
+    u64::try_from(time.unix_timestamp_nanos() / 1_000_000)
+        .ok()
+        .map(UnixMillis)
+}
+
+/// The time now.
+pub(crate) fn now() -> UnixMillis {
+    millis(OffsetDateTime::now_utc()).unwrap_or_default()
+}
+
+/// A time as RFC 3339 with milliseconds, for programs.
+pub(crate) fn rfc3339(time: UnixMillis) -> String {
+    format(time, true)
+}
+
+/// A time for people: `2026-11-21 10:00:00 UTC`.
+pub(crate) fn shown(time: UnixMillis) -> String {
+    format(time, false)
+}
+
+/// A day for tables: `2026-11-21`.
+pub(crate) fn day(time: UnixMillis) -> String {
+    shown(time).chars().take(10).collect()
+}
+
+fn format(time: UnixMillis, exact: bool) -> String {
+    let nanos = i128::from(time.0) * 1_000_000;
+    let text = OffsetDateTime::from_unix_timestamp_nanos(nanos)
+        .ok()
+        .and_then(|time| {
+            if exact {
+                let form = format_description!(
+                    "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
+                );
+                time.format(&form).ok()
+            } else {
+                let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+                time.format(&form).ok()
+            }
+        });
+    text.unwrap_or_else(|| format!("{} ms after 1970", time.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_dates_are_read_and_nothing_else() {
+        assert_eq!(parse_millis("1970-01-02"), Ok(UnixMillis(86_400_000)));
+        assert_eq!(parse_millis("1970-01-01T01:00:00+01:00"), Ok(UnixMillis(0)));
+        assert_eq!(parse_millis("1970-01-01T00:00:00.25Z"), Ok(UnixMillis(250)));
+        for wrong in [
+            "",
+            "yesterday",
+            "2026-13-01",
+            "2026-11-21T10:00:00",
+            "1969-12-31",
+        ] {
+            assert!(parse_millis(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let time = UnixMillis(1_795_255_200_123);
+        assert_eq!(parse_millis(&rfc3339(time)), Ok(time));
+        assert_eq!(shown(UnixMillis(0)), "1970-01-01 00:00:00 UTC");
+        assert!(shown(UnixMillis(u64::MAX)).ends_with("ms after 1970"));
+    }
+}
