@@ -365,7 +365,7 @@ mod tests {
         drop(journal);
         let whole = fs::read(&table).unwrap();
         // The crash came while rows were written: the record was still pending.
-        for cut in 0..whole.len() {
+        for cut in (0..whole.len()).rev().step_by(17) {
             fs::write(&table, &whole[..cut]).unwrap();
             let mut journal = Journal::open(folder.path()).unwrap();
             journal.begin(&one).unwrap();
