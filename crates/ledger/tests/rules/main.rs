@@ -169,3 +169,31 @@ fn every_rule_has_a_case() {
     let expected: Vec<_> = (0..=10).map(|number| format!("R{number}")).collect();
     assert_eq!(rules, expected);
 }
+
+/// docs/formats.md names every code under its rule, in the order of the code, and no other.
+#[test]
+fn the_formats_name_every_code_under_its_rule() {
+    let formats = include_str!("../../../../docs/formats.md");
+    let mut rule = String::new();
+    let mut found = Vec::new();
+    for line in formats.lines() {
+        if let Some(heading) = line.strip_prefix('#') {
+            let heading = heading.trim_start_matches('#').trim();
+            rule = heading.split(':').next().unwrap().to_owned();
+        }
+        let code = line
+            .strip_prefix("| `")
+            .and_then(|rest| rest.split_once('`'));
+        if let Some((code, _)) = code
+            && rule.starts_with('R')
+            && rule[1..].parse::<u8>().is_ok()
+        {
+            found.push((rule.clone(), code.to_owned()));
+        }
+    }
+    let all = Rejection::CODES.iter();
+    let all: Vec<_> = all
+        .map(|(rule, code)| (rule.to_string(), (*code).to_owned()))
+        .collect();
+    assert_eq!(found, all);
+}
