@@ -529,3 +529,152 @@ fn a_compromise_of_no_key_has_no_form() {
         Ok("Ed25519".into())
     );
 }
+
+mod assertion_keys {
+    //! P-256 and RSA keys sign credentials and nothing else; each key has one form.
+
+    use credlog_ledger::key::{KeyError, KeyKind, PublicKey, possession_statement};
+    use p256::ecdsa::signature::Signer as _;
+    use ring::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+
+    use super::*;
+    use crate::support::{ASSERTION, BOTH};
+
+    /// A key made for this test; it guards nothing.
+    const RSA: &[u8] = include_bytes!("../golden/rsa-2048.pk8");
+
+    fn multicodec(prefix: [u8; 2], key: &[u8]) -> PublicKey {
+        PublicKey::from_multicodec(&[&prefix, key].concat()).unwrap()
+    }
+
+    fn statement(key: &PublicKey, role: Role) -> Vec<u8> {
+        possession_statement(&origin(), role, issuer_id("a").as_str(), key)
+    }
+
+    fn rsa(role: Role) -> ProvenKey {
+        let pair = RsaKeyPair::from_pkcs8(RSA).unwrap();
+        let key = multicodec([0x85, 0x24], pair.public_key().as_ref());
+        let mut possession = vec![0; pair.public().modulus_len()];
+        let random = ring::rand::SystemRandom::new();
+        pair.sign(
+            &RSA_PKCS1_SHA256,
+            &random,
+            &statement(&key, role),
+            &mut possession,
+        )
+        .unwrap();
+        ProvenKey { key, possession }
+    }
+
+    fn p256(role: Role) -> ProvenKey {
+        let pair = p256::ecdsa::SigningKey::from_slice(&[9; 32]).unwrap();
+        let point = pair.verifying_key().to_encoded_point(true);
+        let key = multicodec([0x80, 0x24], point.as_bytes());
+        let signature: p256::ecdsa::Signature = pair.sign(&statement(&key, role));
+        let possession = signature.to_vec();
+        ProvenKey { key, possession }
+    }
+
+    #[test]
+    fn r4_they_are_registered_for_credentials_alone() {
+        for (make, kind) in [
+            (rsa as fn(Role) -> ProvenKey, KeyKind::Rsa),
+            (p256, KeyKind::P256),
+        ] {
+            let mut ledger = TestLedger::small();
+            let mut add = |role, purposes| {
+                let proven = make(role);
+                let new = credlog_ledger::body::NewKey { proven, purposes };
+                ledger.sign(&by_issuer("a"), rotate(change(vec![new], &[], None)))
+            };
+            let bad = add(Role::RecordAndAssertion, BOTH);
+            let forged = add(Role::Record, ASSERTION);
+            let good = add(Role::Assertion, ASSERTION);
+            let id = make(Role::Assertion).key.id();
+            let refused = credlog_ledger::rejection::Rejection::BadKey {
+                key: id,
+                source: KeyError::NotForRecords { kind },
+            };
+            assert_eq!(ledger.refusal(&bad), refused);
+            assert_eq!(ledger.refusal(&forged).code(), "bad-key");
+            ledger.seal(vec![good]);
+            let (_, entry) = ledger
+                .state()
+                .find_issuer(&issuer_id("a"))
+                .unwrap()
+                .unwrap();
+            let key = entry.key(&id).unwrap();
+            assert_eq!(key.key.kind(), Ok(kind));
+            assert!(!key.purposes.record);
+        }
+    }
+
+    /// DER of a positive integer with these magnitude bytes, behind `zeros` zero bytes.
+    fn integer(zeros: usize, magnitude: &[u8]) -> Vec<u8> {
+        element(0x02, &[&vec![0; zeros], magnitude].concat())
+    }
+
+    fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(contents.len()).unwrap().to_be_bytes();
+        let length = match contents.len() {
+            0..=0x7f => vec![length[1]],
+            0x80..=0xff => vec![0x81, length[1]],
+            _ => vec![0x82, length[0], length[1]],
+        };
+        [&[tag][..], &length, contents].concat()
+    }
+
+    fn check_rsa(zeros: usize, modulus: &[u8], exponent: &[u8]) -> bool {
+        let body = [integer(zeros, modulus), integer(0, exponent)].concat();
+        multicodec([0x85, 0x24], &element(0x30, &body))
+            .check()
+            .is_ok()
+    }
+
+    #[test]
+    fn r4_an_rsa_key_has_one_form() {
+        let modulus = [0xc1; 256];
+        let exponent = [1, 0, 1];
+        assert!(check_rsa(1, &modulus, &exponent));
+        assert!(!check_rsa(0, &modulus, &exponent), "a negative integer");
+        assert!(!check_rsa(2, &modulus, &exponent), "one zero byte too many");
+        assert!(!check_rsa(1, &modulus, &[3]));
+        assert!(!check_rsa(1, &modulus, &[0, 1, 0, 1]));
+        assert!(!check_rsa(1, &modulus[..255], &exponent), "2,040 bits");
+        let short = [&[0x7f][..], &[0xc1; 255]].concat();
+        assert!(!check_rsa(0, &short, &exponent), "2,047 bits");
+        let odd = [&[0x01][..], &[0xc1; 256]].concat();
+        assert!(check_rsa(0, &odd, &exponent), "2,049 bits");
+        assert!(check_rsa(1, &[0xc1; 1024], &exponent));
+        assert!(!check_rsa(
+            0,
+            &[&[0x01][..], &[0xc1; 1024]].concat(),
+            &exponent
+        ));
+        let mut trailing = rsa(Role::Assertion).key.as_bytes().to_vec();
+        trailing.push(0);
+        assert!(
+            PublicKey::from_multicodec(&trailing)
+                .unwrap()
+                .check()
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn r4_a_p256_key_has_one_form() {
+        let good = p256(Role::Assertion).key;
+        assert_eq!(good.check(), Ok(KeyKind::P256));
+        // SEC1's compact form has the length of the compressed one.
+        let mut compact = good.as_bytes().to_vec();
+        compact[2] = 0x05;
+        assert!(
+            PublicKey::from_multicodec(&compact)
+                .unwrap()
+                .check()
+                .is_err()
+        );
+        let short = &good.as_bytes()[..34];
+        assert!(PublicKey::from_multicodec(short).unwrap().check().is_err());
+    }
+}
