@@ -13,6 +13,7 @@ use credlog_ledger::signature::verify_batch;
 use credlog_ledger::state::State;
 use credlog_ledger::transition::{ApplyError, Execution, Opening};
 use credlog_store::{Options, Store};
+use credlog_verify::{Question, gather};
 
 use crate::Setting;
 use crate::figure::{Figure, Report};
@@ -95,6 +96,50 @@ pub(crate) fn run(setting: &Setting, load: &Load, report: &mut Report) -> anyhow
         format!("blocks, {name}"),
         f64::from(steps.blocks),
         "",
+    ));
+    lookups(&store, shape.credentials(), report)
+}
+
+/// What a lookup costs apart from HTTP: facts from the store, and their JSON.
+fn lookups(store: &Store, credentials: u64, report: &mut Report) -> anyhow::Result<()> {
+    const LOOKUPS: u64 = 50_000;
+    let (mut gathering, mut writing) = (Duration::ZERO, Duration::ZERO);
+    let mut bytes = 0;
+    for number in 0..LOOKUPS {
+        // A stride that is prime: every part of the index, in no order.
+        let digest = workload::digest(number * 7_368_787 % credentials);
+        let question = Question {
+            digest,
+            issuer: None,
+            at: None,
+            positions: Vec::new(),
+            now: now()?,
+        };
+        let clock = Instant::now();
+        let facts = gather(&store.snapshot(), &question)?;
+        gathering += clock.elapsed();
+        anyhow::ensure!(facts.match_count == 1, "credential {digest} is not there");
+        let clock = Instant::now();
+        bytes += serde_json::to_vec(&facts)?.len();
+        writing += clock.elapsed();
+    }
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / LOOKUPS as f64;
+    let name = format!("{credentials} credentials, in process");
+    report.add(Figure::new(
+        format!("gather facts, {name}"),
+        each(gathering),
+        "us a lookup",
+    ));
+    report.add(Figure::new(
+        format!("write JSON, {name}"),
+        each(writing),
+        "us a lookup",
+    ));
+    let length = bytes as f64 / LOOKUPS as f64;
+    report.add(Figure::new(
+        format!("length of the answer, {name}"),
+        length,
+        "bytes",
     ));
     Ok(())
 }

@@ -76,6 +76,7 @@ pub(crate) fn run(setting: &Setting, size: &Size, report: &mut Report) -> anyhow
     let count = large.credentials;
     let name = format!("lookups by digest, {count} credentials, 64 connections");
     let mut lookups = Figure::new(name, rate.per_second, "/s").target(Target::RatioAtLeast(0.7));
+    let mut cpu = Figure::new("CPU of a lookup in the node", rate.cpu_us, "us");
     let mut against = None;
     if !setting.no_yardsticks {
         let bare = bare_rate(setting, large.folder.path(), count)?;
@@ -84,6 +85,7 @@ pub(crate) fn run(setting: &Setting, size: &Size, report: &mut Report) -> anyhow
             bare.per_second, bare.p99_ms
         );
         lookups = lookups.beside("bare axum route", bare.per_second);
+        cpu = cpu.beside("in the bare route", bare.cpu_us);
         let (per_second, mean_ms) = postgres_lookups(setting, count)?;
         println!("  PostgreSQL lookups: {per_second:.0}/s, mean {mean_ms:.2} ms");
         let figure = Figure::new("the same lookups", rate.per_second, "/s");
@@ -91,6 +93,7 @@ pub(crate) fn run(setting: &Setting, size: &Size, report: &mut Report) -> anyhow
         against = Some(figure.target(Target::RatioAtLeast(1.0)));
     }
     report.add(lookups);
+    report.add(cpu);
     against.into_iter().for_each(|figure| report.add(figure));
     report.add(Figure::new("lookup p50", rate.p50_ms, "ms"));
     report.add(Figure::new("lookup p99", rate.p99_ms, "ms").target(Target::AtMost(3.0)));
@@ -110,9 +113,8 @@ fn node_rate(setting: &Setting, filled: &Filled, perf: bool) -> anyhow::Result<(
     let folder = filled.folder.path();
     wrk::write_digests(folder, filled.credentials)?;
     let node = Node::start(&setting.credlog, &filled.founding)?;
-    wrk::load(folder, node.address, 3)?; // warm caches: both sizes and the bare route alike
     let profile = perf.then(|| Profile::begin(&node, folder)).transpose()?;
-    let rate = wrk::load(folder, node.address, setting.seconds)?;
+    let rate = wrk::measure(folder, node.address, &node.process, setting.seconds)?;
     if let Some(profile) = profile {
         profile.end()?.print();
     }
@@ -149,8 +151,7 @@ pub(crate) fn bare_rate(setting: &Setting, folder: &Path, rows: u64) -> anyhow::
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    wrk::load(folder, address, 3)?;
-    let rate = wrk::load(folder, address, setting.seconds)?;
+    let rate = wrk::measure(folder, address, &process, setting.seconds)?;
     process.stop("TERM")?;
     Ok(rate)
 }

@@ -58,6 +58,31 @@ impl Process {
         Ok(())
     }
 
+    /// CPU seconds so far, of all threads.
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        Ok(self.cpu_by_thread()?.values().sum())
+    }
+
+    /// CPU seconds by name of thread.
+    pub(crate) fn cpu_by_thread(&self) -> anyhow::Result<BTreeMap<String, f64>> {
+        let mut seconds = BTreeMap::new();
+        for task in fs::read_dir(format!("/proc/{}/task", self.id()))? {
+            let Ok(stat) = fs::read_to_string(task?.path().join("stat")) else {
+                continue; // the thread ended meanwhile
+            };
+            let (Some(open), Some(close)) = (stat.find('('), stat.rfind(')')) else {
+                continue;
+            };
+            let fields: Vec<&str> = stat[close + 1..].split_whitespace().collect();
+            let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok());
+            let used = ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0);
+            let name = stat[open + 1..close].trim_end_matches(|c: char| c.is_ascii_digit());
+            let name = name.trim_end_matches(['-', '_', ' ']).to_owned();
+            *seconds.entry(name).or_insert(0.0) += used / TICKS_PER_SECOND;
+        }
+        Ok(seconds)
+    }
+
     pub(crate) fn check_alive(&mut self) -> anyhow::Result<()> {
         if let Some(status) = self.child.try_wait()? {
             bail!("{} ended: {status}", self.name);
@@ -76,7 +101,7 @@ impl Drop for Process {
 
 /// A running node.
 pub(crate) struct Node {
-    process: Process,
+    pub(crate) process: Process,
     pub(crate) address: SocketAddr,
     /// From exec until /readyz answered 200.
     pub(crate) start: Duration,
@@ -146,26 +171,6 @@ impl Node {
     /// Bytes that the data folder takes on disk (allocated blocks).
     pub(crate) fn disk_bytes(&self) -> anyhow::Result<u64> {
         disk_bytes(&self.data)
-    }
-
-    /// CPU seconds by name of thread.
-    pub(crate) fn cpu_by_thread(&self) -> anyhow::Result<BTreeMap<String, f64>> {
-        let mut seconds = BTreeMap::new();
-        for task in fs::read_dir(format!("/proc/{}/task", self.id()))? {
-            let Ok(stat) = fs::read_to_string(task?.path().join("stat")) else {
-                continue; // the thread ended meanwhile
-            };
-            let (Some(open), Some(close)) = (stat.find('('), stat.rfind(')')) else {
-                continue;
-            };
-            let fields: Vec<&str> = stat[close + 1..].split_whitespace().collect();
-            let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok());
-            let used = ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0);
-            let name = stat[open + 1..close].trim_end_matches(|c: char| c.is_ascii_digit());
-            let name = name.trim_end_matches(['-', '_', ' ']).to_owned();
-            *seconds.entry(name).or_insert(0.0) += used / TICKS_PER_SECOND;
-        }
-        Ok(seconds)
     }
 }
 

@@ -105,21 +105,26 @@ pub(crate) fn run(setting: &Setting, load: &Load, report: &mut Report) -> anyhow
         .perf
         .then(|| Profile::begin(&node, folder.path()))
         .transpose()?;
-    let before = node.cpu_by_thread()?;
+    let before = node.process.cpu_by_thread()?;
     let outcome = send(&node, &records, load)?;
-    let cpu = node.cpu_by_thread()?;
+    let cpu = node.process.cpu_by_thread()?;
     if let Some(profile) = profile {
         profile.end()?.print();
     }
     let seconds = outcome.elapsed.as_secs_f64();
+    let each = 1e6 / shape.records as f64;
+    let mut threads = Vec::new();
     for (thread, used) in cpu {
         let used = used - before.get(&thread).unwrap_or(&0.0);
         println!("  CPU of thread {thread}: {:.0} %", 100.0 * used / seconds);
+        let name = format!("CPU of {thread}, {}", load.name());
+        threads.push(Figure::new(name, used * each, "us a record"));
     }
     println!("  requests sent again after 503: {}", outcome.retries);
     node.stop()?;
     drop(folder);
-    let figures = figures(load, shape, &outcome);
+    let mut figures = figures(load, shape, &outcome);
+    figures.others.extend(threads);
     judge(setting, load, figures, report)
 }
 

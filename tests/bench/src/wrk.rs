@@ -8,12 +8,14 @@ use std::process::Command;
 
 use anyhow::Context;
 
+use crate::node::Process;
 use crate::postgres::done;
 use crate::workload;
 
 /// Requests made beforehand, as many as credentials up to this: enough to reach every page
 /// of an index.
 const DIGESTS_MAX: u64 = 200_000;
+const WARM_UP_SECONDS: u32 = 3;
 const CONNECTIONS: &str = "64";
 /// The script of each wrk thread: requests are built before the load, then picked at random.
 const SCRIPT: &str = r#"
@@ -31,6 +33,9 @@ end
 
 /// What wrk says.
 pub(crate) struct Rate {
+    requests: f64,
+    /// CPU time of the server for one request, in microseconds.
+    pub(crate) cpu_us: f64,
     pub(crate) per_second: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
@@ -48,8 +53,21 @@ pub(crate) fn write_digests(folder: &Path, credentials: u64) -> anyhow::Result<(
     Ok(())
 }
 
-/// 64 connections, for this many seconds.
-pub(crate) fn load(folder: &Path, address: SocketAddr, seconds: u32) -> anyhow::Result<Rate> {
+/// 64 connections to a server, for this many seconds; a shorter load before warms it up.
+pub(crate) fn measure(
+    folder: &Path,
+    address: SocketAddr,
+    server: &Process,
+    seconds: u32,
+) -> anyhow::Result<Rate> {
+    load(folder, address, WARM_UP_SECONDS)?;
+    let before = server.cpu_seconds()?;
+    let mut rate = load(folder, address, seconds)?;
+    rate.cpu_us = 1e6 * (server.cpu_seconds()? - before) / rate.requests;
+    Ok(rate)
+}
+
+fn load(folder: &Path, address: SocketAddr, seconds: u32) -> anyhow::Result<Rate> {
     let mut command = Command::new("wrk");
     command.args(["-t2", "-c", CONNECTIONS, "--latency", "-s", "lookup.lua"]);
     command
@@ -72,7 +90,10 @@ fn parse(text: &str) -> Option<Rate> {
             .find(|line| line.trim_start().starts_with(name))?;
         line.split_whitespace().nth(1)
     };
+    let total = text.lines().find(|line| line.contains(" requests in "))?;
     Some(Rate {
+        cpu_us: 0.0,
+        requests: total.split_whitespace().next()?.parse().ok()?,
         per_second: field("Requests/sec:")?.parse().ok()?,
         p50_ms: millis(field("50%")?)?,
         p99_ms: millis(field("99%")?)?,
