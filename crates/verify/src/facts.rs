@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use credlog_ledger::body::{POSITIONS, Purposes, Reason, Scope};
 use credlog_ledger::entry::{Accreditation, IssuerEntry, IssuerKey};
@@ -11,11 +12,12 @@ use credlog_ledger::ids::{
 };
 use credlog_ledger::key::PublicKey;
 use credlog_ledger::record::AuthorId;
-use credlog_ledger::rows::{CredentialRow, Head, StatusChangeKind, StatusEvent};
+use credlog_ledger::rows::{CredentialRow, StatusChangeKind, StatusEvent};
 use credlog_ledger::state::{State, USED_PAGE_POSITIONS, View, ViewError};
 use credlog_ledger::status::{Status, chunk_of};
 use serde::{Deserialize, Serialize};
 
+use crate::common::Common;
 use crate::timestamp::Time;
 use crate::verdict::LedgerPoint;
 
@@ -405,15 +407,31 @@ pub struct PendingFacts {
 /// [`ViewError`] if the state cannot be read or contradicts itself: then there is no answer,
 /// rather than one that might be wrong.
 pub fn gather(view: &dyn View, question: &Question) -> Result<Facts, ViewError> {
+    gather_with(view, &Common::read(view)?, question)
+}
+
+/// As [`gather`], with a [`Common`] of the same state from an earlier question.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn gather_with(
+    view: &dyn View,
+    common: &Common,
+    question: &Question,
+) -> Result<Facts, ViewError> {
     let state = State(view);
-    let head = state.head()?;
-    let ledger = state.ledger()?;
-    let reader = Reader::new(state, &head, question)?;
+    let Common {
+        head,
+        ledger,
+        node_urls,
+        ..
+    } = common;
+    let reader = Reader::new(state, common, question)?;
     let found = state.credentials(&question.digest)?;
     let match_count = found.len() as u64;
     let mut facts = Facts {
         ledger: LedgerPoint {
-            origin: ledger.origin,
+            origin: ledger.origin.clone(),
             id: ledger.id,
             height: head.height,
             size: head.size,
@@ -427,12 +445,7 @@ pub fn gather(view: &dyn View, question: &Question) -> Result<Facts, ViewError> 
         matches: Vec::new(),
         match_count,
         positions: Vec::new(),
-        node_urls: state
-            .members()?
-            .members()
-            .iter()
-            .filter_map(|seat| seat.member.url.clone())
-            .collect(),
+        node_urls: node_urls.clone(),
     };
     let asked = match &question.issuer {
         None => None,
@@ -463,13 +476,15 @@ pub fn gather(view: &dyn View, question: &Question) -> Result<Facts, ViewError> 
 /// Reads a state as of a moment.
 struct Reader<'v> {
     state: State<'v>,
+    common: &'v Common,
     /// Newest block that counts: the one at the date asked about, or the head.
     height: Height,
     moment: UnixMillis,
 }
 
 impl<'v> Reader<'v> {
-    fn new(state: State<'v>, head: &Head, question: &Question) -> Result<Self, ViewError> {
+    fn new(state: State<'v>, common: &'v Common, question: &Question) -> Result<Self, ViewError> {
+        let head = &common.head;
         let height = match question.at {
             Some(at) => state
                 .seal_not_after(at)?
@@ -478,13 +493,14 @@ impl<'v> Reader<'v> {
         };
         Ok(Self {
             state,
+            common,
             height,
             moment: question.at.unwrap_or(question.now.max(head.time)),
         })
     }
 
     fn issuer(&self, number: IssuerNumber) -> Result<Option<IssuerFacts>, ViewError> {
-        let entry = self.state.issuer_at(number, self.height)?;
+        let entry = self.common.issuer_at(self.state, number, self.height)?;
         Ok(entry.map(|entry| IssuerFacts::new(number, &entry, self.moment)))
     }
 
@@ -492,15 +508,16 @@ impl<'v> Reader<'v> {
         let state = self.state;
         let missing = |what: &str| ViewError(format!("there is no {what} for leaf {}", row.leaf.0));
         let issue = state.issue(row.leaf)?.ok_or_else(|| missing("issue row"))?;
-        let entry = state
-            .issuer_at(number, issue.height)?
+        let entry = self
+            .common
+            .issuer_at(state, number, issue.height)?
             .ok_or_else(|| missing("issuer entry"))?;
         let accreditation = entry
             .accreditations
             .get(usize::from(issue.accreditation))
             .ok_or_else(|| missing("accreditation"))?;
         let achievement_name = match &issue.achievement {
-            Some(id) => state.achievement(number, id)?.map(|defined| defined.name),
+            Some(id) => self.common.achievement_name(state, number, id)?,
             None => None,
         };
         let history = self.history(row.list, row.index)?;
@@ -514,7 +531,7 @@ impl<'v> Reader<'v> {
                 list: row.list,
                 index: row.index,
                 achievement: issue.achievement,
-                achievement_name,
+                achievement_name: achievement_name.map(Arc::unwrap_or_clone),
                 valid_from: issue.valid_from.map(Time::from),
                 valid_until: issue.valid_until.map(Time::from),
                 key: issue.key,

@@ -18,6 +18,7 @@
 //! storage, no clock: the time of the check is an argument.
 #![forbid(unsafe_code)]
 
+mod common;
 mod examine;
 pub mod facts;
 mod judge;
@@ -25,8 +26,9 @@ mod presented;
 mod timestamp;
 mod verdict;
 
+pub use common::Common;
 pub use examine::{examine, issuer_of, positions_named, verify};
-pub use facts::{Facts, Position, Question, gather};
+pub use facts::{Facts, Position, Question, gather, gather_with};
 pub use judge::{JudgeError, judge};
 pub use presented::{
     CredentialSummary, DigestOnly, Presented, ProofFinding, SigningKey, StatusListFinding, Subject,

@@ -13,7 +13,7 @@ use credlog_ledger::signature::verify_batch;
 use credlog_ledger::state::State;
 use credlog_ledger::transition::{ApplyError, Execution, Opening};
 use credlog_store::{Options, Store};
-use credlog_verify::{Question, gather};
+use credlog_verify::{Common, Question, gather_with};
 
 use crate::Setting;
 use crate::figure::{Figure, Report};
@@ -104,7 +104,7 @@ pub(crate) fn run(setting: &Setting, load: &Load, report: &mut Report) -> anyhow
 fn lookups(store: &Store, credentials: u64, report: &mut Report) -> anyhow::Result<()> {
     const LOOKUPS: u64 = 50_000;
     let (mut gathering, mut writing) = (Duration::ZERO, Duration::ZERO);
-    let mut bytes = 0;
+    let (mut bytes, common) = (0, Common::read(&store.snapshot())?);
     for number in 0..LOOKUPS {
         // A stride that is prime: every part of the index, in no order.
         let digest = workload::digest(number * 7_368_787 % credentials);
@@ -116,7 +116,7 @@ fn lookups(store: &Store, credentials: u64, report: &mut Report) -> anyhow::Resu
             now: now()?,
         };
         let clock = Instant::now();
-        let facts = gather(&store.snapshot(), &question)?;
+        let facts = gather_with(&store.snapshot(), &common, &question)?;
         gathering += clock.elapsed();
         anyhow::ensure!(facts.match_count == 1, "credential {digest} is not there");
         let clock = Instant::now();
