@@ -81,6 +81,23 @@ pub fn decode<T: Serialize + DeserializeOwned>(
     bytes: &[u8],
     limit: usize,
 ) -> Result<T, CodecError> {
+    let value: T = decode_stored(what, bytes, limit)?;
+    if encode(what, &value, limit)? != bytes {
+        return Err(CodecError::NotCanonical { what });
+    }
+    Ok(value)
+}
+
+/// Reads bytes that this program encoded itself and a store keeps under checks of its own:
+/// as [`decode`], without encoding the value again to compare.
+///
+/// # Errors
+/// [`CodecError::TooLong`] and [`CodecError::Malformed`].
+pub(crate) fn decode_stored<T: DeserializeOwned>(
+    what: &'static str,
+    bytes: &[u8],
+    limit: usize,
+) -> Result<T, CodecError> {
     if bytes.len() > limit {
         return Err(CodecError::TooLong {
             what,
@@ -88,16 +105,12 @@ pub fn decode<T: Serialize + DeserializeOwned>(
             limit,
         });
     }
-    let value: T = options(limit)
+    options(limit)
         .deserialize(bytes)
         .map_err(|error| CodecError::Malformed {
             what,
             reason: error.to_string(),
-        })?;
-    if encode(what, &value, limit)? != bytes {
-        return Err(CodecError::NotCanonical { what });
-    }
-    Ok(value)
+        })
 }
 
 #[cfg(test)]

@@ -295,11 +295,11 @@ pub(crate) mod keys {
 }
 
 /// Decodes a row's value.
-pub(crate) fn decode<T: Serialize + DeserializeOwned>(
+pub(crate) fn decode<T: DeserializeOwned>(
     what: &'static str,
     bytes: &[u8],
 ) -> Result<T, ViewError> {
-    codec::decode(what, bytes, ROW_BYTES_MAX).map_err(|error| ViewError(error.to_string()))
+    codec::decode_stored(what, bytes, ROW_BYTES_MAX).map_err(|error| ViewError(error.to_string()))
 }
 
 /// Encodes a row's value.
@@ -319,7 +319,7 @@ fn last_u64(key: &[u8]) -> Result<u64, ViewError> {
 pub struct State<'v>(pub &'v dyn View);
 
 impl State<'_> {
-    fn value<T: Serialize + DeserializeOwned>(
+    fn value<T: DeserializeOwned>(
         &self,
         what: &'static str,
         key: &Key,
@@ -330,7 +330,7 @@ impl State<'_> {
             .transpose()
     }
 
-    fn required<T: Serialize + DeserializeOwned>(
+    fn required<T: DeserializeOwned>(
         &self,
         what: &'static str,
         key: &Key,
