@@ -54,7 +54,7 @@ pub(crate) fn run(setting: &Setting, load: &Load, report: &mut Report) -> anyhow
     } = load;
     println!("core: records of {items}, at most {block_records} a block");
     let folder = tempfile::tempdir_in(&setting.dir)?;
-    let founding = Founding::found(folder.path())?;
+    let founding = Founding::found(folder.path(), setting.cache_mib)?;
     let genesis = std::fs::read(folder.path().join("genesis.json"))?;
     let store = Store::create(&folder.path().join("data"), &genesis, &Options::default())?;
     let preparation = workload::preparation(&founding)?;

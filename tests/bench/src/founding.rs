@@ -20,6 +20,8 @@ pub(crate) struct Founding {
     pub(crate) origin: Origin,
     pub(crate) member: MemberId,
     pub(crate) governance: SigningKey,
+    /// The store's cache in MiB, if not the node's default.
+    pub(crate) cache_mib: Option<u64>,
     /// Folder of it all.
     pub(crate) folder: PathBuf,
 }
@@ -37,7 +39,7 @@ pub(crate) fn now() -> anyhow::Result<UnixMillis> {
 
 impl Founding {
     /// Founds a ledger in a new folder.
-    pub(crate) fn found(folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn found(folder: &Path, cache_mib: Option<u64>) -> anyhow::Result<Self> {
         let origin: Origin = "bench.example/log".parse()?;
         let member: MemberId = "university-a".parse()?;
         let proven = |role: Role| {
@@ -68,6 +70,7 @@ impl Founding {
             origin,
             member,
             governance: key(Role::Governance.as_str()),
+            cache_mib,
             folder: folder.to_owned(),
         };
         founding.write(&genesis)?;
@@ -95,12 +98,16 @@ impl Founding {
     /// else as it comes.
     pub(crate) fn configure(&self, listen: SocketAddr) -> anyhow::Result<PathBuf> {
         let path = self.folder.join("node.toml");
+        let cache = match self.cache_mib {
+            Some(mib) => format!("cache_bytes = {}\n", mib << 20),
+            None => String::new(),
+        };
         let text = format!(
             "[node]\ngenesis = \"genesis.json\"\n\
              [member]\nid = \"{}\"\n\
              [http]\nlisten = \"{listen}\"\n\
              [rate_limit]\nreads_per_second = 0\nwrites_per_second = 0\nverify_per_second = 0\n\
-             [store]\nscrub_interval_seconds = 0\n\
+             [store]\nscrub_interval_seconds = 0\n{cache}\
              [log]\nlevel = \"warn\"\n",
             self.member
         );

@@ -53,7 +53,7 @@ pub(crate) struct Filled {
 /// Founds a ledger, fills it through a node and stops the node.
 pub(crate) fn fill(setting: &Setting, credentials: u64) -> anyhow::Result<Filled> {
     let folder = tempfile::tempdir_in(&setting.dir)?;
-    let founding = Founding::found(folder.path())?;
+    let founding = Founding::found(folder.path(), setting.cache_mib)?;
     let node = Node::start(&setting.credlog, &founding)?;
     let credentials = submit::fill(&node, &founding, credentials)?.credentials();
     node.stop()?;

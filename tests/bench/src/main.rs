@@ -63,6 +63,9 @@ struct Setting {
     /// Leaves the yardsticks out (a quick look at the node alone).
     #[arg(long, global = true)]
     no_yardsticks: bool,
+    /// The store's cache, if not the node's default.
+    #[arg(long, global = true)]
+    cache_mib: Option<u64>,
     /// Samples the node's CPU with `perf` and prints where it goes.
     #[arg(long, global = true)]
     perf: bool,

@@ -96,7 +96,7 @@ struct Outcome {
 pub(crate) fn run(setting: &Setting, load: &Load, report: &mut Report) -> anyhow::Result<()> {
     println!("submit: {}", load.name());
     let folder = tempfile::tempdir_in(&setting.dir)?;
-    let founding = Founding::found(folder.path())?;
+    let founding = Founding::found(folder.path(), setting.cache_mib)?;
     let shape = Shape::of(load.credentials, load.items);
     let records = workload::issues(&founding, shape)?;
     let node = Node::start(&setting.credlog, &founding)?;

@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn every_record_is_canonical_and_no_position_or_digest_comes_twice() {
         let folder = tempfile::tempdir().unwrap();
-        let founding = Founding::found(folder.path()).unwrap();
+        let founding = Founding::found(folder.path(), None).unwrap();
         for bytes in preparation(&founding).unwrap() {
             EncodedRecord::decode(&bytes).unwrap();
         }
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn more_than_the_lists_hold_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let founding = Founding::found(folder.path()).unwrap();
+        let founding = Founding::found(folder.path(), None).unwrap();
         assert!(issues(&founding, Shape::of(1_100_000, 256)).is_err());
     }
 }
