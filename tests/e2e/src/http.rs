@@ -56,6 +56,11 @@ pub fn exchange(address: SocketAddr, request: &[u8]) -> Result<Option<Answer>> {
     // what it answered still counts.
     let _ = stream.write_all(request);
     let _ = stream.shutdown(std::net::Shutdown::Write);
+    read_answer(stream)
+}
+
+/// Reads until the node closes.
+fn read_answer(stream: TcpStream) -> Result<Option<Answer>> {
     let mut bytes = Vec::new();
     match stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes) {
         Ok(_) => {}
@@ -100,8 +105,7 @@ pub fn post(address: SocketAddr, path: &str, media: &str, body: &[u8]) -> Result
          Content-Type: {media}\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    let answer = exchange(address, &[head.as_bytes(), body].concat())?;
-    answer.context("the node closed without an answer")
+    whole(address, &[head.as_bytes(), body].concat())
 }
 
 /// A plain GET.
@@ -110,5 +114,13 @@ pub fn post(address: SocketAddr, path: &str, media: &str, body: &[u8]) -> Result
 /// If the node does not answer.
 pub fn get(address: SocketAddr, path: &str) -> Result<Answer> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
-    exchange(address, request.as_bytes())?.context("the node closed without an answer")
+    whole(address, request.as_bytes())
+}
+
+/// Sends a whole request and keeps the sending side open: a node may take a closed one for
+/// a client that has gone.
+fn whole(address: SocketAddr, request: &[u8]) -> Result<Answer> {
+    let mut stream = open(address)?;
+    stream.write_all(request)?;
+    read_answer(stream)?.context("the node closed without an answer")
 }

@@ -235,7 +235,7 @@ fn an_oversized_body_is_refused_before_it_is_read() {
         )
         .into_bytes();
         let chunk = [b"100000\r\n".as_slice(), &vec![b' '; 0x10_0000], b"\r\n"].concat();
-        for _ in 0..8 {
+        for _ in 0..24 {
             chunked.extend_from_slice(&chunk);
         }
         let answered = exchange(node.address(), &chunked).unwrap();
