@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use credlog_ledger::body::{Action, Body};
 use credlog_ledger::ids::{LedgerId, UnixMillis};
 use credlog_ledger::record::{Author, AuthorId, EXPIRY_MILLIS_MAX, EncodedRecord};
 use credlog_ledger::rejection::Rejection;
@@ -36,6 +37,10 @@ const CLOCK_TOLERANCE_MILLIS: u64 = 10_000;
 pub struct Admission {
     queue: Mutex<Queue>,
     arrived: Condvar,
+    /// Number of the batch that enters the mempool next: batches are checked side by side,
+    /// but enter in the order in which they came.
+    turn: Mutex<u64>,
+    turned: Condvar,
     ledger: LedgerId,
     store: Arc<Store>,
     mempool: Arc<Mempool>,
@@ -48,6 +53,8 @@ type Submitted = (EncodedRecord, Waiter);
 struct Queue {
     records: std::collections::VecDeque<Submitted>,
     bytes: usize,
+    /// Batches taken so far.
+    batches: u64,
     closed: bool,
 }
 
@@ -66,6 +73,8 @@ impl Admission {
         let admission = Arc::new(Self {
             queue: Mutex::default(),
             arrived: Condvar::new(),
+            turn: Mutex::new(0),
+            turned: Condvar::new(),
             ledger,
             store,
             mempool,
@@ -121,22 +130,40 @@ impl Admission {
     }
 
     fn work(&self) {
-        while let Some(batch) = self.next_batch() {
+        while let Some((number, batch)) = self.next_batch() {
             let begun = Instant::now();
             // A panic drops the batch's waiters, who see that as "not known".
             let work = std::panic::AssertUnwindSafe(|| self.check(batch));
-            match std::panic::catch_unwind(work) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(%error, "records could not be checked"),
-                Err(_) => tracing::error!("the check of records panicked"),
-            }
+            let passed = match std::panic::catch_unwind(work) {
+                Ok(Ok(passed)) => passed,
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "records could not be checked");
+                    Vec::new()
+                }
+                Err(_) => {
+                    tracing::error!("the check of records panicked");
+                    Vec::new()
+                }
+            };
             self.metrics
                 .admission_seconds
                 .inc_by(begun.elapsed().as_secs_f64());
+            self.enter(number, passed);
         }
     }
 
-    fn next_batch(&self) -> Option<Vec<Submitted>> {
+    /// Puts a batch into the mempool when all before it are there.
+    fn enter(&self, number: u64, passed: Vec<Submitted>) {
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let early = |turn: &mut u64| *turn != number;
+        let turn = self.turned.wait_while(turn, early);
+        let mut turn = turn.unwrap_or_else(PoisonError::into_inner);
+        self.mempool.insert(passed);
+        *turn += 1;
+        self.turned.notify_all();
+    }
+
+    fn next_batch(&self) -> Option<(u64, Vec<Submitted>)> {
         let idle = |queue: &mut Queue| queue.records.is_empty() && !queue.closed;
         let mut queue = self
             .arrived
@@ -154,10 +181,12 @@ impl Admission {
         if !queue.records.is_empty() {
             self.arrived.notify_one();
         }
-        Some(batch)
+        let number = queue.batches;
+        queue.batches += 1;
+        Some((number, batch))
     }
 
-    fn check(&self, batch: Vec<Submitted>) -> Result<(), ViewError> {
+    fn check(&self, batch: Vec<Submitted>) -> Result<Vec<Submitted>, ViewError> {
         let snapshot = self.store.snapshot();
         let state = State(&snapshot);
         let now = now();
@@ -184,8 +213,7 @@ impl Admission {
                 self.end(&record, waiter, outcome);
             }
         }
-        self.mempool.insert(passed);
-        Ok(())
+        Ok(passed)
     }
 
     fn end(&self, record: &EncodedRecord, waiter: Waiter, outcome: Outcome) {
@@ -211,6 +239,13 @@ impl Admission {
         if record.ledger != self.ledger {
             let (found, expected) = (record.ledger, self.ledger);
             return refused(Rejection::WrongLedger { found, expected });
+        }
+        if let Body::Propose {
+            action: Action::AddMember { .. },
+        } = &record.body
+        {
+            let reason = "this version of the node runs ledgers of one member".to_owned();
+            return refused(Rejection::ActionImpossible { reason });
         }
         if let Some(place) = place(state, &encoded.id())? {
             return Ok(Err(Outcome::Committed(place)));

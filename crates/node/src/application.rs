@@ -6,6 +6,7 @@
 //! snapshots.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use credlog_ledger::block::{BLOCK_BYTES_MAX, Block};
 use credlog_ledger::clock::proposer_time;
@@ -89,6 +90,19 @@ impl Application {
             proposal.executed = Some(execution.seal()?);
         }
         Ok(proposal)
+    }
+
+    /// How long the next block still has to wait for its time (`min_block_interval`, rule
+    /// R10); never longer than that, whatever the clock says.
+    ///
+    /// # Errors
+    /// [`ViewError`] if the state cannot be read.
+    pub fn pause(&self, now: UnixMillis) -> Result<Duration, ViewError> {
+        let snapshot = self.store.snapshot();
+        let interval = u64::from(State(&snapshot).parameters()?.min_block_interval_ms);
+        let earliest = snapshot.head().time.plus(interval);
+        let wait = earliest.0.saturating_sub(now.0).min(interval);
+        Ok(Duration::from_millis(wait))
     }
 
     /// Executes a block that was built elsewhere: every rule, every field of its seal.

@@ -357,7 +357,7 @@ impl Config {
             ("mempool.bytes_max", mempool.bytes_max, 65_535..=1 << 30),
             ("mempool.records_per_author_max", per_author, 1..=1_000_000),
             ("mempool.verifier_threads", threads, 0..=256),
-            ("block.linger_ms", self.block.linger_ms, 0..=10_000),
+            ("block.linger_ms", self.block.linger_ms, 0..=1_000),
             (
                 "verify.concurrent_max",
                 self.verify.concurrent_max.into(),

@@ -81,6 +81,11 @@ impl Context {
         }
     }
 
+    /// The store, for upkeep.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     fn request_timeout(&self) -> Duration {
         Duration::from_millis(self.http.request_timeout_ms)
     }

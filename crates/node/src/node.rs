@@ -39,10 +39,10 @@ pub enum StartError {
     Key(#[from] KeyFileError),
     /// The store cannot be opened.
     #[error(transparent)]
-    Store(#[from] OpenError),
+    Store(Box<OpenError>),
     /// The store cannot be made.
     #[error(transparent)]
-    Create(#[from] StoreError),
+    Create(Box<StoreError>),
     /// There is no store, and no genesis file to make one from.
     #[error("{data_dir} holds no store: set node.genesis to the ledger's genesis file")]
     NoGenesis {
@@ -63,7 +63,7 @@ pub enum StartError {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: GenesisError,
+        source: Box<GenesisError>,
     },
     /// The store belongs to another ledger.
     #[error(
@@ -110,6 +110,18 @@ pub enum StartError {
     Internal(String),
 }
 
+impl From<OpenError> for StartError {
+    fn from(error: OpenError) -> Self {
+        Self::Store(Box::new(error))
+    }
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::Create(Box::new(error))
+    }
+}
+
 /// Why a running node ended.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -134,6 +146,7 @@ pub struct Node {
     threads: Vec<JoinHandle<()>>,
     producer: JoinHandle<()>,
     production: watch::Receiver<Production>,
+    shutdown_timeout: Duration,
     stop: watch::Sender<bool>,
     server: task::JoinHandle<()>,
     upkeep: task::JoinHandle<()>,
@@ -202,11 +215,13 @@ impl Node {
             Arc::clone(&metrics),
         )
         .map_err(|error| internal(error.to_string()))?;
-        let (producer, production) = SoleProducer::start(
+        let (production, receiver) = watch::channel(Production::Running);
+        let producer = SoleProducer::start(
             Application::new(Arc::clone(&store), member.clone()),
             Arc::clone(&mempool),
             Arc::clone(&metrics),
             Duration::from_millis(config.block.linger_ms),
+            production.clone(),
         )
         .map_err(|error| internal(error.to_string()))?;
         let (stop, stopped) = watch::channel(false);
@@ -216,7 +231,7 @@ impl Node {
             Arc::clone(&admission),
             Arc::clone(&metrics),
             signer,
-            production.clone(),
+            receiver.clone(),
         ));
         let router = http::router(Arc::clone(&context));
         let server = {
@@ -226,7 +241,12 @@ impl Node {
                 http::listener::serve(listener, router, &http, metrics, stopped).await;
             })
         };
-        let upkeep = task::spawn(upkeep::run(Arc::clone(config), context, stopped));
+        let upkeep = task::spawn(upkeep::run(
+            Arc::clone(config),
+            context,
+            production,
+            stopped,
+        ));
         metrics.ready.set(1);
         tracing::info!(
             %address,
@@ -244,7 +264,8 @@ impl Node {
             mempool,
             threads,
             producer,
-            production,
+            production: receiver,
+            shutdown_timeout: Duration::from_millis(config.http.shutdown_timeout_ms),
             stop,
             server,
             upkeep,
@@ -288,13 +309,22 @@ impl Node {
             producer,
             ..
         } = self;
-        let drained = task::spawn_blocking(move || {
+        let abandon = Arc::clone(&mempool);
+        let mut drained = task::spawn_blocking(move || {
             admission.close();
             let mut panicked = threads.into_iter().filter_map(|thread| thread.join().err());
             mempool.close();
             producer.join().is_err() | panicked.next().is_some()
         });
-        if !matches!(drained.await, Ok(false)) {
+        let drained = match tokio::time::timeout(self.shutdown_timeout, &mut drained).await {
+            Ok(drained) => drained,
+            Err(_) => {
+                tracing::warn!("records are left that no block took in time");
+                abandon.abandon();
+                drained.await
+            }
+        };
+        if !matches!(drained, Ok(false)) {
             tracing::error!("a thread of the node panicked");
         }
         for ended in [self.server.await, self.upkeep.await] {
@@ -367,7 +397,10 @@ fn read_genesis(path: &std::path::Path) -> Result<(PathBuf, Vec<u8>, LedgerId), 
     };
     match Genesis::parse(&bytes).and_then(|genesis| genesis.ledger_id()) {
         Ok(id) => Ok((path, bytes, id)),
-        Err(source) => Err(StartError::Genesis { path, source }),
+        Err(source) => Err(StartError::Genesis {
+            path,
+            source: Box::new(source),
+        }),
     }
 }
 

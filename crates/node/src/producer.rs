@@ -22,6 +22,10 @@ use crate::metrics::Metrics;
 
 /// With nothing to do, expired records are looked for this often.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(1);
+/// The longest pause in which a block under load gathers records.
+const GATHERING_MAX: Duration = Duration::from_millis(5);
+/// The longest sleep in one piece.
+const SLEEP_MAX: Duration = Duration::from_millis(100);
 
 /// Whether blocks can be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,12 +56,16 @@ pub struct SoleProducer {
     mempool: Arc<Mempool>,
     metrics: Arc<Metrics>,
     linger: Duration,
+    /// How long the newest block took to become durable.
+    last_commit: Duration,
+    /// Records of the newest block.
+    last_records: u32,
     production: watch::Sender<Production>,
 }
 
 impl SoleProducer {
     /// Starts the thread. It ends when the mempool is closed and worked off, or when a
-    /// block cannot be stored; the receiver says which.
+    /// block cannot be stored; `production` says which.
     ///
     /// # Errors
     /// [`std::io::Error`] if the system gives no thread.
@@ -66,17 +74,19 @@ impl SoleProducer {
         mempool: Arc<Mempool>,
         metrics: Arc<Metrics>,
         linger: Duration,
-    ) -> std::io::Result<(JoinHandle<()>, watch::Receiver<Production>)> {
-        let (production, receiver) = watch::channel(Production::Running);
+        production: watch::Sender<Production>,
+    ) -> std::io::Result<JoinHandle<()>> {
         let producer = Self {
             application,
             mempool,
             metrics,
             linger,
+            last_commit: Duration::ZERO,
+            last_records: 0,
             production,
         };
         let thread = std::thread::Builder::new().name("producer".into());
-        Ok((thread.spawn(move || producer.run())?, receiver))
+        thread.spawn(move || producer.run())
     }
 
     fn run(mut self) {
@@ -92,14 +102,27 @@ impl SoleProducer {
         if let Production::Failed(reason) = &end {
             tracing::error!(%reason, "no more blocks can be made; the node stops");
         }
-        production.send_replace(end);
+        // What failed before, in another part of the node, stays the reason.
+        production.send_if_modified(|production| {
+            let running = *production == Production::Running;
+            if running {
+                *production = end;
+            }
+            running
+        });
         mempool.abandon();
     }
 
     fn produce(&mut self) -> Result<(), Failure> {
         loop {
             if self.mempool.wait(PRUNE_INTERVAL) {
-                std::thread::sleep(self.linger);
+                let pause = self.application.pause(now())?;
+                if pause > SLEEP_MAX {
+                    // In parts, so that a shutdown need not wait for it.
+                    std::thread::sleep(SLEEP_MAX);
+                    continue;
+                }
+                std::thread::sleep(pause.max(self.gathering()));
                 self.step()?;
             } else if self.mempool.is_drained() {
                 return Ok(());
@@ -110,6 +133,20 @@ impl SoleProducer {
             }
             self.observe_load();
         }
+    }
+
+    /// How long to wait for company before a block is made. Those whose records the newest
+    /// block held have just been answered and send their next ones now: without a pause
+    /// the first of them would get a block of its own, and the others wait for its flush.
+    /// A lone record waits for nobody.
+    fn gathering(&self) -> Duration {
+        let waiting = self.mempool.load().records;
+        let company = self.last_records > 1 && waiting < self.last_records as usize;
+        let pause = match company {
+            true => (self.last_commit / 4).min(GATHERING_MAX),
+            false => Duration::ZERO,
+        };
+        pause.max(self.linger)
     }
 
     /// Makes one block.
@@ -146,6 +183,7 @@ impl SoleProducer {
         self.application.commit(executed)?;
         let took = begun.elapsed();
         let seal = &executed.seal;
+        (self.last_commit, self.last_records) = (took, seal.record_count);
         let metrics = &self.metrics;
         metrics.commit_seconds.observe(took.as_secs_f64());
         metrics.block_records.observe(f64::from(seal.record_count));

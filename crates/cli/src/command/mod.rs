@@ -2,7 +2,6 @@
 
 pub(crate) mod accreditation;
 pub(crate) mod achievement;
-pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod genesis;
 pub(crate) mod init;
@@ -12,7 +11,6 @@ pub(crate) mod keys;
 pub(crate) mod ledger;
 pub(crate) mod node;
 pub(crate) mod status;
-pub(crate) mod store;
 pub(crate) mod verify;
 
 use credlog_ledger::body::Reason;

@@ -191,7 +191,7 @@ fn finish(
     at_path: String,
 ) -> Response {
     if let Some(Refusal(problem)) = response.extensions_mut().remove::<Refusal>() {
-        response = write_problem(response, problem.at_path(at_path));
+        response = write_problem(response, &problem.at_path(at_path));
     }
     let status = response.status();
     let headers = response.headers_mut();
@@ -223,9 +223,9 @@ fn finish(
     response
 }
 
-fn write_problem(mut response: Response, problem: Problem) -> Response {
+fn write_problem(mut response: Response, problem: &Problem) -> Response {
     // A problem is plain text and numbers: it always has a JSON form.
-    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let body = serde_json::to_vec(problem).unwrap_or_default();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE_PROBLEM));
     if let Some(seconds) = problem.retry_after_s {

@@ -31,6 +31,9 @@ const HEADER_BYTES_MAX: usize = 16 * 1_024;
 const HEADER_FIELDS_MAX: usize = 64;
 /// After a failed accept (mostly: no free file descriptor), wait this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// At shutdown, records that no block took in time are answered then; the answers have
+/// this long to leave.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// What every connection shares.
 #[derive(Clone)]
@@ -84,7 +87,7 @@ pub(crate) async fn serve(
         });
     }
     drop(listener);
-    let patience = Duration::from_millis(config.shutdown_timeout_ms);
+    let patience = Duration::from_millis(config.shutdown_timeout_ms) + LAST_ANSWERS;
     let all = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(patience, all).await.is_err() {
         tracing::warn!(

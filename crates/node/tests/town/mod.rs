@@ -62,7 +62,7 @@ pub fn digest(number: u64) -> Digest {
     Digest(Sha256::digest(number.to_be_bytes()).into())
 }
 
-fn member(id: &str) -> Member {
+pub fn member(id: &str) -> Member {
     let proven = |role: Role| {
         ProvenKey::ed25519(
             &origin(),

@@ -23,7 +23,7 @@ const DECODE_INLINE_BYTES_MAX: usize = 32 * 1_024;
 const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// A record as it came: decoded, or why not.
-type Arrived = Result<EncodedRecord, Problem>;
+type Arrived = Result<EncodedRecord, Box<Problem>>;
 
 pub(crate) async fn submit(Extract(context): Shared, request: Request) -> Answer {
     let query: SubmitQuery = parameters(request.uri())?;
@@ -50,7 +50,7 @@ pub(crate) async fn submit(Extract(context): Shared, request: Request) -> Answer
 fn decode(bytes: &Bytes, single: bool) -> Result<Vec<Arrived>, Refusal> {
     let record = |bytes: &[u8]| {
         EncodedRecord::decode(bytes)
-            .map_err(|error| Problem::new(ProblemType::MALFORMED_RECORD, error.to_string()))
+            .map_err(|error| Problem::new(ProblemType::MALFORMED_RECORD, error.to_string()).into())
     };
     if single {
         return Ok(vec![record(bytes)]);
@@ -64,7 +64,7 @@ fn decode(bytes: &Bytes, single: bool) -> Result<Vec<Arrived>, Refusal> {
 async fn outcomes(context: &Context, arrived: Vec<Arrived>, wait: Wait) -> Vec<RecordOutcome> {
     enum Expected {
         Answer(RecordId, oneshot::Receiver<Outcome>),
-        Malformed(Problem),
+        Malformed(Box<Problem>),
     }
     let mut submitted = Vec::with_capacity(arrived.len());
     let expected: Vec<_> = arrived
@@ -92,7 +92,7 @@ async fn outcomes(context: &Context, arrived: Vec<Arrived>, wait: Wait) -> Vec<R
             }
             Expected::Malformed(problem) => RecordOutcome::Refused {
                 record_id: None,
-                problem,
+                problem: *problem,
             },
         });
     }

@@ -79,10 +79,7 @@ impl Drop for Waiting<'_> {
 
 pub(crate) async fn verify(Extract(context): Shared, request: Request) -> Answer {
     let query: VerifyQuery = parameters(request.uri())?;
-    body::media_type(
-        request.headers(),
-        &["application/json", "application/vc", "application/ld+json"],
-    )?;
+    body::media_type(request.headers(), &["application/json"])?;
     let timeout = Duration::from_millis(context.http.body_timeout_ms);
     let bytes = body::read(request, context.http.verify_body_bytes_max, timeout).await?;
     let turn = context.verifiers.turn().await?;
