@@ -77,7 +77,11 @@ enum Command {
     /// Run a node
     #[command(subcommand)]
     Node(command::node::NodeCommand),
+    /// Look after the store of a stopped node
+    #[command(subcommand)]
+    Store(command::store::StoreCommand),
     Demo(command::demo::Demo),
+    Completions(command::completions::Completions),
 }
 
 fn main() -> ExitCode {
@@ -121,7 +125,9 @@ fn run(cli: Cli, screen: Screen) -> Result<Exit> {
         Command::Verify(args) => return args.run(screen),
         Command::Ledger(ledger) => ledger.run(screen)?,
         Command::Node(node) => node.run()?,
+        Command::Store(store) => return store.run(screen),
         Command::Demo(demo) => return demo.run(screen),
+        Command::Completions(completions) => completions.run::<Cli>(),
     }
     Ok(Exit::Done)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod accreditation;
 pub(crate) mod achievement;
+pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod genesis;
 pub(crate) mod init;
@@ -11,6 +12,7 @@ pub(crate) mod keys;
 pub(crate) mod ledger;
 pub(crate) mod node;
 pub(crate) mod status;
+pub(crate) mod store;
 pub(crate) mod verify;
 
 use credlog_ledger::body::Reason;

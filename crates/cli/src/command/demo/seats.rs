@@ -24,6 +24,8 @@ pub(super) fn lines(screen: Screen, network: &Network) -> Result<String> {
     }
     let head = |text: &str| screen.ink(Ink::Bold, text);
     let program = std::env::current_exe()?;
+    let status = network.run(&["ledger", "status", "--json"])?;
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout)?;
     Ok(format!(
         r#"
 The ledger runs at {url} until you press Ctrl-C. In another terminal:
@@ -47,9 +49,11 @@ The ledger runs at {url} until you press Ctrl-C. In another terminal:
   credlog ledger status
   curl -s {url}/checkpoint
   curl -s {url}/v1/blocks/1
-  curl -s -o level-0.tile {url}/tile/0/000.p/$(credlog ledger status --json | grep -o '"size": [0-9]*' | grep -o '[0-9]*')
+  curl -s {url}/tile/0/000.p/{size} | od -A d -t x1 | head -4
+  cp -r member/data copy && credlog store check copy
 "#,
         url = network.url(),
+        size = status["size"],
         folder = folder.display(),
         program = program.display(),
         registrar = head("Registrar of University A: issue, suspend, reinstate, revoke"),

@@ -286,7 +286,7 @@ impl<'a> Story<'a> {
         self.step(
             "Kill the node, and lose nothing",
             "The node's process is killed with SIGKILL, as a power cut would end it, and started \
-             again.",
+             again. In between, everything it has stored is computed again from the founding on.",
         )?;
         let head = self.head()?;
         let verdicts = self.verdicts(before)?;
@@ -294,6 +294,8 @@ impl<'a> Story<'a> {
         self.say(&format!("$ kill -9 {id}"))?;
         self.network.kill_node()?;
         self.show(&["ledger", "status"], Exit::Node, 2)?;
+        let check = ["store", "check", "--config", "member/credlog.toml"];
+        self.show(&check, Exit::Done, 2)?;
         self.say("$ credlog node run --config member/credlog.toml &")?;
         self.network.start_node()?;
         let same_head = self.head()? == head;

@@ -1,0 +1,223 @@
+//! A ledger of one member on a real node process, driven by the real binary.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+pub(crate) const ORIGIN: &str = "test.example/credlog";
+
+/// A folder with a member, an accredited issuer and a running node.
+pub(crate) struct World {
+    folder: tempfile::TempDir,
+    port: u16,
+    node: Option<Child>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.kill_node();
+    }
+}
+
+impl World {
+    /// A founded ledger; the node does not run yet.
+    pub(crate) fn founded() -> Self {
+        let port = TcpListener::bind(("127.0.0.1", 0))
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let world = Self {
+            folder: tempfile::tempdir().unwrap(),
+            port,
+            node: None,
+        };
+        let listen = format!("127.0.0.1:{port}");
+        world.ok(&[
+            "init",
+            "member",
+            "--member",
+            "board",
+            "--name",
+            "Board",
+            "--origin",
+            ORIGIN,
+            "--listen",
+            &listen,
+            "--no-passphrase",
+        ]);
+        world.ok(&[
+            "genesis",
+            "create",
+            "--origin",
+            ORIGIN,
+            "--out",
+            "member/genesis.json",
+            "member/member.json",
+        ]);
+        world
+    }
+
+    /// A running ledger with an accredited issuer in `issuer`.
+    pub(crate) fn running() -> Self {
+        let mut world = Self::founded();
+        world.start_node();
+        world.ok(&[
+            "issuer",
+            "new",
+            "issuer",
+            "--name",
+            "University",
+            "--genesis",
+            "member/genesis.json",
+            "--no-passphrase",
+        ]);
+        world.grant("issuer");
+        world
+    }
+
+    pub(crate) fn grant(&self, issuer: &str) {
+        self.ok(&[
+            "accreditation",
+            "grant",
+            "--home",
+            "member",
+            "--issuer",
+            &format!("{issuer}/issuer.json"),
+            "--scope",
+            "all",
+            "--recovery-key",
+            &format!("{issuer}/keys/recovery.pem"),
+        ]);
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_credlog"));
+        command
+            .args(words)
+            .current_dir(self.folder.path())
+            .env("CREDLOG_NODE", format!("http://127.0.0.1:{}", self.port))
+            .env_remove("CREDLOG_PASSPHRASE")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+
+    /// Runs a command that must succeed; answers with its standard output.
+    pub(crate) fn ok(&self, words: &[&str]) -> String {
+        let output = self.run(words);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "{words:?}: {}\n{errors}",
+            output.status
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a command that must succeed, for its JSON answer.
+    pub(crate) fn json(&self, words: &[&str]) -> Value {
+        let text = self.ok(&[words, &["--json"]].concat());
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{words:?}: {error}\n{text}"))
+    }
+
+    /// Runs a command that must end with an exit code; answers with its standard error.
+    pub(crate) fn fails(&self, code: i32, words: &[&str]) -> String {
+        let output = self.run(words);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{words:?}\n{errors}");
+        errors
+    }
+
+    /// Verifies, and answers with exit code and summary of the only target.
+    pub(crate) fn verdict(&self, words: &[&str]) -> (i32, String) {
+        let output = self.run(&[&["verify", "--json"], words].concat());
+        let answer: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{words:?}: {}", String::from_utf8_lossy(&output.stderr)));
+        let summary = answer["verdict"]["summary"].as_str().unwrap().to_owned();
+        (output.status.code().unwrap(), summary)
+    }
+
+    pub(crate) fn start_node(&mut self) {
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.path("log"))
+            .unwrap();
+        let mut command = self.command(&["node", "run", "--config", "member/credlog.toml"]);
+        self.node = Some(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        let start = Instant::now();
+        while !self.run(&["ledger", "status"]).status.success() {
+            let log = fs::read_to_string(self.path("log")).unwrap();
+            let ended = self.node.as_mut().unwrap().try_wait().unwrap();
+            assert!(
+                ended.is_none() && start.elapsed() < Duration::from_secs(30),
+                "{log}"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub(crate) fn kill_node(&mut self) {
+        if let Some(mut node) = self.node.take() {
+            node.kill().unwrap();
+            node.wait().unwrap();
+        }
+    }
+
+    /// The id of an issuer's folder.
+    pub(crate) fn issuer_id(&self, folder: &str) -> String {
+        let text = fs::read(self.path(folder).join("issuer.json")).unwrap();
+        let file: Value = serde_json::from_slice(&text).unwrap();
+        file["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Writes unsigned credentials of an issuer.
+    pub(crate) fn unsigned(&self, folder: &str, issuer: &str, numbers: std::ops::Range<usize>) {
+        let id = self.issuer_id(issuer);
+        fs::create_dir_all(self.path(folder)).unwrap();
+        for number in numbers {
+            let credential = json!({
+                "@context": ["https://www.w3.org/ns/credentials/v2"],
+                "type": ["VerifiableCredential"],
+                "issuer": id,
+                "validFrom": "2026-01-01T00:00:00Z",
+                "credentialSubject": {"id": format!("https://students.example/{number}")},
+            });
+            let path = self.path(folder).join(format!("{number}.json"));
+            fs::write(path, credential.to_string()).unwrap();
+        }
+    }
+
+    /// The rows of an `issued.csv`, each as the value of one column.
+    pub(crate) fn column(&self, table: &str, column: &str) -> Vec<String> {
+        let mut reader = csv::Reader::from_path(self.path(table)).unwrap();
+        let at = reader
+            .headers()
+            .unwrap()
+            .iter()
+            .position(|name| name == column)
+            .unwrap();
+        reader
+            .records()
+            .map(|row| row.unwrap()[at].to_owned())
+            .collect()
+    }
+}
+
+/// The samples that a foreign library signed.
+pub(crate) fn sample(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../credential/tests/fixtures/samples");
+    folder.join(name).to_str().unwrap().to_owned()
+}
