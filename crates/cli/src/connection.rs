@@ -341,13 +341,13 @@ impl Node {
                 Exit::Node,
                 format!("record {record_id} was taken but is not committed; try again later"),
             )),
-            RecordOutcome::Refused { problem, .. } => self.refused(problem),
+            RecordOutcome::Refused { problem, .. } => self.refused(&problem),
         }
     }
 
     /// A rule of the ledger, or a full mempool, refuses a record; all else is the node's
     /// failure.
-    fn refused(&self, problem: Problem) -> Result<Sent> {
+    fn refused(&self, problem: &Problem) -> Result<Sent> {
         let passing = problem.is(ProblemType::MEMPOOL_FULL);
         match problem.code() {
             Some(code) if problem.rule.is_some() || passing => Ok(Sent::Refused(Refusal {

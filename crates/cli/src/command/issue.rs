@@ -17,7 +17,7 @@ use credlog_ledger::ids::AchievementId;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use self::journal::Journal;
+use self::journal::{Journal, Pending};
 use self::positions::Positions;
 use self::prepare::Signer;
 use self::settle::Settlement;
@@ -138,6 +138,9 @@ impl IssueArgs {
             .flat_map(|one| &one.credentials)
             .map(|one| one.source)
             .collect();
+        for one in &pending {
+            self.check_ours(one, settlement)?;
+        }
         bar.set_message("finishing an earlier run");
         settlement.settle(pending, &mut |_| {})?;
         tally.finished_from_before = left - refused_count(settlement);
@@ -176,6 +179,22 @@ impl IssueArgs {
             tally.issued += number - (refused_count(settlement) - before);
         }
         Ok(())
+    }
+
+    /// An unfinished run can only be finished by the same issuer on the same ledger.
+    fn check_ours(&self, pending: &Pending, settlement: &Settlement<'_>) -> Result<()> {
+        let record = pending.record.record();
+        let signatory = settlement.signatory;
+        if record.author.id == signatory.author && record.ledger == signatory.ledger {
+            return Ok(());
+        }
+        Err(Failure::input(format!(
+            "{} holds an unfinished run by {} on ledger {}; finish that one first, or choose \
+             another --out",
+            self.out.display(),
+            record.author.id,
+            record.ledger
+        )))
     }
 
     /// What is neither issued nor under way, and whose file may be written.

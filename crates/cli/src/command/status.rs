@@ -197,7 +197,7 @@ impl ChangeStatus {
         for known in parallel::map(targets, |target| look_up(node, target, issuer)) {
             match known? {
                 Err(problem) => plan.problems.push(problem),
-                Ok(known) => plan.add(change, known),
+                Ok(known) => plan.add(change, &known),
             }
         }
         for digests in plan.groups.values_mut() {
@@ -282,7 +282,7 @@ impl ChangeStatus {
 }
 
 impl Plan {
-    fn add(&mut self, change: Change, known: Known) {
+    fn add(&mut self, change: Change, known: &Known) {
         let last = known.found.history.last();
         let state = last.map(|event| event.change);
         let name = known.target.to_string();

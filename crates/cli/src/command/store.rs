@@ -80,7 +80,7 @@ impl Check {
         let bar = bar(screen);
         let report = credlog_store::check(&folder, &mut |progress| show(&bar, progress));
         bar.finish_and_clear();
-        let report = report.map_err(failure)?;
+        let report = report.map_err(|error| failure(&error))?;
         let answer = json!({
             "folder": folder,
             "whole": report.is_whole(),
@@ -144,7 +144,7 @@ impl Rebuild {
         let report =
             credlog_store::rebuild(&folder, &options, &mut |progress| show(&bar, progress));
         bar.finish_and_clear();
-        let report = report.map_err(failure)?;
+        let report = report.map_err(|error| failure(&error))?;
         if let Some(lost) = &report.lost {
             note(format!("committed blocks are lost: {lost}"));
         }
@@ -182,12 +182,12 @@ fn rebuild_lines(folder: &Path, report: &RebuildReport) -> String {
 }
 
 /// What cannot be opened is no damage that was found, unless blocks are lost.
-fn failure(error: StoreError) -> Failure {
-    let exit = match &error {
+fn failure(error: &StoreError) -> Failure {
+    let exit = match error {
         StoreError::Open(OpenError::Damaged { .. }) | StoreError::LogLost { .. } => Exit::Damaged,
         _ => Exit::Input,
     };
-    Failure::new(exit, chain(&error))
+    Failure::new(exit, chain(error))
 }
 
 fn bar(screen: Screen) -> ProgressBar {

@@ -153,7 +153,8 @@ impl Verify {
         };
         let digest = Digest(*credential.digest().as_bytes());
         let facts = node.facts_at(&digest, &query)?;
-        credlog_verify::verify(credential, lists, &facts, moment::now()).map_err(distrust)
+        credlog_verify::verify(credential, lists, &facts, moment::now())
+            .map_err(|error| distrust(&error))
     }
 
     fn check_digest(&self, node: &Node, digest: &Digest) -> Result<Finding> {
@@ -163,13 +164,13 @@ impl Verify {
         };
         let facts = node.facts_at(digest, &query)?;
         let subject = Subject::Digest(DigestOnly::ProofUnchecked);
-        let verdict = judge(&subject, &facts, moment::now()).map_err(distrust)?;
+        let verdict = judge(&subject, &facts, moment::now()).map_err(|error| distrust(&error))?;
         Ok(Finding::Judged(Box::new(verdict)))
     }
 }
 
 /// Facts about something else than what was asked: the node is not to be trusted.
-fn distrust(error: credlog_verify::JudgeError) -> Failure {
+fn distrust(error: &credlog_verify::JudgeError) -> Failure {
     Failure::new(Exit::Node, error.to_string())
 }
 

@@ -1,4 +1,5 @@
 //! The real binary with real nodes: one file a subject.
+#![allow(clippy::unwrap_used, clippy::panic)] // a failed expectation ends a test
 
 mod interrupted;
 mod story;

@@ -341,7 +341,7 @@ mod tests {
         }
         {
             let mut journal = Journal::open(folder.path()).unwrap();
-            assert_eq!(journal.pending().unwrap(), [one.clone()]);
+            assert_eq!(journal.pending().unwrap(), std::slice::from_ref(&one));
             assert!(journal.has_room_for("1.json"));
             journal.finish(&one, &[row(&one, 0), row(&one, 1)]).unwrap();
             assert!(journal.pending().unwrap().is_empty());

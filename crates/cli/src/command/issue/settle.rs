@@ -248,3 +248,256 @@ fn terms(issue: &Issue) -> Terms {
         valid_until: issue.valid_until,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+    use std::path::Path;
+
+    use credlog_api::Facts;
+    use credlog_api::issuer::{IssuerView, StatusListView, USED_POSITIONS_BYTES};
+    use credlog_ledger::ids::{Height, LeafIndex, LedgerId, ListNumber, RecordId};
+    use credlog_ledger::record::{AuthorId, EncodedRecord};
+    use serde_json::json;
+
+    use super::*;
+    use crate::keyfile;
+    use crate::outcome::{Exit, Failure};
+
+    const ISSUER: &str = "did:example:a";
+    const COMMITTED: Committed = Committed {
+        leaf: LeafIndex(7),
+        height: Height(3),
+        time: UnixMillis(1_000),
+    };
+
+    /// Answers from a script, and keeps what was sent.
+    #[derive(Default)]
+    struct Scripted {
+        answers: RefCell<VecDeque<Sent>>,
+        sent: RefCell<Vec<EncodedRecord>>,
+        in_log: RefCell<HashSet<RecordId>>,
+        issued: RefCell<HashSet<Digest>>,
+    }
+
+    impl Ledger for Scripted {
+        fn submit(&self, records: &[&EncodedRecord]) -> Result<Vec<Sent>> {
+            let mut answers = self.answers.borrow_mut();
+            let gone = || Failure::new(Exit::Node, "the script has ended");
+            let answer = |record: &&EncodedRecord| {
+                self.sent.borrow_mut().push((*record).clone());
+                answers.pop_front().ok_or_else(gone)
+            };
+            records.iter().map(answer).collect()
+        }
+
+        fn find_record(&self, id: &RecordId) -> Result<Option<Committed>> {
+            Ok(self.in_log.borrow().contains(id).then_some(COMMITTED))
+        }
+
+        fn facts(&self, digest: &Digest, _: Option<&IssuerId>) -> Result<Facts> {
+            let issued = self.issued.borrow().contains(digest);
+            let issuance = json!({
+                "issuer": ISSUER, "history": [], "issuance": {
+                    "recordId": "ab".repeat(32), "leafIndex": 5, "height": 2,
+                    "time": "2026-01-01T00:00:00Z", "list": 4, "index": 44,
+                    "key": "cd".repeat(16), "accreditation": {
+                        "member": "board", "scope": "all", "since": "2026-01-01T00:00:00Z",
+                        "grantedBy": "ef".repeat(32),
+                    },
+                },
+            });
+            Ok(serde_json::from_value(json!({
+                "ledger": {
+                    "origin": "test.example", "id": "01".repeat(32), "height": 3, "size": 9,
+                    "asOf": "2026-01-01T00:00:00Z",
+                },
+                "digest": digest, "issuer": ISSUER, "moment": "2026-01-01T00:00:00Z",
+                "issuers": [], "positions": [], "matchCount": u8::from(issued),
+                "matches": if issued { vec![issuance] } else { Vec::new() },
+            }))?)
+        }
+
+        fn issuer(&self, id: &IssuerId) -> Result<Option<IssuerView>> {
+            Ok(serde_json::from_value(json!({
+                "id": id, "number": 0, "name": "A", "keys": [], "accreditations": [],
+                "recovery": keyfile::public(&keyfile::generate()),
+                "achievementCount": 0, "lists": [9], "asOf": "2026-01-01T00:00:00Z",
+            }))?)
+        }
+
+        fn status_list(&self, list: ListNumber) -> Result<StatusListView> {
+            let length = (USED_POSITIONS_BYTES * 8).div_ceil(6);
+            Ok(serde_json::from_value(json!({
+                "list": list, "issuer": ISSUER, "capacity": 131_072, "used": 0,
+                "usedPositions": "A".repeat(length), "asOf": "2026-01-01T00:00:00Z",
+            }))?)
+        }
+    }
+
+    fn refused(code: &str) -> Sent {
+        Sent::Refused(Refusal {
+            code: code.to_owned(),
+            reason: "scripted".to_owned(),
+        })
+    }
+
+    fn credential(number: u8) -> Prepared {
+        Prepared {
+            file: format!("{number}.json"),
+            source: Digest([number; 32]),
+            digest: Digest([number + 100; 32]),
+            name: String::new(),
+            subject: String::new(),
+            text: "{}".to_owned(),
+        }
+    }
+
+    /// Settles credentials 1 to 3 with a script, and looks at the outcome.
+    fn settle(
+        ledger: &Scripted,
+        prepare: impl FnOnce(&Scripted, &Pending),
+        look: impl FnOnce(&Settlement<'_>, &Path, &Result<()>),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let issuer: IssuerId = ISSUER.parse().unwrap();
+        let signatory = Signatory {
+            ledger: LedgerId([1; 32]),
+            author: AuthorId::Issuer(issuer.clone()),
+            key: keyfile::generate(),
+        };
+        let credentials: Vec<_> = (1..=3).map(credential).collect();
+        let mut settlement = Settlement {
+            ledger,
+            signatory: &signatory,
+            issuer: &issuer,
+            journal: Journal::open(folder.path()).unwrap(),
+            positions: Positions::new(ledger, &signatory, &issuer),
+            wanted: credentials.iter().map(|one| one.source).collect(),
+            refused: Vec::new(),
+        };
+        let terms = Terms {
+            achievement: None,
+            valid_from: None,
+            valid_until: None,
+        };
+        let pending = settlement
+            .begin(vec![Batch { terms, credentials }])
+            .unwrap();
+        prepare(ledger, &pending[0]);
+        let result = settlement.settle(pending, &mut |_| {});
+        look(&settlement, folder.path(), &result);
+    }
+
+    fn script(answers: impl IntoIterator<Item = Sent>) -> Scripted {
+        let ledger = Scripted::default();
+        ledger.answers.borrow_mut().extend(answers);
+        ledger
+    }
+
+    fn digests(record: &EncodedRecord) -> Vec<Digest> {
+        let Body::Issue(issue) = &record.record().body else {
+            return Vec::new();
+        };
+        let mut digests: Vec<_> = issue.items.iter().map(|item| item.digest).collect();
+        digests.sort_unstable();
+        digests
+    }
+
+    #[test]
+    fn other_positions_and_a_new_expiry_keep_the_signed_credentials() {
+        for code in ["index-taken", "not-your-list", "expired"] {
+            let ledger = script([refused(code), Sent::Committed(COMMITTED)]);
+            settle(
+                &ledger,
+                |_, _| {},
+                |settlement, _, result| {
+                    assert!(result.is_ok() && settlement.refused.is_empty(), "{code}");
+                    let sent = ledger.sent.borrow();
+                    assert_eq!(sent.len(), 2);
+                    assert_ne!(sent[0].id(), sent[1].id());
+                    assert_eq!(
+                        digests(&sent[0]),
+                        digests(&sent[1]),
+                        "no digest is ever new"
+                    );
+                    let row = settlement.journal.issued(&Digest([2; 32])).unwrap();
+                    assert_eq!(row.record, sent[1].id());
+                    assert!(settlement.journal.pending().unwrap().is_empty());
+                },
+            );
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_in_the_log_already_is_not_made_again() {
+        for code in ["duplicate", "expired"] {
+            let ledger = script([refused(code)]);
+            let known = |ledger: &Scripted, pending: &Pending| {
+                ledger.in_log.borrow_mut().insert(pending.record.id());
+            };
+            settle(&ledger, known, |settlement, folder, result| {
+                assert!(result.is_ok(), "{code}");
+                assert_eq!(ledger.sent.borrow().len(), 1);
+                assert!(settlement.journal.issued(&Digest([1; 32])).is_some());
+                assert!(folder.join("1.json").exists());
+            });
+        }
+    }
+
+    #[test]
+    fn credentials_on_the_ledger_are_adopted_and_the_rest_is_sent() {
+        let ledger = script([refused("digest-taken"), Sent::Committed(COMMITTED)]);
+        ledger.issued.borrow_mut().insert(Digest([102; 32]));
+        settle(
+            &ledger,
+            |_, _| {},
+            |settlement, _, result| {
+                assert!(result.is_ok());
+                let adopted = settlement.journal.issued(&Digest([2; 32])).unwrap();
+                assert_eq!((adopted.list.0, adopted.index.0), (4, 44));
+                let sent = ledger.sent.borrow();
+                assert_eq!(digests(&sent[1]), [Digest([101; 32]), Digest([103; 32])]);
+                assert!(settlement.journal.issued(&Digest([3; 32])).is_some());
+            },
+        );
+    }
+
+    #[test]
+    fn a_refusal_is_reported_and_the_record_kept_for_the_next_run() {
+        let ledger = script([refused("not-accredited")]);
+        settle(
+            &ledger,
+            |_, _| {},
+            |settlement, folder, result| {
+                assert!(result.is_ok());
+                assert_eq!(settlement.refused[0].files, ["1.json", "2.json", "3.json"]);
+                assert_eq!(settlement.journal.pending().unwrap().len(), 1);
+                assert!(!folder.join("1.json").exists());
+            },
+        );
+    }
+
+    #[test]
+    fn nothing_is_sent_for_ever_and_a_silent_node_leaves_the_record_pending() {
+        let ledger = script((0..20).map(|_| refused("index-taken")));
+        settle(
+            &ledger,
+            |_, _| {},
+            |settlement, _, result| {
+                assert!(result.is_ok());
+                assert_eq!(ledger.sent.borrow().len(), ATTEMPTS_MAX);
+                assert_eq!(settlement.refused.len(), 1);
+            },
+        );
+        settle(
+            &script([]),
+            |_, _| {},
+            |settlement, _, result| {
+                assert_eq!(result.as_ref().unwrap_err().exit, Exit::Node);
+                assert_eq!(settlement.journal.pending().unwrap().len(), 1);
+            },
+        );
+    }
+}

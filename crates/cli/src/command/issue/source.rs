@@ -151,8 +151,7 @@ fn check_one(
         .filter(|name| !name.chars().any(char::is_control))
         .ok_or_else(|| {
             Failure::input(format!(
-                "{:?} has a name that is not plain text; rename it",
-                path
+                "{path:?} has a name that is not plain text; rename it"
             ))
         })?;
     Ok(Source {
