@@ -4,6 +4,7 @@
 //! out/issued.csv                        what the ledger has committed, a row a credential
 //! out/<file>.json                       the signed credentials of those rows
 //! out/.credlog/lock                     one run at a time
+//! out/.credlog/unfinished               a file that is being written
 //! out/.credlog/pending/<record id>.json records that were signed but are not known to be
 //!                                       committed, with their credentials
 //! ```
@@ -137,14 +138,7 @@ impl Journal {
     pub(super) fn pending(&self) -> Result<Vec<Pending>> {
         let mut paths = Vec::new();
         for entry in fs::read_dir(self.out.join(".credlog/pending"))? {
-            let path = entry?.path();
-            // What does not end so is a file that was being written when the power went.
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "json")
-            {
-                paths.push(path);
-            }
+            paths.push(entry?.path());
         }
         paths.sort();
         paths.iter().map(|path| read_pending(path)).collect()
@@ -156,17 +150,15 @@ impl Journal {
             record: hex::encode(pending.record.bytes()),
             credentials: pending.credentials.clone(),
         };
-        folder::replace(
-            &self.pending_path(&pending.record.id()),
-            &serde_json::to_vec(&file)?,
-        )
+        let path = self.pending_path(&pending.record.id());
+        self.write(&path, &serde_json::to_vec(&file)?)
     }
 
     /// Writes the signed credentials and their rows; then the record is no longer pending.
     pub(super) fn finish(&mut self, pending: &Pending, rows: &[Row]) -> Result<()> {
         for credential in &pending.credentials {
             if rows.iter().any(|row| row.source == credential.source) {
-                folder::replace(&self.out.join(&credential.file), credential.text.as_bytes())?;
+                self.write(&self.out.join(&credential.file), credential.text.as_bytes())?;
             }
         }
         self.append(rows)?;
@@ -178,6 +170,10 @@ impl Journal {
         let path = self.pending_path(id);
         fs::remove_file(&path).during(|| path.display().to_string())?;
         folder::sync_parent(&path)
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        folder::replace_through(&self.out.join(".credlog/unfinished"), path, bytes)
     }
 
     fn append(&mut self, rows: &[Row]) -> Result<()> {
