@@ -78,11 +78,12 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<()>
 /// Writes a file in place of the one that may be there: whole or not at all, and durable.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    replace_through(&path.with_file_name(format!(".{name}.tmp")), path, bytes)
+    replace_through(&path.with_file_name(format!(".{name}.tmp")), path, bytes)?;
+    sync_parent(path)
 }
 
-/// The same with a place of its own for the unfinished file, on the same file system: what a
-/// crash leaves there the next write takes over.
+/// The same with a place of its own for the unfinished file, on the same file system. The
+/// content is durable, the name only after [`sync_parent`].
 pub(crate) fn replace_through(temporary: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || {
         let mut file = File::create(temporary)?;
@@ -90,8 +91,7 @@ pub(crate) fn replace_through(temporary: &Path, path: &Path, bytes: &[u8]) -> Re
         file.sync_all()?;
         fs::rename(temporary, path)
     };
-    write().during(|| path.display().to_string())?;
-    sync_parent(path)
+    write().during(|| path.display().to_string())
 }
 
 /// A value as the JSON of a file.

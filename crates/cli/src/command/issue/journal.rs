@@ -4,7 +4,7 @@
 //! out/issued.csv                        what the ledger has committed, a row a credential
 //! out/<file>.json                       the signed credentials of those rows
 //! out/.credlog/lock                     one run at a time
-//! out/.credlog/unfinished               a file that is being written
+//! out/.credlog/unfinished/              files that are being written
 //! out/.credlog/pending/<record id>.json records that were signed but are not known to be
 //!                                       committed, with their credentials
 //! ```
@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use super::prepare::Prepared;
 use crate::folder;
 use crate::outcome::{During, Failure, Result};
+use crate::parallel;
 
 /// One row of `issued.csv`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +108,11 @@ impl Journal {
         folder::make_secret(&out.join(".credlog"))?;
         folder::make(&out.join(".credlog/pending"))?;
         let lock = lock(out)?;
+        let unfinished = out.join(".credlog/unfinished");
+        if unfinished.exists() {
+            fs::remove_dir_all(&unfinished).during(|| unfinished.display().to_string())?;
+        }
+        folder::make(&unfinished)?;
         let path = out.join("issued.csv");
         let mut table = OpenOptions::new()
             .read(true)
@@ -150,17 +156,23 @@ impl Journal {
             record: hex::encode(pending.record.bytes()),
             credentials: pending.credentials.clone(),
         };
-        let path = self.pending_path(&pending.record.id());
-        self.write(&path, &serde_json::to_vec(&file)?)
+        let id = pending.record.id();
+        let path = self.pending_path(&id);
+        let json = serde_json::to_vec(&file)?;
+        folder::replace_through(&self.unfinished(&id), &path, &json)?;
+        folder::sync_parent(&path)
     }
 
     /// Writes the signed credentials and their rows; then the record is no longer pending.
     pub(super) fn finish(&mut self, pending: &Pending, rows: &[Row]) -> Result<()> {
-        for credential in &pending.credentials {
-            if rows.iter().any(|row| row.source == credential.source) {
-                self.write(&self.out.join(&credential.file), credential.text.as_bytes())?;
-            }
-        }
+        let issued = |one: &&Prepared| rows.iter().any(|row| row.source == one.source);
+        let credentials: Vec<_> = pending.credentials.iter().filter(issued).collect();
+        let written = parallel::map_writing(&credentials, |one| {
+            let unfinished = self.unfinished(&one.source);
+            folder::replace_through(&unfinished, &self.out.join(&one.file), one.text.as_bytes())
+        });
+        written.into_iter().collect::<Result<()>>()?;
+        folder::sync_parent(&self.out.join("issued.csv"))?;
         self.append(rows)?;
         self.drop_pending(&pending.record.id())
     }
@@ -172,8 +184,8 @@ impl Journal {
         folder::sync_parent(&path)
     }
 
-    fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        folder::replace_through(&self.out.join(".credlog/unfinished"), path, bytes)
+    fn unfinished(&self, name: &impl ToString) -> PathBuf {
+        self.out.join(".credlog/unfinished").join(name.to_string())
     }
 
     fn append(&mut self, rows: &[Row]) -> Result<()> {
