@@ -105,7 +105,7 @@ fn every_sample_gets_what_its_readme_says() {
     let alone = post(node.address(), "/v1/verify", "application/json", &body).unwrap();
     assert_eq!(alone.json().unwrap()["summary"], "unknown");
 
-    let before = committed["time"].as_str().unwrap().to_owned();
+    let before = committed["results"][0]["time"].as_str().unwrap().to_owned();
     let change = StatusChange {
         issuer: ledger.issuer().clone(),
         digests: vec![digest(&third)],
