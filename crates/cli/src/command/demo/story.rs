@@ -12,7 +12,7 @@ use crate::folder;
 use crate::keyfile;
 use crate::moment;
 use crate::outcome::{Exit, Failure, Result};
-use crate::screen::{Ink, Screen, count, wrap};
+use crate::screen::{Ink, Screen, wrap};
 
 /// Columns of the story's text.
 const WIDTH: usize = 92;
@@ -313,13 +313,10 @@ impl<'a> Story<'a> {
             ),
         )?;
         let same_verdicts = self.verdicts(before)? == verdicts;
+        let number = verdicts.len();
         self.expect(
             same_verdicts,
-            &format!(
-                "every verdict is the same as before, {}",
-                count(verdicts.len(), "of them")
-            )
-            .replace("of thems", "of them"),
+            &format!("all {number} verdicts are the same as before, now and as of that moment"),
         )
     }
 
