@@ -330,11 +330,7 @@ impl State<'_> {
             .transpose()
     }
 
-    fn required<T: DeserializeOwned>(
-        &self,
-        what: &'static str,
-        key: &Key,
-    ) -> Result<T, ViewError> {
+    fn required<T: DeserializeOwned>(&self, what: &'static str, key: &Key) -> Result<T, ViewError> {
         self.value(what, key)?
             .ok_or_else(|| ViewError(format!("there is no {what} row")))
     }
@@ -647,6 +643,33 @@ impl State<'_> {
             .collect()
     }
 
+    /// The newest changes of a position's status by records not behind the leaf `last`,
+    /// oldest first, at most `limit`; reads no others.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn newest_status_events(
+        &self,
+        list: ListNumber,
+        index: StatusIndex,
+        last: LeafIndex,
+        limit: usize,
+    ) -> Result<Vec<StatusEvent>, ViewError> {
+        let prefix = keys::status_events(list, index);
+        let mut events: Vec<StatusEvent> = Vec::new();
+        let mut last = Some(last.0);
+        while let Some(leaf) = last.filter(|_| events.len() < limit) {
+            let key = prefix.clone().u64(leaf);
+            let Some((key, value)) = self.0.floor(prefix.as_bytes(), key.as_bytes())? else {
+                break;
+            };
+            events.push(decode("status event", &value)?);
+            last = last_u64(&key)?.checked_sub(1);
+        }
+        events.reverse();
+        Ok(events)
+    }
+
     /// The newest change of a position's status.
     ///
     /// # Errors
@@ -825,5 +848,46 @@ impl View for MemoryState {
             .take(limit)
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::Reason;
+    use crate::rows::StatusChangeKind;
+
+    #[test]
+    fn the_newest_status_events_are_those_of_one_position_up_to_a_leaf() {
+        let (list, index) = (ListNumber(1), StatusIndex(7));
+        let mut changes = Changes::new();
+        for (list, index, leaf) in [(1, 6, 90), (1, 8, 5), (0, 7, 5), (2, 7, 5)]
+            .into_iter()
+            .chain([0, 10, 20, 30, 255, 256, 70_000].map(|leaf| (1, 7, leaf)))
+        {
+            let event = StatusEvent {
+                change: StatusChangeKind::Suspended,
+                leaf: LeafIndex(leaf),
+                record: RecordId([1; 32]),
+                time: UnixMillis(leaf),
+                by: AuthorId::Member("a".parse().unwrap()),
+                reason: Reason::Unspecified,
+            };
+            let key = keys::status_events(ListNumber(list), StatusIndex(index)).u64(leaf);
+            changes.insert(key.into_bytes(), encode("status event", &event).unwrap());
+        }
+        let mut state = MemoryState::default();
+        state.apply(&changes);
+        let newest = |last, limit| {
+            let events = State(&state).newest_status_events(list, index, LeafIndex(last), limit);
+            let leaves = events.unwrap().into_iter().map(|event| event.leaf.0);
+            leaves.collect::<Vec<_>>()
+        };
+        assert_eq!(newest(u64::MAX, 3), [255, 256, 70_000]);
+        assert_eq!(newest(255, 2), [30, 255]);
+        assert_eq!(newest(254, 2), [20, 30]);
+        assert_eq!(newest(u64::MAX, 100), [0, 10, 20, 30, 255, 256, 70_000]);
+        assert_eq!(newest(9, 100), [0]);
+        assert_eq!(newest(u64::MAX, 0), [0_u64; 0]);
     }
 }
