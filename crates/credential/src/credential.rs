@@ -7,9 +7,11 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use time::OffsetDateTime;
 
+use crate::achievement::AchievementClaims;
 use crate::context::{CREDENTIALS_V1, CREDENTIALS_V2};
 use crate::digest::{Digest, digest};
 use crate::json::{JsonError, Limits, parse_strict};
+use crate::related::{self, RelatedError};
 use crate::status::StatusEntry;
 use crate::summary::Summary;
 use crate::{problem, timestamp};
@@ -199,6 +201,21 @@ impl Credential {
     #[must_use]
     pub fn proofs(&self) -> &[Value] {
         &self.proofs
+    }
+
+    /// The achievements that it attests, of all its subjects, to be compared with what its issuer
+    /// may award; for people there is [`Self::summary`].
+    #[must_use]
+    pub fn achievements(&self) -> AchievementClaims {
+        AchievementClaims::of(&self.document)
+    }
+
+    /// Compares the resources on which it stands (`relatedResource`) with their digests.
+    ///
+    /// # Errors
+    /// [`RelatedError`]: one is another, or cannot be checked here.
+    pub fn check_related(&self) -> Result<(), RelatedError> {
+        related::check(&self.document)
     }
 
     /// What a person wants to read about it. Nothing in it is verified.

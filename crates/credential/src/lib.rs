@@ -22,6 +22,7 @@
 //! [`Outcome::Unknown`], never valid.
 #![forbid(unsafe_code)]
 
+mod achievement;
 pub mod context;
 mod credential;
 mod digest;
@@ -30,20 +31,23 @@ pub mod multikey;
 pub mod problem;
 mod proof;
 mod rdf;
+mod related;
 mod sign;
 pub mod status;
 mod suite;
 mod summary;
 mod timestamp;
 
+pub use achievement::AchievementClaims;
 pub use credential::{Credential, CredentialError, DataModel, Validity};
 pub use digest::{Digest, DigestError, digest, digest_jws};
 pub use json::{JsonError, Limits};
 pub use multikey::{Multikey, MultikeyError};
 pub use proof::error::ProofError;
-pub use proof::method::{KeyResolver, KeySource, MethodKey, NoRegistry, ResolvedKey};
+pub use proof::method::{Candidates, KeyResolver, KeySource, MethodKey, NoRegistry, ResolvedKey};
 pub use proof::report::{IssuerBinding, Outcome, ProofReport, ProofResult};
 pub use proof::{ASSERTION_METHOD, PROOFS_MAX, verify_document, verify_proofs};
+pub use related::RelatedError;
 pub use sign::{ExistingProofs, SignError, SignOptions, sign};
 pub use status::check_status;
 pub use status::{

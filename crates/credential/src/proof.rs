@@ -11,9 +11,11 @@ use time::OffsetDateTime;
 
 use self::error::ProofError;
 pub(crate) use self::fields::Fields;
-use self::method::{KeyResolver, resolve};
+use self::method::{Candidates, KeyResolver, KeySource, Meant, MethodKey};
 use self::report::{ProofReport, ProofResult};
 use crate::credential::{Credential, one_or_many};
+use crate::multikey::Multikey;
+use crate::rdf::budget::Budget;
 use crate::suite::Suite;
 
 /// The purpose of a credential's proof.
@@ -21,6 +23,13 @@ pub const ASSERTION_METHOD: &str = "assertionMethod";
 
 /// Proofs of one document that are checked at most.
 pub const PROOFS_MAX: usize = 16;
+
+/// Forms of one document that are hashed at most: proofs of a chain sign it with other proofs
+/// inside.
+const FORMS_MAX: usize = 8;
+
+/// Signatures of one document that are tried at most with keys of which any may be meant.
+const TRIES_MAX: usize = 256;
 
 /// Checks every proof of a credential, as of a time (which only a proof's `expires` looks at).
 ///
@@ -48,6 +57,16 @@ pub fn verify_document(
     let mut unsecured = document.as_object().cloned().unwrap_or_default();
     let proofs = unsecured.remove("proof");
     let proofs = one_or_many(proofs.as_ref());
+    if proofs.len() > PROOFS_MAX {
+        let mut first = fields::claims(&proofs[0]);
+        first.result = Err(ProofError::TooManyProofs {
+            proofs: proofs.len(),
+            proofs_max: PROOFS_MAX,
+        });
+        return ProofReport {
+            proofs: vec![first],
+        };
+    }
     let mut verifier = Verifier {
         unsecured,
         proofs,
@@ -55,6 +74,8 @@ pub fn verify_document(
         at,
         keys,
         hashed: Vec::new(),
+        budget: Budget::default(),
+        tries: TRIES_MAX,
     };
     let mut results: Vec<_> = proofs.iter().map(|proof| verifier.verify(proof)).collect();
     break_chains(proofs, &mut results);
@@ -88,10 +109,13 @@ pub(crate) fn signed_document(
     Ok(document)
 }
 
-/// A hashed document, so that the proofs of a set share the work.
+/// A form of the document that was hashed, so that the proofs of a set share the work.
 struct Hashed {
     suite: &'static str,
-    document: Map<String, Value>,
+    /// What the document's `@context` was for it.
+    context: Option<Value>,
+    /// The proofs inside.
+    previous: Vec<String>,
     hash: Result<[u8; 32], ProofError>,
 }
 
@@ -102,6 +126,9 @@ struct Verifier<'a> {
     at: OffsetDateTime,
     keys: &'a dyn KeyResolver,
     hashed: Vec<Hashed>,
+    budget: Budget,
+    /// Signatures that may still be tried where any of several keys may be meant.
+    tries: usize,
 }
 
 impl Verifier<'_> {
@@ -112,13 +139,6 @@ impl Verifier<'_> {
     }
 
     fn check(&mut self, proof: &Value, result: &mut ProofResult) -> Result<(), ProofError> {
-        if self.proofs.len() > PROOFS_MAX {
-            let proofs = self.proofs.len();
-            return Err(ProofError::TooManyProofs {
-                proofs,
-                proofs_max: PROOFS_MAX,
-            });
-        }
         let fields = Fields::read(proof)?;
         let suite =
             Suite::named(fields.cryptosuite).ok_or_else(|| ProofError::UnsupportedSuite {
@@ -134,33 +154,89 @@ impl Verifier<'_> {
             return Err(ProofError::Expired { expires });
         }
         self.check_ids_are_unique(&fields)?;
-        let (method_key, key) = resolve(fields.verification_method, self.keys)?;
-        result.key = Some(method_key);
-        let mut document = signed_document(&self.unsecured, self.proofs, &fields.previous)?;
+        let meant = method::find(fields.verification_method, self.keys)?;
+        if let Meant::Key(method, _) = &meant {
+            result.key = Some(method.clone());
+        }
+        let message = self.signed_hashes(suite, &fields)?;
+        let signature = &fields.signature;
+        match meant {
+            Meant::Key(_, key) => suite.verify(&key, &message, signature),
+            Meant::OneOf(candidates) => {
+                let method = fields.verification_method;
+                let key = self.signer(candidates, method, |key| {
+                    suite.verify(key, &message, signature)
+                });
+                key.map(|key| result.key = Some(key))
+            }
+        }
+    }
+
+    /// The one of several keys that made a signature.
+    fn signer(
+        &mut self,
+        candidates: Candidates,
+        verification_method: &str,
+        verify: impl Fn(&Multikey) -> Result<(), ProofError>,
+    ) -> Result<MethodKey, ProofError> {
+        let tried = candidates.keys.len().min(self.tries);
+        for key in &candidates.keys[..tried] {
+            self.tries -= 1;
+            if verify(key).is_ok() {
+                return Ok(MethodKey {
+                    multikey: key.to_string(),
+                    controller: Some(candidates.controller),
+                    source: KeySource::Registry,
+                });
+            }
+        }
+        if tried < candidates.keys.len() {
+            return Err(ProofError::KeysUntried {
+                verification_method: verification_method.to_owned(),
+                tried,
+            });
+        }
+        Err(ProofError::InvalidSignature)
+    }
+
+    /// What a proof signs: the hash of its options, then that of the document.
+    fn signed_hashes(&mut self, suite: Suite, fields: &Fields<'_>) -> Result<Vec<u8>, ProofError> {
+        let context = self.unsecured.get("@context").cloned();
+        let mut contexts = Map::from_iter(context.map(|context| ("@context".to_owned(), context)));
         let options = fields.options();
-        suite.match_contexts(&mut document, &options)?;
-        let options_hash = suite.options_hash(&document, &options)?;
-        let document_hash = self.document_hash(suite, document)?;
-        suite.verify(
-            &key,
-            &[options_hash, document_hash].concat(),
-            &fields.signature,
-        )
+        suite.match_contexts(&mut contexts, &options)?;
+        let options_hash = suite.options_hash(&contexts, &options, &mut self.budget)?;
+        let context = contexts.remove("@context");
+        let document_hash = self.document_hash(suite, context, &fields.previous)?;
+        Ok([options_hash, document_hash].concat())
     }
 
     fn document_hash(
         &mut self,
         suite: Suite,
-        document: Map<String, Value>,
+        context: Option<Value>,
+        previous: &[String],
     ) -> Result<[u8; 32], ProofError> {
-        let same = |hashed: &&Hashed| hashed.suite == suite.name() && hashed.document == document;
+        let same = |hashed: &&Hashed| {
+            hashed.suite == suite.name() && hashed.previous == previous && hashed.context == context
+        };
         if let Some(hashed) = self.hashed.iter().find(same) {
             return hashed.hash.clone();
         }
-        let hash = suite.document_hash(&document);
+        if self.hashed.len() == FORMS_MAX {
+            return Err(ProofError::TooComplex {
+                reason: format!("its proofs sign more than {FORMS_MAX} forms of it"),
+            });
+        }
+        let mut document = signed_document(&self.unsecured, self.proofs, previous)?;
+        if let Some(context) = &context {
+            document.insert("@context".into(), context.clone());
+        }
+        let hash = suite.document_hash(&document, &mut self.budget);
         self.hashed.push(Hashed {
             suite: suite.name(),
-            document,
+            context,
+            previous: previous.to_vec(),
             hash: hash.clone(),
         });
         hash
@@ -201,12 +277,17 @@ fn break_chains(proofs: &[Value], results: &mut [ProofResult]) {
             .filter_map(|result| result.id.clone())
             .collect();
         let mut changed = false;
-        for (proof, result) in proofs.iter().zip(results.iter_mut()) {
+        let standing = proofs
+            .iter()
+            .zip(results.iter_mut())
+            .filter(|(_, result)| result.result.is_ok());
+        // A proof that was found good names few others; one that was not may name thousands.
+        for (proof, result) in standing {
             let previous = one_or_many(proof.get("previousProof"))
                 .iter()
                 .filter_map(Value::as_str);
             let broken = previous.into_iter().find(|id| bad.iter().any(|b| b == id));
-            if let (Ok(()), Some(id)) = (&result.result, broken) {
+            if let Some(id) = broken {
                 result.result = Err(ProofError::PreviousProofInvalid { id: id.to_owned() });
                 changed = true;
             }

@@ -15,6 +15,7 @@
 //! those either carries the sentinel's IRI or is missing from the count.
 
 pub(crate) mod accounting;
+pub(crate) mod budget;
 mod canon;
 mod inline;
 mod vocabulary;
@@ -29,6 +30,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use self::accounting::Account;
+use self::budget::Budget;
 use crate::context;
 
 /// Undefined terms become IRIs under this one.
@@ -58,13 +60,13 @@ pub(crate) enum RdfError {
 }
 
 /// The canonical N-Quads (RDFC-1.0 with SHA-256) of a JSON-LD document.
-pub(crate) fn canonical_nquads(document: &Value) -> Result<String, RdfError> {
-    let quads = lossless_quads(document)?;
-    guarded(|| canon::canonicalize(&quads))
+pub(crate) fn canonical_nquads(document: &Value, budget: &mut Budget) -> Result<String, RdfError> {
+    let quads = lossless_quads(document, budget)?;
+    guarded(|| canon::canonicalize(&quads, budget))
 }
 
 /// The quads of a document, or a refusal when a part of it is in none of them.
-fn lossless_quads(document: &Value) -> Result<Vec<Quad>, RdfError> {
+fn lossless_quads(document: &Value, budget: &mut Budget) -> Result<Vec<Quad>, RdfError> {
     let (mut prepared, account) = accounting::account(document)?;
     let mut contexts = vec![serde_json::json!({ "@vocab": SENTINEL })];
     match prepared["@context"].take() {
@@ -72,18 +74,25 @@ fn lossless_quads(document: &Value) -> Result<Vec<Quad>, RdfError> {
         single => contexts.push(single),
     }
     prepared["@context"] = Value::Array(contexts);
-    let quads = quads(&prepared)?;
+    let text = jsonld_text(&prepared);
+    let Account {
+        statements,
+        types,
+        contexts,
+        ..
+    } = account;
+    budget.read(statements, types, contexts, text.len())?;
+    let quads = quads(&text)?;
     check_sentinel(&quads)?;
     check_account(&quads, &account)?;
     Ok(quads)
 }
 
 /// What the JSON-LD processor makes of a document.
-fn quads(document: &Value) -> Result<Vec<Quad>, RdfError> {
-    let text = jsonld_text(document);
+fn quads(text: &[u8]) -> Result<Vec<Quad>, RdfError> {
     guarded(|| {
         let parser = JsonLdParser::new()
-            .for_slice(&text)
+            .for_slice(text)
             .with_load_document_callback(|url, _| match context::document(url) {
                 Some(document) => Ok(JsonLdRemoteDocument {
                     document: document.to_vec(),

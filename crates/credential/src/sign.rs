@@ -11,6 +11,7 @@ use crate::problem;
 use crate::proof::error::ProofError;
 use crate::proof::method::{NoRegistry, resolve};
 use crate::proof::{ASSERTION_METHOD, PROOFS_MAX, signed_document};
+use crate::rdf::budget::Budget;
 use crate::suite::{Suite, base58btc};
 use crate::timestamp;
 
@@ -194,8 +195,9 @@ fn proof(
     let document = signed_document(unsecured, proofs, &options.previous_proofs)?;
     let mut proof = proof_options(options);
     suite.complete_options(&document, &mut proof);
-    let options_hash = suite.options_hash(&document, &proof)?;
-    let document_hash = suite.document_hash(&document)?;
+    let mut budget = Budget::default();
+    let options_hash = suite.options_hash(&document, &proof, &mut budget)?;
+    let document_hash = suite.document_hash(&document, &mut budget)?;
     let signature = suite.sign(key, &[options_hash, document_hash].concat());
     proof.insert("proofValue".into(), base58btc(&signature).into());
     Ok(Value::Object(proof))

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use crate::credential::one_or_many;
 use crate::multikey::Multikey;
 use crate::proof::error::ProofError;
+use crate::rdf::budget::Budget;
 
 pub(crate) use self::ed25519::base58btc;
 
@@ -64,15 +65,17 @@ impl Suite {
         self,
         document: &Map<String, Value>,
         options: &Map<String, Value>,
+        budget: &mut Budget,
     ) -> Result<[u8; 32], ProofError> {
-        self.0.options_hash(document, options)
+        self.0.options_hash(document, options, budget)
     }
 
     pub(crate) fn document_hash(
         self,
         document: &Map<String, Value>,
+        budget: &mut Budget,
     ) -> Result<[u8; 32], ProofError> {
-        self.0.document_hash(document)
+        self.0.document_hash(document, budget)
     }
 
     pub(crate) fn verify(
@@ -108,7 +111,8 @@ pub(crate) trait Cryptosuite: Sync {
     /// As it stands in a proof's `cryptosuite`.
     fn name(&self) -> &'static str;
 
-    /// Before verifying: gives the document the contexts under which it was signed.
+    /// Before verifying: gives the document the contexts under which it was signed, and looks at
+    /// nothing else of it.
     fn match_contexts(
         &self,
         document: &mut Map<String, Value>,
@@ -118,15 +122,21 @@ pub(crate) trait Cryptosuite: Sync {
     /// Before signing: adds to the proof what the suite wants in it.
     fn complete_options(&self, document: &Map<String, Value>, options: &mut Map<String, Value>);
 
-    /// The hash of the proof's options (the proof without `proofValue`).
+    /// The hash of the proof's options (the proof without `proofValue`); of the document, only
+    /// its contexts count.
     fn options_hash(
         &self,
         document: &Map<String, Value>,
         options: &Map<String, Value>,
+        budget: &mut Budget,
     ) -> Result<[u8; 32], ProofError>;
 
     /// The hash of the document (with `proof` only for what a chain signs again).
-    fn document_hash(&self, document: &Map<String, Value>) -> Result<[u8; 32], ProofError>;
+    fn document_hash(
+        &self,
+        document: &Map<String, Value>,
+        budget: &mut Budget,
+    ) -> Result<[u8; 32], ProofError>;
 
     /// Checks a signature.
     fn verify(&self, key: &Multikey, message: &[u8], signature: &[u8]) -> Result<(), ProofError>;

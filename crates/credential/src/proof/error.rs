@@ -72,6 +72,18 @@ pub enum ProofError {
         /// The verification method.
         verification_method: String,
     },
+    /// The verification method may mean any of several keys; those that were tried did not
+    /// sign, but not all were tried: cannot be checked.
+    #[error(
+        "cannot be checked: {verification_method} does not say which key it means, and only the \
+         newest {tried} were tried"
+    )]
+    KeysUntried {
+        /// The verification method.
+        verification_method: String,
+        /// Keys that were tried.
+        tried: usize,
+    },
     /// The verification method's key is unusable for the cryptosuite.
     #[error("the verification method's key is unusable: {0}")]
     UnusableKey(#[from] MultikeyError),
@@ -117,6 +129,7 @@ impl ProofError {
                 | Self::TooComplex { .. }
                 | Self::UnsupportedSuite { .. }
                 | Self::UnresolvableMethod { .. }
+                | Self::KeysUntried { .. }
         )
     }
 

@@ -113,15 +113,14 @@ fn time(
 
 fn previous(object: &Map<String, Value>) -> Result<Vec<String>, ProofError> {
     let named = one_or_many(object.get("previousProof"));
+    if named.len() > super::PROOFS_MAX {
+        return Err(malformed("previousProof", "names too many proofs"));
+    }
     let ids: Option<Vec<_>> = named
         .iter()
         .map(|id| id.as_str().map(str::to_owned))
         .collect();
-    let ids = ids.ok_or(malformed("previousProof", "must hold ids of proofs only"))?;
-    if ids.len() > super::PROOFS_MAX {
-        return Err(malformed("previousProof", "names too many proofs"));
-    }
-    Ok(ids)
+    ids.ok_or(malformed("previousProof", "must hold ids of proofs only"))
 }
 
 fn signature(value: &str) -> Result<Vec<u8>, ProofError> {

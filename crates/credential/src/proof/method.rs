@@ -19,6 +19,22 @@ pub struct ResolvedKey {
 pub trait KeyResolver {
     /// The key of a verification method (its full URL as the proof names it), if it is known.
     fn resolve(&self, verification_method: &str) -> Option<ResolvedKey>;
+
+    /// The keys of which a verification method may mean any, for one that names no key
+    /// (`did:web:…#key-1`) and that nothing resolves: the signature tells which. `None` when
+    /// nothing is known about it.
+    fn candidates(&self, _verification_method: &str) -> Option<Candidates> {
+        None
+    }
+}
+
+/// Keys of one controller, of which one is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidates {
+    /// The identifier (DID or URL) that controls all of them.
+    pub controller: String,
+    /// The public keys, the likeliest first.
+    pub keys: Vec<Multikey>,
 }
 
 impl<F: Fn(&str) -> Option<ResolvedKey>> KeyResolver for F {
@@ -58,6 +74,29 @@ pub struct MethodKey {
     pub controller: Option<String>,
     /// Who vouches for it.
     pub source: KeySource,
+}
+
+/// What a verification method means.
+pub(crate) enum Meant {
+    /// One key.
+    Key(MethodKey, Multikey),
+    /// One of these.
+    OneOf(Candidates),
+}
+
+/// Finds the key of a verification method, or those that it may mean.
+pub(super) fn find(
+    verification_method: &str,
+    registry: &dyn KeyResolver,
+) -> Result<Meant, ProofError> {
+    match resolve(verification_method, registry) {
+        Ok((method, key)) => Ok(Meant::Key(method, key)),
+        Err(error @ ProofError::UnresolvableMethod { .. }) => registry
+            .candidates(verification_method)
+            .map(Meant::OneOf)
+            .ok_or(error),
+        Err(error) => Err(error),
+    }
 }
 
 /// Finds the key of a verification method: the registry first, then the method itself.

@@ -41,7 +41,8 @@ pub struct ProofResult {
     pub purpose: Option<String>,
     /// When the proof says it was made.
     pub created: Option<OffsetDateTime>,
-    /// The public key that was used, and its controller.
+    /// The public key that was used, and its controller. Where the method names none and
+    /// several could be meant: the one that fits the signature.
     pub key: Option<MethodKey>,
     /// Good, or why not.
     pub result: Result<(), ProofError>,
@@ -50,7 +51,7 @@ pub struct ProofResult {
 /// All proofs of a document, in their order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProofReport {
-    /// One result a proof.
+    /// One result a proof; a single result for a document with more proofs than are checked.
     pub proofs: Vec<ProofResult>,
 }
 

@@ -20,6 +20,10 @@ const OBJECTS_MAX: usize = 1_000;
 pub(crate) struct Account {
     /// Statements that the quads must hold, those of JSON literals included.
     pub(super) statements: usize,
+    /// Values of `type`.
+    pub(super) types: usize,
+    /// Entries of `@context`, in all places together.
+    pub(super) contexts: usize,
     /// Values that are kept whole as JSON (`@type: @json` in a context).
     pub(super) json_literals: usize,
     /// Texts that JSON-LD keeps only as literals, with their number: `_:b0` as an identifier is a
@@ -34,6 +38,7 @@ pub(crate) fn account(document: &Value) -> Result<(Value, Account), RdfError> {
         reason: "the document is no object".into(),
     })?;
     let prepared = walk.node(object, object.get("id"))?;
+    walk.account.contexts = walk.contexts.listed();
     Ok((Value::Object(prepared), walk.account))
 }
 
@@ -105,6 +110,7 @@ impl Walk {
             })?;
             self.contexts.check_spelling(name, true)?;
             self.account.statements += 1;
+            self.account.types += 1;
             self.note_text(name);
         }
         Ok(value.clone())

@@ -98,6 +98,11 @@ impl Contexts {
             })
     }
 
+    /// Contexts that were listed.
+    pub(super) fn listed(&self) -> usize {
+        self.listed
+    }
+
     /// Whether a context, built in or of the document, defines a term somewhere.
     pub(super) fn has_term(&self, term: &str) -> bool {
         BUILT_IN.has_term(term) || self.inline_terms.contains(term)

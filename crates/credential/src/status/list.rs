@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::bitstring::Bitstring;
 use super::error::StatusError;
 use crate::credential::{Credential, Validity, one_or_many};
-use crate::proof::method::KeyResolver;
+use crate::proof::method::{KeyResolver, MethodKey};
 use crate::proof::report::{IssuerBinding, Outcome};
 use crate::proof::verify_proofs;
 
@@ -29,6 +29,7 @@ pub struct VerifiedStatusList {
     issuer_id: String,
     purposes: Vec<String>,
     valid_from: Option<OffsetDateTime>,
+    keys: Vec<MethodKey>,
     bitstring: Bitstring,
 }
 
@@ -93,7 +94,8 @@ impl StatusListCredential {
         &self.id
     }
 
-    /// How long a copy may be used before it is fetched again, in milliseconds.
+    /// How long a copy may be used before it is fetched again, in milliseconds: advice for
+    /// caches, not an end of validity, which is `validUntil` (section 2.2).
     #[must_use]
     pub fn ttl_ms(&self) -> Option<u64> {
         self.ttl_ms
@@ -133,6 +135,11 @@ impl StatusListCredential {
             issuer_id,
             purposes: self.purposes,
             valid_from: self.credential.valid_from(),
+            keys: report
+                .proofs
+                .into_iter()
+                .filter_map(|proof| proof.key)
+                .collect(),
             bitstring: self.bitstring,
         })
     }
@@ -155,6 +162,13 @@ impl VerifiedStatusList {
     #[must_use]
     pub fn valid_from(&self) -> Option<OffsetDateTime> {
         self.valid_from
+    }
+
+    /// The keys of its proofs, all of them good. Whether a key may still speak for the issuer is
+    /// the caller's knowledge.
+    #[must_use]
+    pub fn keys(&self) -> &[MethodKey] {
+        &self.keys
     }
 
     /// Whether the list is for a purpose.
@@ -181,6 +195,7 @@ impl VerifiedStatusList {
             issuer_id: issuer_id.to_owned(),
             purposes: vec!["revocation".to_owned()],
             valid_from,
+            keys: Vec::new(),
             bitstring,
         }
     }

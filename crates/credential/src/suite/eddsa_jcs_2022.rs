@@ -8,6 +8,7 @@ use super::{Cryptosuite, begins_with, ed25519};
 use crate::json::jcs;
 use crate::multikey::Multikey;
 use crate::proof::error::ProofError;
+use crate::rdf::budget::Budget;
 
 /// Ed25519 over the SHA-256 of canonical JSON.
 pub(super) struct EddsaJcs2022;
@@ -43,11 +44,16 @@ impl Cryptosuite for EddsaJcs2022 {
         &self,
         _document: &Map<String, Value>,
         options: &Map<String, Value>,
+        _budget: &mut Budget,
     ) -> Result<[u8; 32], ProofError> {
         Ok(hash(options))
     }
 
-    fn document_hash(&self, document: &Map<String, Value>) -> Result<[u8; 32], ProofError> {
+    fn document_hash(
+        &self,
+        document: &Map<String, Value>,
+        _budget: &mut Budget,
+    ) -> Result<[u8; 32], ProofError> {
         Ok(hash(document))
     }
 

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{Cryptosuite, begins_with, ed25519, proof_options};
 use crate::multikey::Multikey;
 use crate::proof::error::ProofError;
+use crate::rdf::budget::Budget;
 use crate::rdf::canonical_nquads;
 
 /// Ed25519 over the SHA-256 of canonical RDF.
@@ -38,13 +39,18 @@ impl Cryptosuite for EddsaRdfc2022 {
         &self,
         document: &Map<String, Value>,
         options: &Map<String, Value>,
+        budget: &mut Budget,
     ) -> Result<[u8; 32], ProofError> {
-        let nquads = proof_options::canonical_nquads(document.get("@context"), options)?;
+        let nquads = proof_options::canonical_nquads(document.get("@context"), options, budget)?;
         Ok(Sha256::digest(nquads).into())
     }
 
-    fn document_hash(&self, document: &Map<String, Value>) -> Result<[u8; 32], ProofError> {
-        let nquads = canonical_nquads(&Value::Object(document.clone()))?;
+    fn document_hash(
+        &self,
+        document: &Map<String, Value>,
+        budget: &mut Budget,
+    ) -> Result<[u8; 32], ProofError> {
+        let nquads = canonical_nquads(&Value::Object(document.clone()), budget)?;
         Ok(Sha256::digest(nquads).into())
     }
 

@@ -12,29 +12,32 @@ use crate::context::{
 use crate::credential::one_or_many;
 use crate::proof::ASSERTION_METHOD;
 use crate::rdf;
+use crate::rdf::budget::Budget;
 use crate::timestamp;
 
 /// The canonical N-Quads of options under a document's contexts.
 pub(super) fn canonical_nquads(
     context: Option<&Value>,
     options: &Map<String, Value>,
+    budget: &mut Budget,
 ) -> Result<String, rdf::RdfError> {
     match template(context, options) {
         Some(nquads) => Ok(nquads),
-        None => long_way(context, options),
+        None => long_way(context, options, budget),
     }
 }
 
 fn long_way(
     context: Option<&Value>,
     options: &Map<String, Value>,
+    budget: &mut Budget,
 ) -> Result<String, rdf::RdfError> {
     let mut document = options.clone();
     document.remove("@context");
     if let Some(context) = context {
         document.insert("@context".into(), context.clone());
     }
-    rdf::canonical_nquads(&Value::Object(document))
+    rdf::canonical_nquads(&Value::Object(document), budget)
 }
 
 /// The five lines, if the contexts and the options are of the usual kind.
