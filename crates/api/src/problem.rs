@@ -328,8 +328,11 @@ impl ProblemType {
     pub const METHOD_NOT_ALLOWED: Self =
         transport("method-not-allowed", 405, "The route has no such method");
     /// The client accepts none of the route's media types.
-    pub const NOT_ACCEPTABLE: Self =
-        transport("not-acceptable", 406, "The answer has a media type that was not asked for");
+    pub const NOT_ACCEPTABLE: Self = transport(
+        "not-acceptable",
+        406,
+        "The answer has a media type that was not asked for",
+    );
     /// The request did not arrive in time.
     pub const REQUEST_TIMEOUT: Self =
         transport("request-timeout", 408, "The request took too long");

@@ -7,6 +7,8 @@ use credlog_verify::facts::{POSITIONS_MAX, Position, PositionError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::problem::{Problem, ProblemType};
+
 /// Most bytes of a request to verify: a credential and its status lists.
 pub const VERIFY_BYTES_MAX: usize = 4 << 20;
 /// Most status lists in one request.
@@ -40,7 +42,9 @@ pub enum RequestSubject {
         digest: Digest,
         /// The issuer whose issuance is meant.
         issuer: Option<IssuerId>,
-        /// The caller checked proof and issuer itself, and the summary leaves them out.
+        /// The caller checked the proof, that its key is this issuer's and that the credential
+        /// attests the achievement of the Issue record; the summary leaves these out. Needs the
+        /// issuer.
         proof_checked_elsewhere: bool,
     },
 }
@@ -61,12 +65,29 @@ pub enum VerifyRequestError {
     /// A property that is wrong or does not belong here.
     #[error("{0}")]
     Property(String),
+    /// A proof that was checked elsewhere, but nobody says as whose.
+    #[error(
+        "proofCheckedElsewhere needs `issuer`: name the issuer whose key made the proof that you \
+         checked, so that only what that issuer issued counts"
+    )]
+    IssuerMissing,
     /// Too many status lists.
     #[error("there are {count} status lists; at most {STATUS_LISTS_MAX} are read")]
     StatusLists {
         /// How many.
         count: usize,
     },
+}
+
+impl VerifyRequestError {
+    /// What the request is answered with.
+    pub fn problem(&self) -> Problem {
+        let kind = match self {
+            Self::IssuerMissing => ProblemType::INVALID_PARAMETER,
+            _ => ProblemType::MALFORMED_REQUEST,
+        };
+        Problem::new(kind, self.to_string())
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -129,6 +150,9 @@ impl VerifyRequest {
             }
             (false, false, true) => {
                 let read: WithDigest = property(body)?;
+                if read.proof_checked_elsewhere && read.issuer.is_none() {
+                    return Err(VerifyRequestError::IssuerMissing);
+                }
                 Self {
                     subject: RequestSubject::Digest {
                         digest: read.digest,

@@ -170,6 +170,7 @@ fn facts() -> Facts {
                 accreditation: accreditation(),
             },
             history: vec![revocation()],
+            history_truncated: false,
         }],
         match_count: 1,
         positions: vec![PositionFacts {
@@ -180,6 +181,7 @@ fn facts() -> Facts {
             issuer: Some(issuer()),
             used: true,
             history: vec![revocation()],
+            history_truncated: false,
         }],
         node_urls: vec!["https://ledger.university-a.example".parse().unwrap()],
     }

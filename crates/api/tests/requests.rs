@@ -224,6 +224,18 @@ fn what_is_no_request_is_refused() {
             "{body}: {refused:?}"
         );
     }
+    // Anyone can register a digest: a proof that was checked says nothing about a match of
+    // somebody else, and without the issuer the only match used to count.
+    let body = json!({"digest": digest, "proofCheckedElsewhere": true});
+    let refused = parse(&body).unwrap_err();
+    assert_eq!(refused, VerifyRequestError::IssuerMissing);
+    let problem = refused.problem();
+    assert_eq!(
+        (problem.status, problem.code()),
+        (400, Some("invalid-parameter"))
+    );
+    assert!(problem.detail.contains("`issuer`"), "{}", problem.detail);
+
     let lists = vec![json!({}); STATUS_LISTS_MAX + 1];
     let refused = parse(&json!({"credential": {"@context": []}, "statusLists": lists}));
     assert_eq!(

@@ -62,7 +62,7 @@ async fn a_credential_is_issued_verified_revoked_and_all_of_it_survives_a_restar
     let request = VerifyRequest {
         subject: RequestSubject::Digest {
             digest,
-            issuer: None,
+            issuer: Some(facts.matches[0].issuer.clone()),
             proof_checked_elsewhere: true,
         },
         at: None,

@@ -1,10 +1,12 @@
 //! Examining a credential: its proofs, its status lists elsewhere, its own dates.
 
+use std::collections::BTreeSet;
+
 use credlog_credential::{
-    Credential, KeyResolver, Outcome as ProofOutcome, ProofReport, ResolvedKey, StatusEntry,
-    StatusListCredential, VerifiedStatusList, check_status, verify_proofs,
+    Candidates, Credential, KeyResolver, Multikey, Outcome as ProofOutcome, ProofReport,
+    ProofResult, ResolvedKey, StatusEntry, StatusListCredential, VerifiedStatusList, check_status,
+    verify_proofs,
 };
-use credlog_credential::{ProofError, ProofResult};
 use credlog_ledger::ids::{Digest, IssuerId, ListNumber, StatusIndex, UnixMillis};
 use credlog_ledger::rows::StatusChangeKind;
 use serde_json::Value;
@@ -20,8 +22,6 @@ use crate::verdict::{Outcome, Verdict};
 
 /// Path of a ledger's status lists below the address of a node.
 const LISTS_PATH: &str = "/v1/status-lists/";
-/// Most keys that are tried for a verification method that does not say which key it means.
-const KEYS_TRIED_MAX: usize = 16;
 
 /// Examines a credential and judges it: [`examine`], then [`judge`].
 ///
@@ -77,8 +77,15 @@ pub fn examine(
     Presented {
         digest: Digest(*credential.digest().as_bytes()),
         issuer: credential.issuer_id().to_owned(),
-        achievement: summary.achievement_id.clone(),
-        proof: proof_finding(&report(credential, issuer, moment)),
+        achievements: credential.achievements(),
+        proof: with_related(
+            proof_finding(&verify_proofs(
+                credential,
+                date_time(moment),
+                &Registry { issuer },
+            )),
+            credential,
+        ),
         valid_from,
         valid_until,
         status_lists: list_findings(credential, status_lists, facts, moment),
@@ -109,50 +116,6 @@ fn date_time(time: Time) -> OffsetDateTime {
     OffsetDateTime::try_from(time).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-/// Verifies the proofs. A method of the issuer that does not name its key (`did:web:…#key-1`)
-/// may mean any of the issuer's keys for credentials; the signature tells which.
-fn report(credential: &Credential, issuer: Option<&IssuerFacts>, at: Time) -> ProofReport {
-    let at = date_time(at);
-    let first = verify_proofs(
-        credential,
-        at,
-        &Registry {
-            issuer,
-            guess: None,
-        },
-    );
-    let Some(issuer) = issuer.filter(|issuer| names_no_key(&first, issuer)) else {
-        return first;
-    };
-    let keys = issuer
-        .keys
-        .iter()
-        .rev()
-        .filter(|key| key.purposes.assertion);
-    let mut last = first;
-    for key in keys.take(KEYS_TRIED_MAX) {
-        let guess = Some(key.key.to_string());
-        let registry = Registry {
-            issuer: Some(issuer),
-            guess,
-        };
-        last = verify_proofs(credential, at, &registry);
-        if last.outcome() == ProofOutcome::Valid {
-            break;
-        }
-    }
-    last
-}
-
-fn names_no_key(report: &ProofReport, issuer: &IssuerFacts) -> bool {
-    report.proofs.iter().any(|proof| match &proof.result {
-        Err(ProofError::UnresolvableMethod {
-            verification_method,
-        }) => base_of(verification_method).0 == issuer.id.as_str(),
-        _ => false,
-    })
-}
-
 fn base_of(verification_method: &str) -> (&str, Option<&str>) {
     match verification_method.split_once('#') {
         Some((base, fragment)) => (base, Some(fragment)),
@@ -160,11 +123,10 @@ fn base_of(verification_method: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The keys that the ledger knows for one issuer.
+/// The keys that the ledger knows for one issuer: every key that it ever had. Whether a key
+/// could speak for the issuer at a time is judged afterwards.
 struct Registry<'a> {
     issuer: Option<&'a IssuerFacts>,
-    /// The key that is meant by the issuer's methods that name none.
-    guess: Option<String>,
 }
 
 impl KeyResolver for Registry<'_> {
@@ -177,14 +139,43 @@ impl KeyResolver for Registry<'_> {
             Some(_) => None,
             None => fragment,
         };
-        let registered = named
-            .filter(|key| issuer.key(key).is_some())
-            .map(str::to_owned);
-        let guessed = || (base == issuer.id.as_str()).then(|| self.guess.clone())?;
         Some(ResolvedKey {
             controller: issuer.id.to_string(),
-            multikey: registered.or_else(guessed)?,
+            multikey: named.filter(|key| issuer.key(key).is_some())?.to_owned(),
         })
+    }
+
+    /// A method of the issuer that does not name its key (`did:web:…#key-1`) may mean any of the
+    /// issuer's keys for credentials, the newest first.
+    fn candidates(&self, verification_method: &str) -> Option<Candidates> {
+        let issuer = self.issuer?;
+        let keys = issuer.keys.iter().rev();
+        let keys = keys.filter(|key| key.purposes.assertion);
+        (base_of(verification_method).0 == issuer.id.as_str()).then(|| Candidates {
+            controller: issuer.id.to_string(),
+            keys: keys
+                .filter_map(|key| key.key.as_ed25519().copied())
+                .map(Multikey::Ed25519)
+                .collect(),
+        })
+    }
+}
+
+/// A signature also covers the digests of related resources, and says nothing good while one of
+/// the resources is another or is not at hand.
+fn with_related(finding: ProofFinding, credential: &Credential) -> ProofFinding {
+    if finding.outcome != Outcome::Yes {
+        return finding;
+    }
+    let (outcome, reason) = match credential.check_related() {
+        Ok(()) => return finding,
+        Err(error) if error.is_unknown() => (Outcome::Unknown, sentence(&error.to_string())),
+        Err(error) => (Outcome::No, sentence(&error.to_string())),
+    };
+    ProofFinding {
+        outcome,
+        reason,
+        ..finding
     }
 }
 
@@ -263,7 +254,16 @@ fn list_findings(
         .iter()
         .find(|one| one.issuer.as_str() == credential.issuer_id())
         .map(|one| (one.issuance.list, one.issuance.index));
-    let at_hand = ListsAtHand::read(lists, facts, moment);
+    let named: BTreeSet<String> = credential
+        .status()
+        .iter()
+        .filter_map(|entry| Some(entry.bitstring().ok()?.list))
+        .collect();
+    // Lists that the credential does not name are not worth the work.
+    let wanted = lists
+        .iter()
+        .filter(|list| list["id"].as_str().is_some_and(|id| named.contains(id)));
+    let at_hand = ListsAtHand::read(wanted, facts, moment);
     credential
         .status()
         .iter()
@@ -345,7 +345,7 @@ struct ListsAtHand {
 }
 
 impl ListsAtHand {
-    fn read(lists: &[Value], facts: &Facts, moment: Time) -> Self {
+    fn read<'l>(lists: impl Iterator<Item = &'l Value>, facts: &Facts, moment: Time) -> Self {
         let mut read = Self {
             good: Vec::new(),
             bad: Vec::new(),
@@ -387,15 +387,29 @@ impl ListsAtHand {
     }
 }
 
+/// A list whose proofs are good, by a key that may speak for its issuer at a time. A list is not
+/// on the ledger, so nothing but its own word says when it was signed: a key that was retired or
+/// is in other hands does not count, whatever date the list bears.
 fn verified_list(list: &Value, facts: &Facts, at: Time) -> Result<VerifiedStatusList, String> {
     let explain = |error: &dyn std::fmt::Display| format!("{error}.");
     let credential = Credential::from_json(list.clone()).map_err(|error| explain(&error))?;
     let issuer = facts.issuer_facts(credential.issuer_id());
-    let registry = Registry {
-        issuer,
-        guess: None,
-    };
-    StatusListCredential::from_credential(credential)
+    let registry = Registry { issuer };
+    let list = StatusListCredential::from_credential(credential)
         .and_then(|list| list.verify(date_time(at), &registry))
-        .map_err(|error| explain(&error))
+        .map_err(|error| explain(&error))?;
+    let speaks = |issuer: &IssuerFacts| {
+        let keys = list.keys().iter();
+        keys.filter_map(|key| issuer.key(&key.multikey)).any(|key| {
+            key.purposes.assertion && key.active_at(at) && key.compromised_since.is_none()
+        })
+    };
+    match issuer {
+        Some(issuer) if !speaks(issuer) => Err(format!(
+            "the status list is signed with a key that is not one of {}'s keys for credentials \
+             at that time; hand over a newer list.",
+            issuer.name
+        )),
+        _ => Ok(list),
+    }
 }

@@ -25,6 +25,10 @@ use crate::verdict::LedgerPoint;
 /// others are only counted.
 pub const MATCHES_MAX: usize = 16;
 
+/// Changes of one credential's status in [`Facts`]: the newest, and for a date asked about the
+/// newest until then as well.
+pub const HISTORY_MAX: usize = 256;
+
 /// Positions that may be asked for at once.
 pub const POSITIONS_MAX: usize = 8;
 
@@ -157,6 +161,10 @@ pub struct Match {
     pub issuance: Issuance,
     /// Changes of status up to the head of the log, oldest first.
     pub history: Vec<StatusFact>,
+    /// Whether there are more changes than [`HISTORY_MAX`], and some of the older ones are left
+    /// out; never the last, nor the last before the date asked about.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub history_truncated: bool,
 }
 
 /// What stands at a position of a status list.
@@ -172,6 +180,10 @@ pub struct PositionFacts {
     pub used: bool,
     /// Changes of status up to the head of the log, oldest first.
     pub history: Vec<StatusFact>,
+    /// Whether there are more changes than [`HISTORY_MAX`], and some of the older ones are left
+    /// out; never the last, nor the last before the date asked about.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub history_truncated: bool,
 }
 
 /// An Issue record as it concerns one credential.
@@ -280,7 +292,8 @@ impl IssuerFacts {
 
     /// A key by its Multikey text.
     pub fn key(&self, multikey: &str) -> Option<&KeyFacts> {
-        self.keys.iter().find(|key| key.key.to_string() == multikey)
+        let key: PublicKey = multikey.parse().ok()?;
+        self.keys.iter().find(|one| one.key == key)
     }
 
     /// A key by its identifier.
@@ -479,6 +492,8 @@ struct Reader<'v> {
     common: &'v Common,
     /// Newest block that counts: the one at the date asked about, or the head.
     height: Height,
+    /// Size of the log after the block at the date asked about; `None` for now.
+    size_at: Option<u64>,
     moment: UnixMillis,
 }
 
@@ -491,10 +506,15 @@ impl<'v> Reader<'v> {
                 .map_or(Height(0), |seal| seal.height),
             None => head.height,
         };
+        let size_at = match question.at {
+            Some(_) => Some(state.seal(height)?.map_or(0, |row| row.size)),
+            None => None,
+        };
         Ok(Self {
             state,
             common,
             height,
+            size_at,
             moment: question.at.unwrap_or(question.now.max(head.time)),
         })
     }
@@ -520,7 +540,7 @@ impl<'v> Reader<'v> {
             Some(id) => self.common.achievement_name(state, number, id)?,
             None => None,
         };
-        let history = self.history(row.list, row.index)?;
+        let (history, history_truncated) = self.history(row.list, row.index)?;
         Ok(Match {
             issuer: entry.id.clone(),
             issuance: Issuance {
@@ -538,6 +558,7 @@ impl<'v> Reader<'v> {
                 accreditation: AccreditationFacts::new(accreditation),
             },
             history,
+            history_truncated,
         })
     }
 
@@ -549,32 +570,74 @@ impl<'v> Reader<'v> {
                 issuer: None,
                 used: false,
                 history: Vec::new(),
+                history_truncated: false,
             });
         };
         let entry = self.state.issuer(row.issuer)?;
         let page = self.state.used_page(list, index.0 / USED_PAGE_POSITIONS)?;
         let within = index.0 % USED_PAGE_POSITIONS;
+        let (history, history_truncated) = self.history(list, index)?;
         Ok(PositionFacts {
             position,
             issuer: entry.map(|entry| entry.id),
             used: page[within as usize / 8] >> (within % 8) & 1 == 1,
-            history: self.history(list, index)?,
+            history,
+            history_truncated,
         })
     }
 
-    /// The changes of a position; what they lead to must be what the list says.
-    fn history(&self, list: ListNumber, index: StatusIndex) -> Result<Vec<StatusFact>, ViewError> {
-        let events = self.state.status_events(list, index)?;
+    /// The changes of a position, and whether some are left out; what they lead to must be what
+    /// the list says.
+    fn history(
+        &self,
+        list: ListNumber,
+        index: StatusIndex,
+    ) -> Result<(Vec<StatusFact>, bool), ViewError> {
+        let (events, truncated) = self.events(list, index)?;
         let bits = self.state.chunk(list, chunk_of(index))?.status(index);
         if bits != standing(&events) {
             return Err(ViewError(format!(
                 "position {index} of status list {list} is {bits:?}, its history says otherwise"
             )));
         }
-        events
+        let facts: Result<_, _> = events
             .into_iter()
             .map(|event| self.status_fact(event))
-            .collect()
+            .collect();
+        Ok((facts?, truncated))
+    }
+
+    /// The newest changes, behind the newest until the date asked about if those are older.
+    fn events(
+        &self,
+        list: ListNumber,
+        index: StatusIndex,
+    ) -> Result<(Vec<StatusEvent>, bool), ViewError> {
+        let newest = |size: u64| {
+            let Some(last) = size.checked_sub(1).map(LeafIndex) else {
+                return Ok((Vec::new(), false));
+            };
+            let one_more = HISTORY_MAX + 1;
+            let mut events = self
+                .state
+                .newest_status_events(list, index, last, one_more)?;
+            let truncated = events.len() == one_more;
+            if truncated {
+                events.remove(0);
+            }
+            Ok((events, truncated))
+        };
+        let (late, truncated) = newest(self.common.head.size)?;
+        let first = late.first().map_or(LeafIndex(0), |event| event.leaf);
+        match self.size_at.filter(|size| truncated && *size <= first.0) {
+            None => Ok((late, truncated)),
+            // All of them came later than the date.
+            Some(size) => {
+                let (mut events, _) = newest(size)?;
+                events.extend(late);
+                Ok((events, true))
+            }
+        }
     }
 
     fn status_fact(&self, event: StatusEvent) -> Result<StatusFact, ViewError> {

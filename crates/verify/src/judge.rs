@@ -127,9 +127,10 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// Whether the caller checks proof and issuer itself.
+    /// Whether the caller checks proof and issuer itself, and says which issuer.
     fn proof_elsewhere(&self) -> bool {
         *self.subject == Subject::Digest(DigestOnly::ProofCheckedElsewhere)
+            && self.facts.issuer.is_some()
     }
 
     fn proof(&self) -> Check {
@@ -171,7 +172,8 @@ impl Case<'_> {
                     None => "is valid".to_owned(),
                 };
                 let unchecked = if self.proof_elsewhere() {
-                    " as far as the ledger is concerned; its signature was not checked here"
+                    " as far as the ledger is concerned; its signature and what it says were not \
+                     checked here"
                 } else {
                     ""
                 };

@@ -1,5 +1,6 @@
 //! What was found out about a credential itself, before the ledger is asked.
 
+use credlog_credential::AchievementClaims;
 use credlog_ledger::ids::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +22,12 @@ pub enum Subject {
 pub enum DigestOnly {
     /// Nobody that this verdict knows of: it cannot be valid.
     ProofUnchecked,
-    /// The caller says that it checked proof and issuer itself; those two checks stay
-    /// `unknown` here, and the summary is about the rest.
+    /// The caller says that it checked proof and issuer itself, and that the achievement of the
+    /// Issue record is what the credential attests; the checks about that stay `unknown` here,
+    /// and the summary is about the rest. Needs the issuer ([`Question::issuer`]): whoever does
+    /// not say which issuer was checked has not checked it.
+    ///
+    /// [`Question::issuer`]: crate::facts::Question::issuer
     ProofCheckedElsewhere,
 }
 
@@ -33,8 +38,8 @@ pub struct Presented {
     pub digest: Digest,
     /// The issuer it names, a DID or another URL.
     pub issuer: String,
-    /// The achievement it names, if it names one.
-    pub achievement: Option<String>,
+    /// The achievements that it attests, with their identifiers as they stand in it.
+    pub achievements: AchievementClaims,
     /// Its proofs.
     pub proof: ProofFinding,
     /// Its own beginning of validity.

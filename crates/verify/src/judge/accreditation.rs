@@ -1,35 +1,29 @@
 //! `accreditation_at_issue` and `accreditation_now`.
 
+use credlog_ledger::body::Scope;
 use credlog_ledger::ids::AchievementId;
 
 use super::anchor::Anchor;
 use super::{Answer, Case};
-use crate::facts::{AccreditationFacts, IssuerFacts};
+use crate::facts::{AccreditationFacts, IssuerFacts, Match};
+use crate::timestamp::Time;
 use crate::verdict::{Check, CheckName, Evidence, Summary};
+
+/// Most characters of an achievement's identifier in a sentence.
+const SHOWN_CHARS_MAX: usize = 200;
 
 impl Case<'_> {
     pub(super) fn accreditation_at_issue(&self) -> Check {
         let answer = match &self.anchor {
             Anchor::Issued(one) => {
                 let accreditation = &one.issuance.accreditation;
-                let achievement = one.issuance.achievement.as_ref();
-                let time = one.issuance.time;
-                let covered =
-                    accreditation.in_force_at(time) && accreditation.scope.covers(achievement);
-                let name = self.name_of(one.issuer.as_str());
-                let member = &accreditation.member;
-                let answer = if covered {
-                    Answer::yes(format!(
-                        "When it was issued, {name} was accredited by {member} to award it."
-                    ))
-                } else {
-                    Answer::no(format!(
-                        "When it was issued, {name} was not accredited to award it."
-                    ))
-                };
-                let mut evidence = accreditation_evidence(accreditation);
-                evidence.achievement = achievement.cloned();
-                answer.with(evidence)
+                if accreditation.scope != Scope::All && self.presented.is_none() {
+                    let record = one.issuance.achievement.as_ref();
+                    if covers(accreditation, one.issuance.time, record) {
+                        return self.scoped_digest(one);
+                    }
+                }
+                self.awarded(one)
             }
             Anchor::NotReached => Answer::unknown(self.not_reached()),
             _ => Answer::unknown(
@@ -37,6 +31,69 @@ impl Case<'_> {
             ),
         };
         answer.named(CheckName::AccreditationAtIssue, Summary::Invalid)
+    }
+
+    /// The Issue record says what was awarded, the credential says it as well: whoever wrote
+    /// both may have written two things, and only the record was checked by the ledger.
+    fn awarded(&self, one: &Match) -> Answer {
+        let accreditation = &one.issuance.accreditation;
+        let recorded = one.issuance.achievement.as_ref();
+        let time = one.issuance.time;
+        let name = self.name_of(one.issuer.as_str());
+        let member = &accreditation.member;
+        let mut evidence = accreditation_evidence(accreditation);
+        evidence.achievement = recorded.cloned();
+        if !covers(accreditation, time, recorded) {
+            return Answer::no(format!(
+                "When it was issued, {name} was not accredited to award it."
+            ))
+            .with(evidence);
+        }
+        let yes = Answer::yes(format!(
+            "When it was issued, {name} was accredited by {member} to award it."
+        ));
+        let claims = match self.presented {
+            Some(presented) if accreditation.scope != Scope::All => &presented.achievements,
+            _ => return yes.with(evidence),
+        };
+        let other = claims.ids.iter().find(|id| {
+            let same = recorded.is_some_and(|recorded| recorded.as_str() == id.as_str());
+            !same && !covers_text(accreditation, time, id)
+        });
+        if let Some(other) = other {
+            evidence.achievement = other.parse().ok();
+            return Answer::no(format!(
+                "When it was issued, {name} was accredited by {member} for certain achievements; \
+                 {} is none of them.",
+                shown(other)
+            ))
+            .with(evidence);
+        }
+        if claims.ids.is_empty() || claims.unnamed {
+            return Answer::unknown(format!(
+                "When it was issued, {name} was accredited by {member} for certain achievements, \
+                 and the credential does not name by an identifier all that it attests."
+            ))
+            .with(evidence);
+        }
+        yes.with(evidence)
+    }
+
+    /// A digest does not tell what its credential attests.
+    fn scoped_digest(&self, one: &Match) -> Check {
+        let accreditation = &one.issuance.accreditation;
+        let name = self.name_of(one.issuer.as_str());
+        let achievement = one.issuance.achievement.as_ref();
+        let reason = format!(
+            "When it was issued, {name} was accredited by {} to award {}; whether the credential \
+             attests just that was not checked here, as only the digest was given.",
+            accreditation.member,
+            achievement.map_or_else(|| "it".to_owned(), |id| shown(id.as_str())),
+        );
+        let mut check = self.only_digest(CheckName::AccreditationAtIssue, &reason);
+        check.evidence = accreditation_evidence(accreditation);
+        check.evidence.achievement = achievement.cloned();
+        check
     }
 
     /// Informs only: what was rightly issued stays valid when the accreditation ends.
@@ -52,12 +109,14 @@ impl Case<'_> {
         if !self.facts.reached() {
             return Answer::unknown(self.not_reached());
         }
-        let (id, achievement) = match (&self.anchor, self.presented) {
-            (Anchor::Issued(one) | Anchor::Later(one), _) => {
-                (one.issuer.as_str(), one.issuance.achievement.clone())
-            }
-            (_, Some(presented)) => (presented.issuer.as_str(), claimed(presented)),
-            (_, None) => {
+        let issued = match &self.anchor {
+            Anchor::Issued(one) | Anchor::Later(one) => Some(*one),
+            _ => None,
+        };
+        let id = match (issued, self.presented) {
+            (Some(one), _) => one.issuer.as_str(),
+            (None, Some(presented)) => presented.issuer.as_str(),
+            (None, None) => {
                 return Answer::unknown("Only the digest was given; its issuer is not known.");
             }
         };
@@ -70,14 +129,49 @@ impl Case<'_> {
                 "No member of this ledger accredits {id} {when}: it is not registered."
             ));
         };
-        match issuer.covering(self.moment, achievement.as_ref()) {
+        let recorded = issued.and_then(|one| one.issuance.achievement.as_ref());
+        match self.covering(issuer, recorded) {
             Some(accreditation) => Answer::yes(format!(
                 "{} is accredited by {} to award it {when}.",
                 issuer.name, accreditation.member
             ))
             .with(accreditation_evidence(accreditation)),
+            None if self.names_too_little(issuer) => Answer::unknown(format!(
+                "{} is accredited for certain achievements {when}, and the credential does not \
+                 name by an identifier all that it attests.",
+                issuer.name
+            )),
             None => self.not_covered(issuer, when),
         }
+    }
+
+    /// An accreditation that covers an achievement, if each of the credential's has one.
+    fn covering<'i>(
+        &self,
+        issuer: &'i IssuerFacts,
+        recorded: Option<&AchievementId>,
+    ) -> Option<&'i AccreditationFacts> {
+        let Some(claims) = self.presented.map(|presented| &presented.achievements) else {
+            return issuer.covering(self.moment, recorded);
+        };
+        if claims.ids.is_empty() || claims.unnamed {
+            return issuer.covering(self.moment, None);
+        }
+        let of = |id: &String| {
+            let mut all = issuer.accreditations.iter();
+            all.find(|one| covers_text(one, self.moment, id))
+        };
+        let found: Option<Vec<_>> = claims.ids.iter().map(of).collect();
+        found?.first().copied()
+    }
+
+    fn names_too_little(&self, issuer: &IssuerFacts) -> bool {
+        let claims = self.presented.map(|presented| &presented.achievements);
+        claims.is_some_and(|claims| claims.ids.is_empty() || claims.unnamed)
+            && issuer
+                .accreditations
+                .iter()
+                .any(|one| one.in_force_at(self.moment))
     }
 
     fn not_covered(&self, issuer: &IssuerFacts, when: &str) -> Answer {
@@ -113,10 +207,30 @@ impl Case<'_> {
     }
 }
 
-/// The achievement that the credential names, as the ledger would name it.
-fn claimed(presented: &crate::presented::Presented) -> Option<AchievementId> {
-    let claimed = presented.achievement.as_deref()?;
-    claimed.parse().ok()
+fn covers(
+    accreditation: &AccreditationFacts,
+    time: Time,
+    achievement: Option<&AchievementId>,
+) -> bool {
+    accreditation.in_force_at(time) && accreditation.scope.covers(achievement)
+}
+
+/// An identifier that is none on a ledger is covered only where everything is.
+fn covers_text(accreditation: &AccreditationFacts, time: Time, achievement: &str) -> bool {
+    covers(accreditation, time, achievement.parse().ok().as_ref())
+}
+
+/// An identifier that a stranger wrote, for a sentence.
+fn shown(id: &str) -> String {
+    let mut shown: String = id
+        .chars()
+        .map(|c| if c.is_ascii_graphic() { c } else { '?' })
+        .take(SHOWN_CHARS_MAX)
+        .collect();
+    if id.chars().nth(SHOWN_CHARS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 fn accreditation_evidence(accreditation: &AccreditationFacts) -> Evidence {

@@ -1,11 +1,14 @@
 //! `status` (this ledger's) and `status_list` (lists elsewhere).
 
+use std::collections::BTreeSet;
+
 use credlog_ledger::record::AuthorId;
 use credlog_ledger::rows::StatusChangeKind;
 
 use super::{Answer, Case};
 use crate::facts::{Match, StatusFact};
 use crate::presented::StatusListFinding;
+use crate::timestamp::Time;
 use crate::verdict::{Check, CheckName, Evidence, Summary};
 
 /// `statusPurpose` values that end or interrupt validity (Bitstring Status List v1.0 section
@@ -147,7 +150,10 @@ fn listed(one: &StatusListFinding, state: &str) -> Answer {
 }
 
 fn all_clear(findings: &[StatusListFinding]) -> Answer {
-    let mut reason = "The status lists that it names say neither revoked nor suspended.".to_owned();
+    let mut reason = format!(
+        "It is neither revoked nor suspended according to {}.",
+        lists_of(findings)
+    );
     for one in findings.iter().filter(|one| one.set == Ok(true)) {
         reason.push_str(&format!(
             " The list {} is set for the purpose {:?}, which does not end it.",
@@ -155,6 +161,26 @@ fn all_clear(findings: &[StatusListFinding]) -> Answer {
         ));
     }
     Answer::yes(reason)
+}
+
+/// How old the lists are: what they say may have changed since.
+fn lists_of(findings: &[StatusListFinding]) -> String {
+    let dates: Option<BTreeSet<Time>> = findings.iter().map(|one| one.list_time).collect();
+    let noun = match findings {
+        [_] => "list",
+        _ => "lists",
+    };
+    match dates.as_ref().map(|dates| (dates.first(), dates.last())) {
+        Some((Some(first), Some(last))) if first == last => {
+            format!("the issuer's {noun} of {}", first.spoken())
+        }
+        Some((Some(first), Some(last))) => format!(
+            "the issuer's {noun}, the oldest of {}, the newest of {}",
+            first.spoken(),
+            last.spoken()
+        ),
+        _ => format!("the issuer's {noun} without a date, so nobody knows how old"),
+    }
 }
 
 fn past(fact: &StatusFact) -> &'static str {

@@ -78,7 +78,7 @@ fn a_compromised_record_key_spoils_the_issue_even_for_a_digest() {
     let new = new_key(&university(), "new", BOTH);
     ledger.rotate("2026-11-20T00:00:00Z", new, Some("2026-11-14T00:00:00Z"));
     let how = credlog_verify::DigestOnly::ProofCheckedElsewhere;
-    let verdict = ledger.digest_verdict(digest, None, how);
+    let verdict = ledger.digest_verdict(digest, Some(university()), how);
     assert_eq!(verdict.summary, Summary::Invalid);
 }
 

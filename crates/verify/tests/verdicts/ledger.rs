@@ -168,6 +168,17 @@ impl Ledger {
 
     /// Registers an issuer with one key for both purposes and opens its status list.
     pub(crate) fn accredit(&mut self, at: &str, issuer: &IssuerId, key_name: &str) {
+        self.accredit_for(at, issuer, key_name, Scope::All);
+    }
+
+    /// The same for a scope.
+    pub(crate) fn accredit_for(
+        &mut self,
+        at: &str,
+        issuer: &IssuerId,
+        key_name: &str,
+        scope: Scope,
+    ) {
         let recovery = key(&format!("{key_name} recovery"));
         let registration = Registration {
             profile: Profile {
@@ -180,7 +191,7 @@ impl Ledger {
         let body = Body::Accredit(Accredit {
             issuer: issuer.clone(),
             registration: Some(registration),
-            scope: Scope::All,
+            scope,
             until: None,
             countersignature: [0; 64],
         });

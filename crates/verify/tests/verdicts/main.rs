@@ -4,6 +4,7 @@
 
 mod ledger;
 
+mod attacks;
 mod checks;
 mod dates;
 mod properties;

@@ -1,5 +1,6 @@
 //! For any facts and findings: valid only if everything that has to hold is known to hold.
 
+use credlog_credential::AchievementClaims;
 use credlog_ledger::ids::Digest;
 use credlog_ledger::ids::RecordId;
 use credlog_verify::{
@@ -78,7 +79,7 @@ fn presented(digest: Digest) -> impl Strategy<Value = Presented> {
             move |(outcome, keys, issuer, validity, status_lists)| Presented {
                 digest,
                 issuer: did(issuer).to_string(),
-                achievement: None,
+                achievements: AchievementClaims::default(),
                 proof: ProofFinding {
                     outcome,
                     reason: "As found.".to_owned(),

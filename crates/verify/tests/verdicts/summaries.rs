@@ -189,7 +189,8 @@ fn a_digest_alone_is_valid_only_for_those_who_checked_the_proof() {
     let (mut ledger, _, digest) = issued(1);
     let verdict = ledger.digest_verdict(digest, None, DigestOnly::ProofUnchecked);
     assert_eq!(verdict.summary, Summary::Unknown);
-    let verdict = ledger.digest_verdict(digest, None, DigestOnly::ProofCheckedElsewhere);
+    let elsewhere = DigestOnly::ProofCheckedElsewhere;
+    let verdict = ledger.digest_verdict(digest, Some(did("university A")), elsewhere);
     assert_eq!(verdict.summary, Summary::Valid);
     assert_eq!(outcome(&verdict, CheckName::Proof), Outcome::Unknown);
     ledger.revoke(CHANGED, digest);

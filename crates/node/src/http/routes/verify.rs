@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::extract::{Request, State as Extract};
-use credlog_api::verification::{RequestSubject, VerifyQuery, VerifyRequestError};
+use credlog_api::verification::{RequestSubject, VerifyQuery};
 use credlog_api::{Problem, ProblemType, VerifyRequest};
 use credlog_credential::Credential;
 use credlog_verify::{
@@ -98,7 +98,7 @@ fn check(context: &Context, body: &[u8], query: VerifyQuery) -> Answer {
 }
 
 fn verdict(context: &Context, body: &[u8], query: VerifyQuery) -> Answer {
-    let request = VerifyRequest::parse(body).map_err(|error| malformed(&error))?;
+    let request = VerifyRequest::parse(body).map_err(|error| error.problem())?;
     let at = match (request.at, query.at) {
         (Some(_), Some(_)) => {
             let detail = "`at` stands in the query and in the body; give it once";
@@ -151,8 +151,4 @@ fn verdict(context: &Context, body: &[u8], query: VerifyQuery) -> Answer {
             Err(internal())
         }
     }
-}
-
-fn malformed(error: &VerifyRequestError) -> Refusal {
-    Problem::new(ProblemType::MALFORMED_REQUEST, error.to_string()).into()
 }
