@@ -257,7 +257,7 @@ rejections! {
         /// Time of the seal.
         time: UnixMillis,
     },
-    /// No accreditation covers the issue.
+    /// No accreditation covers the record.
     R7 "not-accredited" "issuer {issuer} has no accreditation in force at {time} that covers {achievement}"
     NotAccredited {
         /// The issuer.
@@ -392,13 +392,19 @@ rejections! {
 
 /// What an accreditation had to cover.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Covered(pub Option<AchievementId>);
+pub enum Covered {
+    /// Credentials of an achievement, or without one.
+    Issue(Option<AchievementId>),
+    /// No matter what: a definition, a status list (rule R6).
+    Anything,
+}
 
 impl fmt::Display for Covered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(achievement) => write!(f, "achievement {achievement}"),
-            None => f.write_str("credentials without an achievement (scope all)"),
+        match self {
+            Self::Issue(Some(achievement)) => write!(f, "achievement {achievement}"),
+            Self::Issue(None) => f.write_str("credentials without an achievement (scope all)"),
+            Self::Anything => f.write_str("anything"),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! commits as one atomic batch.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -314,6 +315,21 @@ fn last_u64(key: &[u8]) -> Result<u64, ViewError> {
         .ok_or_else(|| ViewError("a key is too short".to_owned()))
 }
 
+/// Bytes of an achievement's key up to the end of its place: table, issuer, 48 bits.
+const PLACE_END: usize = 1 + 8 + 6;
+
+/// The last key of an achievement at a place.
+fn last_at(prefix: &Key, place: u64) -> Key {
+    let place = place.min((1 << 48) - 1).to_be_bytes();
+    prefix.clone().bytes(&place[2..]).bytes(&[0xff; 26])
+}
+
+/// The place of an achievement's key.
+fn place_of(key: &[u8]) -> Result<u64, ViewError> {
+    let bytes = key.get(..PLACE_END).unwrap_or_default();
+    last_u64(bytes).map(|number| number & ((1 << 48) - 1))
+}
+
 /// Questions to a state, answered from its rows.
 #[derive(Clone, Copy)]
 pub struct State<'v>(pub &'v dyn View);
@@ -531,20 +547,35 @@ impl State<'_> {
         self.value("achievement", &keys::achievement(issuer, id))
     }
 
-    /// All achievements of an issuer, in no meaningful order, at most `limit`.
+    /// Achievements of an issuer, at most about `limit` of them, in the order of BLAKE3 of
+    /// their ids: those after the place `after`; and the place to go on from, if there may
+    /// be more. A place is the number in the first 48 bits of the hash, exact in every
+    /// JSON reader; ids that share it come together, however many that makes.
     ///
     /// # Errors
     /// [`ViewError`].
     pub fn achievements(
         &self,
         issuer: IssuerNumber,
+        after: Option<u64>,
         limit: usize,
-    ) -> Result<Vec<Achievement>, ViewError> {
+    ) -> Result<(Vec<Achievement>, Option<u64>), ViewError> {
         let prefix = Key::of(Table::Achievement).u64(issuer.0);
-        let rows = self.0.scan(prefix.as_bytes(), None, limit)?;
-        rows.iter()
+        let after = after.map(|place| last_at(&prefix, place));
+        let after = after.as_ref().map(Key::as_bytes);
+        let mut rows = self.0.scan(prefix.as_bytes(), after, limit)?;
+        let full = rows.len() == limit;
+        let next = rows.last().filter(|_| full).map(|(key, _)| place_of(key));
+        let next = next.transpose()?;
+        if let (Some(place), Some((last, _))) = (next, rows.last()) {
+            let same = &last_at(&prefix, place).into_bytes()[..PLACE_END];
+            rows.extend(self.0.scan(same, Some(last), usize::MAX)?);
+        }
+        let found: Result<_, _> = rows
+            .iter()
             .map(|(_, value)| decode("achievement", value))
-            .collect()
+            .collect();
+        Ok((found?, next))
     }
 
     /// How many achievements an issuer defined.
@@ -798,6 +829,32 @@ fn decode_chunk(row: Option<Vec<u8>>) -> Result<Chunk, ViewError> {
         .map_err(|_| ViewError("a status chunk is damaged".to_owned()))
 }
 
+/// [`View::floor`] in a map of rows.
+pub(crate) fn floor_in<'r>(
+    rows: &'r BTreeMap<Vec<u8>, Vec<u8>>,
+    prefix: &[u8],
+    key: &[u8],
+) -> Option<(&'r Vec<u8>, &'r Vec<u8>)> {
+    if key < prefix {
+        return None;
+    }
+    // A key above every key with the prefix asks for the last of them.
+    let end = match key.starts_with(prefix) {
+        true => Bound::Included(key.to_vec()),
+        false => after_prefix(prefix).map_or(Bound::Unbounded, Bound::Excluded),
+    };
+    rows.range((Bound::Included(prefix.to_vec()), end))
+        .next_back()
+}
+
+/// The key after all keys that begin with `prefix`, if there is one.
+fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != 0xff)?;
+    let mut after = prefix[..=last].to_vec();
+    after[last] += 1;
+    Some(after)
+}
+
 /// A state in memory: for tests, auditors and rebuilding.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemoryState(BTreeMap<Vec<u8>, Vec<u8>>);
@@ -824,10 +881,7 @@ impl View for MemoryState {
     }
 
     fn floor(&self, prefix: &[u8], key: &[u8]) -> Result<Option<Row>, ViewError> {
-        let below = self.0.range(..=key.to_vec()).next_back();
-        Ok(below
-            .filter(|(found, _)| found.starts_with(prefix))
-            .map(|(key, value)| (key.clone(), value.clone())))
+        Ok(floor_in(&self.0, prefix, key).map(|(key, value)| (key.clone(), value.clone())))
     }
 
     fn scan(
@@ -836,7 +890,6 @@ impl View for MemoryState {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Row>, ViewError> {
-        use std::ops::Bound;
         let start = match after {
             Some(after) if after >= prefix => Bound::Excluded(after.to_vec()),
             _ => Bound::Included(prefix.to_vec()),

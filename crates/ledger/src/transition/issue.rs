@@ -18,7 +18,7 @@ impl Step<'_, '_> {
         issuer: &IssuerId,
         achievement: &Achievement,
     ) -> Result<(), ApplyError> {
-        let number = self.number_of(issuer)?;
+        let number = self.accredited(issuer)?;
         let state = self.overlay.state();
         if state.achievement(number, &achievement.id)?.is_some() {
             let achievement = achievement.id.clone();
@@ -39,7 +39,7 @@ impl Step<'_, '_> {
     }
 
     pub(crate) fn open_status_list(&mut self, issuer: &IssuerId) -> Result<(), ApplyError> {
-        let number = self.number_of(issuer)?;
+        let number = self.accredited(issuer)?;
         if let Some(list) = self.overlay.state().newest_list_of(number)? {
             let row = self.list_row(list)?;
             if row.used < POSITIONS / 2 {
@@ -75,7 +75,7 @@ impl Step<'_, '_> {
             return Err(Rejection::NotAccredited {
                 issuer: issuer.clone(),
                 time,
-                achievement: Covered(issue.achievement.clone()),
+                achievement: Covered::Issue(issue.achievement.clone()),
             }
             .into());
         };
@@ -150,14 +150,20 @@ impl Step<'_, '_> {
         Ok(())
     }
 
-    fn number_of(&self, issuer: &IssuerId) -> Result<IssuerNumber, ApplyError> {
-        let number = self.overlay.state().issuer_number(issuer)?;
-        number.ok_or_else(|| {
-            Rejection::UnknownIssuer {
-                issuer: issuer.clone(),
-            }
-            .into()
-        })
+    /// R6: what makes the state grow needs an accreditation in force, whatever its scope.
+    fn accredited(&self, issuer: &IssuerId) -> Result<IssuerNumber, ApplyError> {
+        let time = self.context.time;
+        let (number, entry) = self.issuer_now(issuer)?;
+        let mut accreditations = entry.accreditations.iter();
+        if accreditations.any(|one| one.in_force_at(time)) {
+            return Ok(number);
+        }
+        Err(Rejection::NotAccredited {
+            issuer: issuer.clone(),
+            time,
+            achievement: Covered::Anything,
+        }
+        .into())
     }
 
     fn list_row(&self, list: ListNumber) -> Result<ListRow, ViewError> {

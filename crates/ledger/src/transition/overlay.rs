@@ -104,13 +104,9 @@ impl View for Overlay<'_> {
     fn floor(&self, prefix: &[u8], key: &[u8]) -> Result<Option<Row>, ViewError> {
         let written = [&self.record, &self.block]
             .into_iter()
-            .filter_map(|layer| {
-                let (found, value) = layer.range(..=key.to_vec()).next_back()?;
-                found
-                    .starts_with(prefix)
-                    .then(|| (found.clone(), value.clone()))
-            })
-            .reduce(|best, next| if next.0 > best.0 { next } else { best });
+            .filter_map(|layer| state::floor_in(layer, prefix, key))
+            .reduce(|best, next| if next.0 > best.0 { next } else { best })
+            .map(|(key, value)| (key.clone(), value.clone()));
         let below = self.view.floor(prefix, key)?;
         Ok(match (written, below) {
             (Some(written), Some(below)) if below.0 > written.0 => Some(below),
@@ -137,5 +133,47 @@ impl View for Overlay<'_> {
             }
         }
         Ok(rows.into_iter().take(limit).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::state::MemoryState;
+
+    /// Keys that often share prefixes, with bytes at both ends of their range.
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![Just(0), Just(1), Just(2), Just(0xfe), Just(0xff)];
+        vec(byte, 0..4)
+    }
+
+    fn rows() -> impl Strategy<Value = Changes> {
+        btree_map(key(), vec(any::<u8>(), 0..2), 0..20)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// The oracle is the trait's text, over all rows.
+        #[test]
+        fn memory_and_overlay_answer_floor_as_the_trait_says(
+            base in rows(), block in rows(), record in rows(), prefix in key(), key in key(),
+        ) {
+            let mut memory = MemoryState::default();
+            memory.apply(&base);
+            let mut overlay = Overlay::new(&memory);
+            (overlay.block, overlay.record) = (block.clone(), record.clone());
+            let floor = |rows: &Changes| {
+                let inside = rows.iter().filter(|(found, _)| found.starts_with(&prefix));
+                let found = inside.filter(|(found, _)| **found <= key).next_back();
+                found.map(|(key, value)| (key.clone(), value.clone()))
+            };
+            prop_assert_eq!(memory.floor(&prefix, &key), Ok(floor(&base)));
+            let all = base.clone().into_iter().chain(block).chain(record).collect();
+            prop_assert_eq!(overlay.floor(&prefix, &key), Ok(floor(&all)));
+        }
     }
 }

@@ -138,6 +138,12 @@ pub(crate) struct ModelIssuer {
     pub(crate) credentials: BTreeMap<u64, ModelCredential>,
 }
 
+impl ModelIssuer {
+    fn accredited(&self, now: u64) -> bool {
+        self.accreditations.values().any(|one| !one.ended(now))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ModelCredential {
     pub(crate) index: u32,
@@ -291,12 +297,15 @@ impl Model {
                 signer,
                 achievement,
             } => {
+                let now = self.now;
                 let issuer = self.signed(*issuer, *signer)?;
+                need(issuer.accredited(now), "not accredited")?;
                 need(issuer.achievements.insert(*achievement), "taken")
             }
             Op::Open { issuer, signer } => {
-                let list = self.lists;
+                let (list, now) = (self.lists, self.now);
                 let issuer = self.signed(*issuer, *signer)?;
+                need(issuer.accredited(now), "not accredited")?;
                 need(issuer.list.is_none(), "not half used")?;
                 issuer.list = Some(list);
                 self.lists += 1;

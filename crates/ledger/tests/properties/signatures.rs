@@ -135,6 +135,39 @@ fn challenge(r: &[u8; 32], key: &[u8; 32], message: &[u8]) -> Scalar {
     Scalar::from_bytes_mod_order_wide(&hash.finalize().into())
 }
 
+/// A batch with bad signatures among good ones marks exactly the good ones, wherever the
+/// bad ones stand and however many there are.
+#[test]
+fn bad_signatures_are_found_among_good_ones() {
+    let good = EncodedRecord::new(&open_list()).unwrap();
+    let mut record = open_list();
+    record.signature[40] ^= 1;
+    let bad = EncodedRecord::new(&record).unwrap();
+    let known = Some(key("a/record").verifying_key().to_bytes());
+    let mut random = 1u64;
+    for count in [1, 2, 3, 7, 64, 100] {
+        for bad_in_1000 in [0, 10, 100, 500, 990, 1_000] {
+            let is_bad: Vec<bool> = (0..count)
+                .map(|_| {
+                    random = random
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    random >> 33 & 1_023 < bad_in_1000 * 1_024 / 1_000
+                })
+                .collect();
+            let records = is_bad.iter().map(|bad_one| match bad_one {
+                true => bad.clone(),
+                false => good.clone(),
+            });
+            let mut records: Vec<_> = records.collect();
+            let open = verify_batch(&mut records, &vec![known; count]);
+            let found: Vec<bool> = records.iter().map(|r| r.verified_by().is_none()).collect();
+            assert_eq!(found, is_bad);
+            assert_eq!(open, is_bad.iter().filter(|bad| **bad).count());
+        }
+    }
+}
+
 /// S + L says the same number: it is refused, or third parties could make another record.
 #[test]
 fn a_scalar_has_one_form() {

@@ -6,8 +6,8 @@ use credlog_ledger::parameters::Parameters;
 use credlog_ledger::rejection::Rule::R6;
 
 use crate::support::{
-    DAY, RECORD, TestLedger, accreditation, by_issuer, by_member, change, issue, issuer_id,
-    member_id, new_key,
+    DAY, RECORD, TestLedger, accreditation, by_issuer, by_member, change, digests, issue,
+    issuer_id, member_id, new_key, status_change,
 };
 use crate::{Attempt, Case, run};
 
@@ -297,4 +297,35 @@ fn r6_places_are_given_back_exactly_once() {
     let now = ledger.now;
     ledger.seal_one(&by_member(0), withdraw("a", now));
     assert_eq!(places(&ledger, 0), 0);
+}
+
+/// Without an accreditation an issuer still answers for what it issued: it can revoke,
+/// suspend, reinstate, supersede and rotate its keys.
+#[test]
+fn r6_an_issuer_without_accreditation_still_ends_what_it_issued() {
+    let mut ledger = TestLedger::small();
+    let now = ledger.now;
+    ledger.seal_one(&by_member(0), withdraw("a", now));
+    let suspend = Body::Suspend(status_change("a", &[0]));
+    let suspension = ledger.seal_one(&by_issuer("a"), suspend);
+    let [old, new]: [_; 2] = digests(&[1, 2]).try_into().unwrap();
+    let bodies = [
+        Body::Reinstate {
+            issuer: issuer_id("a"),
+            suspension,
+            digests: digests(&[0]),
+            reason: Reason::Other,
+        },
+        Body::Supersede {
+            issuer: issuer_id("a"),
+            old,
+            new,
+            reason: Reason::Superseded,
+        },
+        Body::Revoke(status_change("a", &[0])),
+        Body::RotateKeys(change(vec![new_key("a", "second", RECORD)], &[], None)),
+    ];
+    for body in bodies {
+        ledger.seal_one(&by_issuer("a"), body);
+    }
 }

@@ -34,6 +34,16 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         rule: R7,
+        code: "not-accredited",
+        make: definition_without_accreditation,
+    },
+    Case {
+        rule: R7,
+        code: "not-accredited",
+        make: list_without_accreditation,
+    },
+    Case {
+        rule: R7,
         code: "not-your-list",
         make: list_of_another,
     },
@@ -129,6 +139,28 @@ fn withdrawn_in_the_same_block() -> (TestLedger, Attempt) {
     (ledger, Attempt::after(before, &record))
 }
 
+/// Nothing may grow in the name of an issuer that nobody accredits any more.
+fn definition_without_accreditation() -> (TestLedger, Attempt) {
+    let mut ledger = TestLedger::small();
+    let before = vec![ledger.sign(
+        &by_member(0),
+        crate::accreditation::withdraw("a", ledger.now),
+    )];
+    let record = ledger.sign(&by_issuer("a"), define("x"));
+    (ledger, Attempt::after(before, &record))
+}
+
+fn list_without_accreditation() -> (TestLedger, Attempt) {
+    let mut ledger = TestLedger::small();
+    ledger.register(0, "b");
+    let before = vec![ledger.sign(
+        &by_member(0),
+        crate::accreditation::withdraw("b", ledger.now),
+    )];
+    let record = ledger.sign(&by_issuer("b"), Body::OpenStatusList {});
+    (ledger, Attempt::after(before, &record))
+}
+
 fn list_of_another() -> (TestLedger, Attempt) {
     let mut ledger = scoped();
     let bad = ledger.sign(&by_issuer("a"), issue(1, &[(9, 9)]));
@@ -221,4 +253,37 @@ fn r7_the_covering_accreditation_is_recorded() {
         let issue = state.issue(row.leaf).unwrap().unwrap();
         assert_eq!(issue.accreditation, place);
     }
+}
+
+/// A page of achievements reads itself alone, and the pages together are the whole list.
+#[test]
+fn r7_achievements_come_in_pages() {
+    let mut ledger = TestLedger::small();
+    let names: Vec<String> = (0..23).map(|number| format!("x{number}")).collect();
+    for name in &names {
+        ledger.seal_one(&by_issuer("a"), define(name));
+    }
+    ledger.register(0, "b");
+    ledger.seal_one(&by_issuer("b"), define("of-another-issuer"));
+    let state = ledger.state();
+    let number = state.issuer_number(&issuer_id("a")).unwrap().unwrap();
+    let mut expected: Vec<_> = names.iter().map(|name| achievement(name)).collect();
+    expected.sort_by_key(|id| *blake3::hash(id.as_str().as_bytes()).as_bytes());
+    for limit in [1, 5, 22, 23, 24] {
+        let (mut found, mut after, mut pages) = (Vec::new(), None, 0);
+        loop {
+            let (page, next) = state.achievements(number, after, limit).unwrap();
+            assert!(page.len() <= limit);
+            found.extend(page.into_iter().map(|achievement| achievement.id));
+            pages += 1;
+            match next {
+                Some(_) => after = next,
+                None => break,
+            }
+        }
+        assert_eq!(found, expected, "{limit}");
+        assert_eq!(pages, 23 / limit + 1);
+    }
+    let beyond = state.achievements(number, Some(u64::MAX), 5).unwrap();
+    assert_eq!(beyond, (vec![], None));
 }

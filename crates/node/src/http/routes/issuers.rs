@@ -65,19 +65,11 @@ pub(crate) async fn achievements(
     context.blocking(done).await
 }
 
-/// The paging token is the place in the list; the order is that of hashes of the ids.
 fn defined(context: &Context, id: &IssuerId, after: Option<u64>, limit: usize) -> Answer {
     let snapshot = context.store.snapshot();
     let state = State(&snapshot);
     let number = state.issuer_number(id)?.ok_or_else(|| unknown(id))?;
-    let count = state.achievement_count(number)? as usize;
-    let first = after.map_or(0, |after| {
-        usize::try_from(after).unwrap_or(count).saturating_add(1)
-    });
-    let end = first.saturating_add(limit).min(count);
-    let mut items = state.achievements(number, end)?;
-    items.drain(..first.min(items.len()));
-    let next = (end < count).then(|| end as u64 - 1);
+    let (items, next) = state.achievements(number, after, limit)?;
     json(&Page { items, next })
 }
 
