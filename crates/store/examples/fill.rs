@@ -1,13 +1,15 @@
-//! Measures the store alone: fills it with random credential rows in durable batches of
-//! 1,024, then opens it again.
+//! Measures the store alone: fills it with random credential rows in durable batches, then
+//! opens it again.
 //!
 //! ```text
-//! cargo run --release -p credlog-store --example fill -- [entries]
+//! cargo run --release -p credlog-store --example fill -- [entries, default 1000000] \
+//!     [entries a batch, default 1024]
 //! ```
 //!
 //! Rules and signatures are not part of it: blocks are made up, 36 bytes a credential.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -24,31 +26,41 @@ use credlog_tlog::{Frontier, LeafIndex, leaf_hash, push_entry};
 #[path = "../tests/store/support.rs"]
 mod support;
 
-const BATCH: u64 = 1_024;
-
 fn main() {
-    let argument = std::env::args().nth(1);
-    let entries: u64 = argument.map_or(1_000_000, |n| n.parse().unwrap());
+    let argument = |at, default| {
+        std::env::args()
+            .nth(at)
+            .map_or(default, |n| n.parse().unwrap())
+    };
+    let (entries, size): (u64, u64) = (argument(1, 1_000_000), argument(2, 1_024));
     let genesis = support::TestLedger::new(1).genesis;
     let dir = tempfile::tempdir_in(".").unwrap();
     let options = Options::default();
     let store = Store::create(dir.path(), &genesis, &options).unwrap();
     let begin = Instant::now();
     let (mut head, mut log) = (store.snapshot().head().clone(), Frontier::new());
-    let (mut in_commit, mut slowest) = (Duration::ZERO, Duration::ZERO);
-    for batch in 0..entries.div_ceil(BATCH) {
-        let executed = executed(&store, &mut head, &mut log, batch);
+    let mut commits = Vec::new();
+    for batch in 0..entries.div_ceil(size) {
+        let numbers = batch * size..(batch + 1) * size;
+        let executed = executed(&store, &mut head, &mut log, numbers);
         let begin = Instant::now();
         store.commit(&executed).unwrap();
-        in_commit += begin.elapsed();
-        slowest = slowest.max(begin.elapsed());
+        commits.push(begin.elapsed());
     }
+    let in_commit: Duration = commits.iter().sum();
+    commits.sort_unstable();
     let rate = f64::from(u32::try_from(entries).unwrap()) / in_commit.as_secs_f64();
     println!(
         "{entries} entries in {:?}, {rate:.0}/s in commit",
         begin.elapsed()
     );
-    println!("slowest commit {slowest:?}; RSS {} MiB", rss_mib());
+    let (median, p99) = (
+        commits[commits.len() / 2],
+        commits[commits.len() * 99 / 100],
+    );
+    let slowest = commits[commits.len() - 1];
+    println!("commit: median {median:?}, p99 {p99:?}, slowest {slowest:?}");
+    println!("RSS {} MiB", rss_mib());
     lookups(&store, entries);
     println!("after lookups: RSS {} MiB", rss_mib());
     drop(store);
@@ -78,9 +90,9 @@ fn lookups(store: &Store, entries: u64) {
     println!("{:?} a lookup", begin.elapsed() / count);
 }
 
-fn executed(store: &Store, head: &mut Head, log: &mut Frontier, batch: u64) -> Executed {
-    let leaves =
-        (0..4).map(|leaf| (0..BATCH / 4 * 36 / 32).flat_map(move |n| digest(n << 2 | leaf)));
+fn executed(store: &Store, head: &mut Head, log: &mut Frontier, numbers: Range<u64>) -> Executed {
+    let hashes = ((numbers.end - numbers.start) / 4 * 36 / 32).max(1);
+    let leaves = (0..4).map(|leaf| (0..hashes).flat_map(move |n| digest(n << 2 | leaf)));
     let leaves: Vec<Vec<u8>> = leaves
         .map(Iterator::collect)
         .chain([vec![2; 200]])
@@ -98,7 +110,7 @@ fn executed(store: &Store, head: &mut Head, log: &mut Frontier, batch: u64) -> E
     head.root = log.root().into();
     head.edge = log.subtrees().iter().map(|hash| Root(hash.0)).collect();
     let mut changes = Changes::new();
-    for number in batch * BATCH..(batch + 1) * BATCH {
+    for number in numbers {
         let value = codec::encode("row", &(number, 1u64, 0u32), 20).unwrap();
         changes.insert(credential(number), value);
     }

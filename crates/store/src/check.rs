@@ -89,7 +89,8 @@ pub fn check(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<CheckRepo
             report.find("the watermark", "the file is missing");
             None
         }
-        Err(what) => {
+        Err(fault) => {
+            let what = unless_environment(fault, dir)?;
             report.find("the watermark", what);
             None
         }
@@ -101,11 +102,23 @@ pub fn check(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<CheckRepo
     }
     let copy = SledCopy::new(dir, &sled, "check")?;
     match open_sled(&copy.sled(), &Options::default()) {
-        Err(fault) => report.find("sled", fault),
-        Ok(db) => check_data(&db, memory, watermark, &mut report, progress)
-            .unwrap_or_else(|fault| report.find("sled", fault)),
+        Err(fault) => report.find("sled", unless_environment(fault, dir)?),
+        Ok(db) => {
+            let checked = check_data(&db, memory, watermark, &mut report, progress);
+            if let Err(fault) = checked {
+                report.find("sled", unless_environment(fault, dir)?);
+            }
+        }
     }
     Ok(report)
+}
+
+/// A fault that is a finding; that the system refuses is none.
+pub(crate) fn unless_environment(fault: Fault, dir: &Path) -> Result<Fault, OpenError> {
+    match fault.into_open_error(dir) {
+        Ok(error) => Err(error),
+        Err(damage) => Ok(damage),
+    }
 }
 
 /// A copy of sled's folder, removed in the end.

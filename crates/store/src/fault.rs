@@ -1,7 +1,8 @@
 //! Errors, and the guard that turns sled's panics into them.
 
+use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use credlog_ledger::genesis::GenesisError;
 use credlog_ledger::ids::{Height, LedgerId};
@@ -16,13 +17,53 @@ pub(crate) enum Fault {
     /// sled answered, but not what was stored.
     #[error("{0}")]
     Damaged(String),
+    /// The system refused (no space, no permission, too many open files): says nothing
+    /// about the data.
+    #[error("{doing}: {reason}")]
+    Environment { doing: &'static str, reason: String },
 }
 
 impl Fault {
     pub(crate) fn damaged(what: impl Into<String>) -> Self {
         Self::Damaged(what.into())
     }
+
+    /// What failing input or output says: about the data if a file is missing, too short
+    /// or holds nonsense; else about the system alone.
+    pub(crate) fn of_io(doing: &'static str, error: &io::Error) -> Self {
+        let reason = error.to_string();
+        match error.kind() {
+            // sled's words for its lock; its other errors of this kind are nonsense it read.
+            ErrorKind::Other if reason.contains(SLED_LOCKED) => Self::Environment { doing, reason },
+            ErrorKind::UnexpectedEof
+            | ErrorKind::InvalidData
+            | ErrorKind::InvalidInput
+            | ErrorKind::NotFound
+            | ErrorKind::Other => Self::Damaged(format!("{doing}: {reason}")),
+            _ => Self::Environment { doing, reason },
+        }
+    }
+
+    /// Whether another handle of this process or another process has sled's file locked.
+    pub(crate) fn is_sled_locked(&self) -> bool {
+        matches!(self, Self::Environment { reason, .. } if reason.contains(SLED_LOCKED))
+    }
+
+    /// The error for a fault that says nothing about the data; else the fault again.
+    pub(crate) fn into_open_error(self, path: &Path) -> Result<OpenError, Self> {
+        match self {
+            Self::Environment { doing, reason } => Ok(OpenError::Io {
+                doing,
+                path: path.to_owned(),
+                reason,
+            }),
+            damage => Err(damage),
+        }
+    }
 }
+
+/// What sled says when its file is locked.
+const SLED_LOCKED: &str = "could not acquire lock";
 
 impl From<Fault> for ViewError {
     fn from(fault: Fault) -> Self {
@@ -43,7 +84,9 @@ pub(crate) fn guarded<T>(
 ) -> Result<T, Fault> {
     let sled = |reason| Fault::Sled { doing, reason };
     match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result.map_err(|error| sled(error.to_string())),
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(sled::Error::Io(error))) => Err(Fault::of_io(doing, &error)),
+        Ok(Err(error)) => Err(sled(error.to_string())),
         Err(panic) => Err(sled(format!("sled panicked: {}", panic_text(&*panic)))),
     }
 }
@@ -163,7 +206,11 @@ pub enum OpenError {
         quarantine: PathBuf,
     },
     /// Input or output failed; says nothing about the data.
-    #[error("{doing} {path}: {reason}", path = .path.display())]
+    #[error(
+        "{doing} {path}: {reason}. The data is not judged by this: look at free space, \
+         permissions and the limit of open files, then try again",
+        path = .path.display()
+    )]
     Io {
         /// What was tried.
         doing: &'static str,
@@ -242,7 +289,7 @@ pub enum StoreError {
 }
 
 impl OpenError {
-    pub(crate) fn genesis(dir: &std::path::Path, source: GenesisError) -> Self {
+    pub(crate) fn genesis(dir: &Path, source: GenesisError) -> Self {
         Self::Genesis {
             dir: dir.to_owned(),
             source: Box::new(source),
@@ -251,7 +298,7 @@ impl OpenError {
 }
 
 impl StoreError {
-    pub(crate) fn storage(dir: &std::path::Path, reason: impl std::fmt::Display) -> Self {
+    pub(crate) fn storage(dir: &Path, reason: impl std::fmt::Display) -> Self {
         Self::Storage {
             dir: dir.to_owned(),
             reason: reason.to_string(),

@@ -49,6 +49,49 @@ pub(crate) fn io_error(
     }
 }
 
+/// Makes a folder and those above it, durably.
+pub(crate) fn make_durably(dir: &Path) -> io::Result<()> {
+    let missing: Vec<_> = dir.ancestors().take_while(|path| !path.exists()).collect();
+    fs::create_dir_all(dir)?;
+    for made in missing.into_iter().rev() {
+        match made.parent() {
+            Some(above) if above != Path::new("") => sync_dir(above)?,
+            Some(_) => sync_dir(Path::new("."))?,
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// Removes what a crash in the midst of making a store left behind: without a genesis file,
+/// which comes last, nothing in the folder was ever used. Answers whether nothing else is
+/// there; if something is, nothing is removed.
+pub(crate) fn clear_unfinished(dir: &Path) -> io::Result<bool> {
+    let entries = fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name()));
+    let names = entries.collect::<io::Result<Vec<_>>>()?;
+    let made_first = [SLED, WATERMARK, "watermark.new", "genesis.new"];
+    if names
+        .iter()
+        .any(|name| !made_first.iter().any(|own| name == own))
+    {
+        return Ok(false);
+    }
+    for name in names {
+        let path = dir.join(name);
+        match fs::symlink_metadata(&path)?.is_dir() {
+            true => fs::remove_dir_all(&path)?,
+            false => fs::remove_file(&path)?,
+        }
+    }
+    Ok(true)
+}
+
+/// Takes a folder that is no store yet; the lock lasts as long as the file is open.
+pub(crate) fn lock_unfinished(dir: &Path) -> Result<File, OpenError> {
+    let file = File::open(dir).map_err(io_error("opening", dir))?;
+    try_lock(dir, dir, file)
+}
+
 /// Takes the folder for this process; the lock lasts as long as the file is open.
 pub(crate) fn lock(dir: &Path) -> Result<File, OpenError> {
     let path = dir.join(GENESIS);
@@ -61,12 +104,16 @@ pub(crate) fn lock(dir: &Path) -> Result<File, OpenError> {
         }
         Err(error) => return Err(io_error("opening", &path)(error)),
     };
+    try_lock(dir, &path, file)
+}
+
+fn try_lock(dir: &Path, path: &Path, file: File) -> Result<File, OpenError> {
     match FileExt::try_lock_exclusive(&file) {
         Ok(()) => Ok(file),
         Err(error) if error.kind() == fs2::lock_contended_error().kind() => Err(OpenError::InUse {
             dir: dir.to_owned(),
         }),
-        Err(error) => Err(io_error("locking", &path)(error)),
+        Err(error) => Err(io_error("locking", path)(error)),
     }
 }
 
@@ -88,18 +135,21 @@ pub(crate) fn quarantine(dir: &Path) -> Result<PathBuf, OpenError> {
             Err(error) => return Err(io_error("moving aside", &from)(error)),
         }
     }
+    sync_dir(&aside).map_err(io_error("syncing", &aside))?;
     sync_dir(dir).map_err(io_error("syncing", dir))?;
     Ok(aside)
 }
 
-/// The newest quarantine in a folder.
-pub(crate) fn newest_quarantine(dir: &Path) -> Option<PathBuf> {
+/// The newest quarantine in a folder that holds `name`: a crash in the midst of putting
+/// data aside leaves sled's folder in one and the watermark for the next.
+pub(crate) fn newest_quarantine_with(dir: &Path, name: &str) -> Option<PathBuf> {
     let entries = fs::read_dir(dir).ok()?;
     let quarantines = entries.filter_map(|entry| {
-        let name = entry.ok()?.file_name().into_string().ok()?;
-        let seconds: u64 = name.strip_prefix(QUARANTINE)?.parse().ok()?;
-        Some((seconds, dir.join(name)))
+        let aside = entry.ok()?.file_name().into_string().ok()?;
+        let seconds: u64 = aside.strip_prefix(QUARANTINE)?.parse().ok()?;
+        Some((seconds, dir.join(aside)))
     });
+    let quarantines = quarantines.filter(|(_, path)| path.join(name).exists());
     quarantines.max().map(|(_, path)| path)
 }
 

@@ -22,11 +22,16 @@ use crate::fault::{Fault, guarded};
 /// What cells held before a commit; nothing for those that were not there.
 pub(crate) type Undo = HashMap<Vec<u8>, Option<sled::IVec>>;
 
+/// Bytes that a cell takes in an undo besides its key and its value.
+const UNDO_CELL_BYTES: usize = 96;
+
 /// One committed state.
 #[derive(Debug)]
 pub(crate) struct Generation {
     pub(crate) head: Head,
     pub(crate) digest: StateDigest,
+    /// Bytes that commits have overwritten from the opening of the store to this state.
+    pub(crate) overwritten: u64,
     next: OnceLock<(Undo, Arc<Generation>)>,
 }
 
@@ -35,14 +40,43 @@ impl Generation {
         Self {
             head,
             digest,
+            overwritten: 0,
             next: OnceLock::new(),
         }
+    }
+
+    /// The generation after this one, which overwrites what `undo` holds.
+    pub(crate) fn successor(&self, head: Head, digest: StateDigest, undo: &Undo) -> Self {
+        let bytes = |(key, before): (&Vec<u8>, &Option<sled::IVec>)| {
+            UNDO_CELL_BYTES + key.len() + before.as_ref().map_or(0, |before| before.len())
+        };
+        let overwritten: usize = undo.iter().map(bytes).sum();
+        let mut next = Self::new(head, digest);
+        next.overwritten = self.overwritten + overwritten as u64;
+        next
     }
 
     /// Notes what the next generation will overwrite. Answers false if there is a next one
     /// already.
     pub(crate) fn install(&self, undo: Undo, next: Arc<Self>) -> bool {
         self.next.set((undo, next)).is_ok()
+    }
+
+    /// What the cells before `end` held here that were overwritten up to a later
+    /// generation.
+    pub(crate) fn overwritten_until(&self, later: &Arc<Self>, end: &[u8]) -> Undo {
+        let mut all = Undo::new();
+        let mut generation = self;
+        while let Some((undo, next)) = generation.next.get() {
+            for (key, before) in undo.iter().filter(|(key, _)| key.as_slice() < end) {
+                all.entry(key.clone()).or_insert_with(|| before.clone());
+            }
+            if Arc::ptr_eq(next, later) {
+                break;
+            }
+            generation = next;
+        }
+        all
     }
 
     /// What a cell that reads `now` held in this generation.

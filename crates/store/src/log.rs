@@ -13,6 +13,9 @@ use crate::fault::Fault;
 use crate::generation::Cells;
 use crate::snapshot::Rows;
 
+/// Bytes of a full part of a tile.
+const TILE_PART_BYTES: usize = TILE_PART_HASHES as usize * 32;
+
 impl Cells<'_> {
     /// The bytes of a block, whether or not the generation counts it.
     pub(crate) fn stored_block(&self, height: Height) -> Result<Option<Vec<u8>>, Fault> {
@@ -108,15 +111,17 @@ impl Cells<'_> {
         }
         let damaged = || Fault::damaged(format!("tile {index} of level {level} is damaged"));
         let mut bytes = Vec::with_capacity(usize::from(width) * 32);
+        let mut left = usize::from(width) * 32;
         for part in (0..).take(usize::from(width.div_ceil(TILE_PART_HASHES))) {
             let hashes = self.value(&tile_key(level, index, part))?;
-            bytes.extend_from_slice(&hashes.ok_or_else(damaged)?);
+            let hashes = hashes.ok_or_else(damaged)?;
+            // Every part but the last is full; the last may have grown since.
+            let wanted = left.min(TILE_PART_BYTES);
+            let whole = hashes.len() % 32 == 0 && hashes.len() <= TILE_PART_BYTES;
+            let hashes = hashes.get(..wanted).filter(|_| whole);
+            bytes.extend_from_slice(hashes.ok_or_else(damaged)?);
+            left -= wanted;
         }
-        let wanted = usize::from(width) * 32;
-        if bytes.len() < wanted {
-            return Err(damaged());
-        }
-        bytes.truncate(wanted);
         Ok(Some(bytes))
     }
 }

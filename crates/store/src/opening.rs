@@ -1,5 +1,6 @@
 //! Checks at open: nothing of the data is used before all of it was looked at.
 
+use std::io;
 use std::path::Path;
 
 use credlog_ledger::block::split_leaves;
@@ -36,28 +37,38 @@ pub(crate) struct Opened {
     pub(crate) log: TileAppender,
 }
 
-/// Opens and checks; damage goes to quarantine.
+/// Opens and checks; damage goes to quarantine. What only says that the system refuses
+/// moves nothing.
 pub(crate) fn open(dir: &Path, ledger: LedgerId, options: &Options) -> Result<Opened, OpenError> {
     let sled = dir.join(SLED);
-    let watermark = Watermark::read(dir);
-    if matches!(watermark, Ok(None)) && !sled.exists() {
-        return Err(OpenError::NoData {
+    let opened = Watermark::read(dir).and_then(|watermark| match watermark {
+        Some(watermark) => open_at(dir, ledger, options, watermark).map(Some),
+        None if !exists(&sled)? => Ok(None),
+        None => Err(Fault::damaged("the watermark file is missing")),
+    });
+    match opened {
+        Ok(Some(opened)) => Ok(opened),
+        Ok(None) => Err(OpenError::NoData {
             dir: dir.to_owned(),
-            quarantine: folder::newest_quarantine(dir),
-        });
+            quarantine: folder::newest_quarantine_with(dir, SLED),
+        }),
+        Err(fault) => Err(fault
+            .into_open_error(&sled)
+            .or_else(|damage| put_aside(dir, &damage))?),
     }
-    let missing = || "the watermark file is missing".to_owned();
-    let checked = watermark
-        .and_then(|found| found.ok_or_else(missing))
-        .and_then(|watermark| open_at(dir, ledger, options, watermark));
-    checked.or_else(|what| {
-        let quarantine = folder::quarantine(dir)?;
-        Err(OpenError::Damaged {
-            dir: dir.to_owned(),
-            what,
-            quarantine,
-        })
+}
+
+fn put_aside(dir: &Path, damage: &Fault) -> Result<OpenError, OpenError> {
+    Ok(OpenError::Damaged {
+        dir: dir.to_owned(),
+        what: damage.to_string(),
+        quarantine: folder::quarantine(dir)?,
     })
+}
+
+fn exists(path: &Path) -> Result<bool, Fault> {
+    let found = path.try_exists();
+    found.map_err(|error| Fault::of_io("looking for sled's folder", &error))
 }
 
 fn open_at(
@@ -65,17 +76,22 @@ fn open_at(
     ledger: LedgerId,
     options: &Options,
     watermark: Watermark,
-) -> Result<Opened, String> {
+) -> Result<Opened, Fault> {
     let path = dir.join(SLED);
-    let files = SledFiles::open(&path);
-    let files = files.map_err(|error| format!("sled's files cannot be opened: {error}"))?;
-    let db = open_sled(&path, options).map_err(|fault| fault.to_string())?;
-    let (head, digest, log) = check(&db, ledger, &watermark).map_err(|fault| fault.to_string())?;
+    let io = |doing| move |error: io::Error| Fault::of_io(doing, &error);
+    if !SledFiles::exist(&path).map_err(io("looking for sled's files"))? {
+        return Err(Fault::damaged("sled's file is missing"));
+    }
+    let written = Watermark::written(dir).map_err(io("reading the watermark"))?;
+    let db = open_sled(&path, options)?;
+    let (head, digest, log) = check(&db, ledger, &watermark)?;
+    guarded("flushing", || db.flush())?;
+    let files = SledFiles::open(&path, written).map_err(io("syncing sled's files"))?;
     if head.height != watermark.height {
-        // A crash after sled's flush: the block is whole, only the watermark is behind.
-        Watermark::new(&head, digest)
-            .write(dir)
-            .map_err(|error| format!("the watermark cannot be written: {error}"))?;
+        // A crash after sled's flush: the block is whole, and durable by now; only the
+        // watermark is behind.
+        let written = Watermark::new(&head, digest).write(dir);
+        written.map_err(io("writing the watermark"))?;
     }
     Ok(Opened {
         db,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use credlog_ledger::ids::Height;
 
-use crate::check::SledCopy;
+use crate::check::{SledCopy, unless_environment};
 use crate::fault::{Fatal, OpenError, StoreError};
 use crate::folder::{self, GENESIS, SLED, WATERMARK, io_error};
 use crate::generation::{Cells, Generation};
@@ -79,13 +79,29 @@ fn source(dir: &Path) -> Result<PathBuf, OpenError> {
     if dir.join(SLED).exists() {
         return Ok(dir.to_owned());
     }
-    let quarantine = folder::newest_quarantine(dir);
-    quarantine
-        .filter(|path| path.join(SLED).exists())
-        .ok_or_else(|| OpenError::NoData {
-            dir: dir.to_owned(),
-            quarantine: None,
-        })
+    let quarantine = folder::newest_quarantine_with(dir, SLED);
+    quarantine.ok_or_else(|| OpenError::NoData {
+        dir: dir.to_owned(),
+        quarantine: None,
+    })
+}
+
+/// The watermark of the source. If a crash came between the two moves of putting data
+/// aside, it stands in the folder still or in a later quarantine.
+fn source_watermark(dir: &Path, source: &Path) -> Result<Option<Watermark>, OpenError> {
+    let newest = folder::newest_quarantine_with(dir, WATERMARK);
+    let later = newest.as_deref().filter(|path| *path > source);
+    for place in [Some(source), Some(dir), later] {
+        match place.map(Watermark::read) {
+            Some(Ok(Some(watermark))) => return Ok(Some(watermark)),
+            Some(Err(fault)) => {
+                unless_environment(fault, dir)?;
+                return Ok(None);
+            }
+            Some(Ok(None)) | None => {}
+        }
+    }
+    Ok(None)
 }
 
 fn build(
@@ -99,9 +115,9 @@ fn build(
     let genesis = dir.join(GENESIS);
     let genesis = fs::read(&genesis).map_err(io_error("reading", &genesis))?;
     let store = Store::create(new, &genesis, &options.store)?;
-    let watermark = Watermark::read(source).ok().flatten();
+    let watermark = source_watermark(dir, source)?;
     let (committed, stopped) = match open_sled(&work.sled(), &options.store) {
-        Err(fault) => (watermark, Some(fault.to_string())),
+        Err(fault) => (watermark, Some(unless_environment(fault, dir)?.to_string())),
         Ok(old) => {
             let committed = watermark.or_else(|| read_position(&old).ok());
             let stopped = copy_blocks(&old, &store, committed, progress)?;
@@ -177,7 +193,7 @@ fn copy_blocks(
         let executed = match replay(cells, &new.snapshot(), height) {
             Ok(Replayed::Block(executed)) => executed,
             Ok(Replayed::End) => return Ok(None),
-            Err(fault) => return Ok(Some(fault.to_string())),
+            Err(fault) => return Ok(Some(unless_environment(fault, new.dir())?.to_string())),
         };
         new.commit_with(&executed, Durability::Later)
             .map_err(|fatal| StoreError::storage(new.dir(), fatal))?;

@@ -14,14 +14,32 @@ use crate::opening::check_block;
 use crate::rows::each_row;
 use crate::store::Store;
 
-/// A pass reads one committed state; when it is this many blocks old, the pass begins again,
-/// because what was overwritten since stays in memory for it.
-const BLOCKS_BEHIND_MAX: u64 = 1_024;
+/// A pass reads one committed state, and what is overwritten meanwhile stays in memory for
+/// it. At this many bytes the pass goes over to the newest state.
+const OVERWRITTEN_BYTES_MAX: u64 = 64 << 20;
 
 /// Where a scrub stands; one value goes from step to step.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Scrub {
     pass: Option<Pass>,
+    overwritten_max: u64,
+}
+
+impl Default for Scrub {
+    fn default() -> Self {
+        Self::with_overwritten_max(OVERWRITTEN_BYTES_MAX)
+    }
+}
+
+impl Scrub {
+    /// A scrub that goes over to the newest state when commits have overwritten more than
+    /// this many bytes since it took the one it reads; the default is 64 MiB.
+    pub fn with_overwritten_max(bytes: u64) -> Self {
+        Self {
+            pass: None,
+            overwritten_max: bytes,
+        }
+    }
 }
 
 /// A pass over one committed state.
@@ -46,9 +64,10 @@ pub enum Scrubbed {
         /// Height of the state that was read.
         height: Height,
     },
-    /// Too many blocks were committed since the pass began; the next step begins anew.
+    /// Much was overwritten since the pass began: it goes on from its place, and is now
+    /// about the newest state.
     Outrun {
-        /// Height of the state that was read.
+        /// Height of the newest state.
         height: Height,
     },
 }
@@ -68,11 +87,13 @@ impl Store {
             digest: StateDigest::default(),
             blocks: 0,
         });
-        let height = pass.generation.head.height;
-        if self.current().head.height.0 > height.0 + BLOCKS_BEHIND_MAX {
-            scrub.pass = None;
+        let newest = self.current();
+        if newest.overwritten - pass.generation.overwritten > scrub.overwritten_max {
+            let height = newest.head.height;
+            pass.go_over(self.tree(), newest)?;
             return Ok(Scrubbed::Outrun { height });
         }
+        let height = pass.generation.head.height;
         let (read, more) = pass.step(self.tree(), cells.max(1))?;
         if more {
             return Ok(Scrubbed::Part { cells: read });
@@ -98,6 +119,29 @@ impl Pass {
         let goes_on = more.is_some();
         self.next = more.unwrap_or_default();
         Ok((read, goes_on))
+    }
+
+    /// Makes the pass one over a later state: what it has read and was overwritten since is
+    /// taken out of its sums and read again.
+    fn go_over(&mut self, tree: &sled::Tree, later: Arc<Generation>) -> Result<(), Fault> {
+        let cells = Cells {
+            tree,
+            generation: &later,
+        };
+        for (key, before) in self.generation.overwritten_until(&later, &self.next) {
+            if let Some(before) = before {
+                let value = cell::open(&key, &before)?;
+                each_row(&key, value, |row, value| self.digest.remove(row, value))?;
+                if let Some((Kind::Block, _, 0)) = Kind::parse(&key) {
+                    self.blocks -= 1;
+                }
+            }
+            let lost = || Fault::damaged(format!("{} is lost", cell::describe(&key)));
+            let value = cells.value(&key)?.ok_or_else(lost)?;
+            self.check(cells, &key, &value)?;
+        }
+        self.generation = later;
+        Ok(())
     }
 
     fn check(&mut self, cells: Cells<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {

@@ -2,10 +2,9 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use credlog_ledger::genesis::Genesis;
 use credlog_ledger::ids::LedgerId;
@@ -88,7 +87,7 @@ struct Writer {
 
 impl Store {
     /// Makes a store in an empty folder (made if it is missing) from the bytes of a
-    /// genesis file, and opens it.
+    /// genesis file, and opens it. What an interrupted making left there is cleared away.
     ///
     /// # Errors
     /// [`StoreError::NotEmpty`]; [`StoreError::Open`] for a genesis file that cannot found
@@ -97,9 +96,9 @@ impl Store {
         let invalid = |source| OpenError::genesis(dir, source);
         let parsed = Genesis::parse(genesis).map_err(invalid)?;
         let rows = genesis_changes(&parsed).map_err(invalid)?;
-        fs::create_dir_all(dir).map_err(io_error("making", dir))?;
-        let mut entries = fs::read_dir(dir).map_err(io_error("reading", dir))?;
-        if entries.next().is_some() {
+        folder::make_durably(dir).map_err(io_error("making", dir))?;
+        let lock = folder::lock_unfinished(dir)?;
+        if !folder::clear_unfinished(dir).map_err(io_error("clearing", dir))? {
             return Err(StoreError::NotEmpty {
                 dir: dir.to_owned(),
             });
@@ -108,6 +107,7 @@ impl Store {
         // The genesis file comes last: without it, the folder is not a store.
         let path = dir.join(GENESIS);
         folder::write_durably(&path, genesis).map_err(io_error("writing", &path))?;
+        drop(lock);
         Ok(Self::open(dir, options)?)
     }
 
@@ -276,7 +276,7 @@ impl Store {
         let position = Watermark::new(&head, digest);
         draft.put_position(position).map_err(text)?;
         let (batch, undo) = draft.finish();
-        let next = Arc::new(Generation::new(head, digest));
+        let next = Arc::new(generation.successor(head, digest, &undo));
         if !generation.install(undo, Arc::clone(&next)) {
             return Err("the committed state has a successor already".to_owned());
         }
@@ -332,8 +332,10 @@ pub(crate) fn create_data(dir: &Path, rows: &Changes, options: &Options) -> Resu
     let mut memory = MemoryState::default();
     memory.apply(rows);
     let head = State(&memory).head().map_err(|e| failed(e.to_string()))?;
-    let write = || -> Result<Watermark, Fault> {
-        let db = open_sled(&dir.join(SLED), options)?;
+    let sled = dir.join(SLED);
+    let write = || -> Result<(), Fault> {
+        let begun = SystemTime::now();
+        let db = open_sled(&sled, options)?;
         let mut draft = Draft::new(None, StateDigest::default());
         draft.put_rows(rows)?;
         let position = Watermark::new(&head, draft.digest);
@@ -341,14 +343,14 @@ pub(crate) fn create_data(dir: &Path, rows: &Changes, options: &Options) -> Resu
         let (batch, _) = draft.finish();
         guarded("writing the first state", || db.apply_batch(batch))?;
         guarded("flushing", || db.flush())?;
-        SledFiles::open(&dir.join(SLED))
-            .and_then(|mut files| files.sync())
-            .map_err(|error| Fault::damaged(error.to_string()))?;
-        Ok(position)
+        SledFiles::open(&sled, begun)
+            .and_then(|_| position.create(dir))
+            .map_err(|error| Fault::of_io("making the store's files", &error))
     };
-    let position = write().map_err(|fault| failed(fault.to_string()))?;
-    let written = position.write(dir);
-    written.map_err(|error: io::Error| failed(error.to_string()))
+    write().map_err(|fault| match fault.into_open_error(&sled) {
+        Ok(error) => error.into(),
+        Err(damage) => failed(damage.to_string()),
+    })
 }
 
 /// Opens sled's folder.
@@ -361,9 +363,7 @@ pub(crate) fn open_sled(path: &Path, options: &Options) -> Result<sled::Db, Faul
     let mut tries = 0;
     loop {
         match guarded("opening sled", || config.open()) {
-            Err(Fault::Sled { reason, .. })
-                if tries < LOCK_TRIES && reason.contains("could not acquire lock") =>
-            {
+            Err(fault) if tries < LOCK_TRIES && fault.is_sled_locked() => {
                 tries += 1;
                 std::thread::sleep(LOCK_PAUSE);
             }

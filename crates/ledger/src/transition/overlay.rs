@@ -168,7 +168,7 @@ mod tests {
             (overlay.block, overlay.record) = (block.clone(), record.clone());
             let floor = |rows: &Changes| {
                 let inside = rows.iter().filter(|(found, _)| found.starts_with(&prefix));
-                let found = inside.filter(|(found, _)| **found <= key).next_back();
+                let found = inside.filter(|(found, _)| **found <= key).max();
                 found.map(|(key, value)| (key.clone(), value.clone()))
             };
             prop_assert_eq!(memory.floor(&prefix, &key), Ok(floor(&base)));

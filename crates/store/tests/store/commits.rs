@@ -164,3 +164,36 @@ fn a_folder_is_one_store_of_one_process() {
     ));
     assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
 }
+
+/// The genesis file comes last. A crash before it must not block the folder for good.
+#[test]
+fn a_making_that_was_interrupted_begins_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = TestLedger::new(6);
+    let options = Options::default();
+    let path = dir.path().join("a/b");
+    for left in [
+        &["watermark", "sled"][..],
+        &["watermark.new"],
+        &["genesis.new"],
+    ] {
+        drop(Store::create(&path, &ledger.genesis, &options).unwrap());
+        std::fs::remove_file(path.join("genesis.json")).unwrap();
+        if !left.contains(&"sled") {
+            std::fs::remove_file(path.join("watermark")).unwrap();
+            std::fs::write(path.join(left[0]), b"{").unwrap();
+        }
+        let not_a_store = Store::open(&path, &options).unwrap_err();
+        assert!(matches!(not_a_store, OpenError::NotAStore { .. }));
+        let store = Store::create(&path, &ledger.genesis, &options).unwrap();
+        assert_same(&store.snapshot(), &ledger);
+        drop(store);
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+    // What is not the store's own stays, and with it everything.
+    drop(Store::create(&path, &ledger.genesis, &options).unwrap());
+    std::fs::rename(path.join("genesis.json"), path.join("notes.txt")).unwrap();
+    let not_empty = Store::create(&path, &ledger.genesis, &options).unwrap_err();
+    assert!(matches!(not_empty, StoreError::NotEmpty { .. }));
+    assert!(path.join("notes.txt").exists() && path.join("sled/db").exists());
+}

@@ -11,7 +11,7 @@ use credlog_store::{
 };
 
 use crate::commits::assert_same;
-use crate::support::{TestLedger, copy_tree};
+use crate::support::{TestLedger, copy_tree, watermark};
 
 const ROW: u8 = 1;
 const PAGE: u8 = 2;
@@ -215,6 +215,91 @@ fn the_scrub_passes_over_a_whole_store_while_it_grows() {
     assert!(whole.len() > 1 && whole[0] == 31, "{whole:?}");
 }
 
+/// A pass under load would keep all that was overwritten since it began. It goes over to the
+/// newest state instead, and still finds what is lost, by the digest of that state.
+#[test]
+fn a_scrub_that_is_outrun_goes_on_with_the_newest_state() {
+    for lose in [false, true] {
+        let (dir, mut ledger) = closed(41, 60);
+        if lose {
+            with_cells(dir.path(), |db| db.remove(&keys(db, BLOCK)[4]).unwrap());
+        }
+        let store = open(dir.path()).unwrap();
+        let mut scrub = Scrub::with_overwritten_max(20_000);
+        let (mut outrun, mut whole, mut found) = (0, 0, String::new());
+        for _ in 0..80 {
+            store.commit(&ledger.next_block()).unwrap();
+            for _ in 0..6 {
+                match store.scrub_step(&mut scrub, 60) {
+                    Ok(Scrubbed::Part { .. }) => {}
+                    Ok(Scrubbed::Whole { .. }) => whole += 1,
+                    Ok(Scrubbed::Outrun { height }) => {
+                        assert_eq!(height, store.snapshot().head().height);
+                        outrun += 1;
+                    }
+                    Err(error) => found = error.0,
+                }
+            }
+        }
+        assert!(outrun > 2, "{outrun}");
+        match lose {
+            false => assert!(whole > 1 && found.is_empty(), "{whole} {found}"),
+            true => assert!(whole == 0 && found.contains("blocks are there"), "{found}"),
+        }
+    }
+}
+
+/// Between its two moves, putting data aside leaves the watermark behind: the second
+/// quarantine then has nothing to build from, and the first has.
+#[test]
+fn a_crash_while_data_is_put_aside_loses_nothing() {
+    let (dir, ledger) = closed(42, 8);
+    let first = dir.path().join("quarantine-100");
+    fs::create_dir(&first).unwrap();
+    fs::rename(dir.path().join("sled"), first.join("sled")).unwrap();
+    let Err(OpenError::Damaged { quarantine, .. }) = open(dir.path()) else {
+        panic!("opened without data");
+    };
+    assert!(!quarantine.join("sled").exists());
+    let no_data = open(dir.path()).unwrap_err();
+    assert!(
+        matches!(&no_data, OpenError::NoData { quarantine: Some(path), .. } if *path == first),
+        "{no_data}"
+    );
+    let report = rebuild(dir.path(), &RebuildOptions::default(), &mut |_| ()).unwrap();
+    assert_eq!(report.source, first);
+    assert_eq!(report.committed, Some(Height(8)));
+    assert_same(&open(dir.path()).unwrap().snapshot(), &ledger);
+    // An older watermark says nothing of a younger sled: that it is lost is not hidden.
+    let second = dir.path().join("quarantine-9999999999");
+    fs::create_dir(&second).unwrap();
+    fs::rename(dir.path().join("sled"), second.join("sled")).unwrap();
+    fs::remove_file(dir.path().join("watermark")).unwrap();
+    let report = rebuild(dir.path(), &RebuildOptions::default(), &mut |_| ()).unwrap();
+    assert_eq!((report.source, report.committed), (second, Some(Height(8))));
+}
+
+#[test]
+fn parts_of_a_tile_have_their_own_hashes() {
+    let (dir, _) = closed(43, 60);
+    with_cells(dir.path(), |db| {
+        let keys = keys(db, TILE);
+        let parts = |part| {
+            let key = keys.iter().find(|key| key[1] == 0 && key[10] == part);
+            let cell = db.get(key.unwrap()).unwrap().unwrap();
+            (key.unwrap().clone(), cell[..cell.len() - 8].to_vec())
+        };
+        // The first part hands a hash to the second.
+        let ((first, mut one), (second, two)) = (parts(0), parts(1));
+        let moved = one.split_off(one.len() - 32);
+        db.insert(&first, sealed(&first, &one)).unwrap();
+        let two = [moved, two].concat();
+        db.insert(&second, sealed(&second, &two)).unwrap();
+    });
+    assert!(!check(dir.path(), &mut |_| ()).unwrap().is_whole());
+    assert_quarantined(dir.path(), "tile 0 of level 0 is damaged");
+}
+
 #[test]
 fn a_crash_between_sled_and_watermark_is_repaired() {
     let (dir, mut ledger) = closed(36, 10);
@@ -306,7 +391,7 @@ fn a_missing_or_damaged_watermark_and_a_missing_sled_are_damage() {
 #[test]
 fn check_and_rebuild_of_a_whole_store_change_nothing() {
     let (dir, ledger) = closed(39, 40);
-    let before = fs::read(dir.path().join("watermark")).unwrap();
+    let before = watermark(dir.path());
     let mut steps = 0;
     let report = check(dir.path(), &mut |_| steps += 1).unwrap();
     assert!(report.is_whole(), "{report:?}");
@@ -315,7 +400,7 @@ fn check_and_rebuild_of_a_whole_store_change_nothing() {
     assert_eq!(report.tiles, ledger.tiles.iter().count() as u64);
     assert!(steps > 40);
     let report = rebuild(dir.path(), &RebuildOptions::default(), &mut |_| ()).unwrap();
-    assert_eq!(fs::read(dir.path().join("watermark")).unwrap(), before);
+    assert_eq!(watermark(dir.path()), before);
     assert!(report.old.unwrap().join("sled").exists());
     let store = open(dir.path()).unwrap();
     assert_same(&store.snapshot(), &ledger);

@@ -5,6 +5,7 @@
 
 mod commits;
 mod damage;
+mod environment;
 mod mutations;
 mod readers;
 mod support;

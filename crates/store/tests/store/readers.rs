@@ -9,7 +9,7 @@ use credlog_ledger::state::{State, View};
 use credlog_store::{Options, Snapshot, StateDigest, Store};
 
 use crate::commits::assert_same;
-use crate::support::TestLedger;
+use crate::support::{TestLedger, watermark};
 
 fn digest_of(rows: &[(Vec<u8>, Vec<u8>)]) -> StateDigest {
     let mut digest = StateDigest::default();
@@ -43,9 +43,7 @@ fn read_everything(snapshot: &Snapshot<'_>) -> StateDigest {
 }
 
 fn durable_height(store: &Store) -> u64 {
-    let bytes = std::fs::read(store.dir().join("watermark")).unwrap();
-    let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-    json["height"].as_u64().unwrap()
+    watermark(store.dir())["height"].as_u64().unwrap()
 }
 
 #[test]

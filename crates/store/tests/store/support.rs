@@ -279,3 +279,15 @@ pub(crate) fn copy_tree(from: &Path, to: &Path) {
         }
     }
 }
+
+/// The watermark in a folder: the line with the greatest height among the slots of its
+/// file, of which one may be half written.
+pub(crate) fn watermark(dir: &Path) -> serde_json::Value {
+    let bytes = fs::read(dir.join("watermark")).unwrap();
+    let slots = bytes.chunks(4_096).filter_map(|slot| {
+        let end = slot.iter().position(|byte| *byte == b'\n')?;
+        serde_json::from_slice(&slot[..end]).ok()
+    });
+    let height = |slot: &serde_json::Value| slot["height"].as_u64();
+    slots.max_by_key(height).unwrap()
+}
