@@ -13,16 +13,18 @@ mod query;
 mod rate;
 mod routes;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use credlog_api::{Problem, ProblemType, path};
+use credlog_ledger::state::ViewError;
 use credlog_store::Store;
 use credlog_tlog::NoteSigner;
+use credlog_verify::{Common, Facts, Question, gather_with};
 use tokio::sync::{Semaphore, watch};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -41,6 +43,8 @@ pub(crate) struct Context {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) rate_limits: RateLimits,
     store: Arc<Store>,
+    /// What lookups share, of the newest state that was asked.
+    common: RwLock<Option<Arc<Common>>>,
     admission: Arc<Admission>,
     checkpoint: log::SignedCheckpoint,
     production: watch::Receiver<Production>,
@@ -69,6 +73,7 @@ impl Context {
         Self {
             rate_limits: RateLimits::new(&config.rate_limit, proxies),
             store,
+            common: RwLock::default(),
             admission,
             checkpoint: log::SignedCheckpoint::new(signer),
             production,
@@ -84,6 +89,28 @@ impl Context {
     /// The store, for upkeep.
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The facts about a digest, of the newest committed state.
+    ///
+    /// # Errors
+    /// [`ViewError`] if the store cannot be read.
+    fn facts(&self, question: &Question) -> Result<Facts, ViewError> {
+        let snapshot = self.store.snapshot();
+        let kept = self.common.read().unwrap_or_else(PoisonError::into_inner);
+        let same = |common: &&Arc<Common>| common.head() == snapshot.head();
+        let common = kept.as_ref().filter(same).map(Arc::clone);
+        drop(kept);
+        let common = match common {
+            Some(common) => common,
+            None => {
+                let common = Arc::new(Common::read(&snapshot)?);
+                let mut kept = self.common.write().unwrap_or_else(PoisonError::into_inner);
+                *kept = Some(Arc::clone(&common));
+                common
+            }
+        };
+        gather_with(&snapshot, &common, question)
     }
 
     fn request_timeout(&self) -> Duration {

@@ -3,7 +3,7 @@
 use axum::extract::{Path, State as Extract};
 use credlog_api::verification::CredentialQuery;
 use credlog_ledger::ids::Digest;
-use credlog_verify::{Question, gather};
+use credlog_verify::Question;
 use http::Uri;
 
 use crate::http::Shared;
@@ -28,5 +28,5 @@ pub(crate) async fn credential(
         now: now(),
     };
     // A few reads of rows that are mostly in the cache: cheaper than another thread.
-    json(&gather(&context.store.snapshot(), &question)?)
+    json(&context.facts(&question)?)
 }

@@ -8,7 +8,7 @@ use credlog_api::verification::{RequestSubject, VerifyQuery};
 use credlog_api::{Problem, ProblemType, VerifyRequest};
 use credlog_credential::Credential;
 use credlog_verify::{
-    DigestOnly, Question, Subject, Time, examine, gather, issuer_of, judge, positions_named,
+    DigestOnly, Question, Subject, Time, examine, issuer_of, judge, positions_named,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -122,7 +122,7 @@ fn verdict(context: &Context, body: &[u8], query: VerifyQuery) -> Answer {
             let digest = credlog_ledger::ids::Digest(*credential.digest().as_bytes());
             let positions = positions_named(&credential);
             let question = question(digest, issuer_of(&credential), positions);
-            let facts = gather(&context.store.snapshot(), &question)?;
+            let facts = context.facts(&question)?;
             let presented = examine(&credential, &request.status_lists, &facts, now);
             (Subject::Credential(presented), facts)
         }
@@ -132,7 +132,7 @@ fn verdict(context: &Context, body: &[u8], query: VerifyQuery) -> Answer {
             proof_checked_elsewhere,
         } => {
             let question = question(digest, issuer, Vec::new());
-            let facts = gather(&context.store.snapshot(), &question)?;
+            let facts = context.facts(&question)?;
             let only = match proof_checked_elsewhere {
                 true => DigestOnly::ProofCheckedElsewhere,
                 false => DigestOnly::ProofUnchecked,
