@@ -59,7 +59,9 @@ pub(crate) fn puts_per_second(dir: &Path) -> anyhow::Result<f64> {
     for node in nodes {
         node.stop("TERM")?;
     }
-    throughput(&output).with_context(|| format!("etcdctl says no throughput:\n{output}"))
+    // Before its last line stands a progress bar.
+    let last = output.rsplit('\r').next().unwrap_or_default();
+    throughput(&output).with_context(|| format!("etcdctl says no throughput: {last}"))
 }
 
 fn wait_ready(endpoints: &str) -> anyhow::Result<()> {
@@ -83,7 +85,8 @@ fn etcdctl(endpoints: &str, arguments: &[&str]) -> anyhow::Result<String> {
     let output = command
         .output()
         .context("etcdctl is missing (tests/bench/setup installs it)")?;
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    let text = [output.stdout, output.stderr].concat();
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 fn throughput(output: &str) -> Option<f64> {
