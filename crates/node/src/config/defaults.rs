@@ -84,7 +84,7 @@ impl Default for VerifySection {
 impl Default for StoreSection {
     fn default() -> Self {
         Self {
-            cache_bytes: 64 << 20,
+            cache_bytes: 256 << 20,
             scrub_interval_seconds: 86_400,
         }
     }
