@@ -4,8 +4,11 @@
 //! Readers come through [`View`]; the transition gathers [`Changes`], which a store
 //! commits as one atomic batch.
 
+pub(crate) mod keys;
+mod memory;
+mod table;
+
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,6 +30,10 @@ use crate::rows::{
 };
 use crate::seal::Seal;
 use crate::status::{CHUNK_BYTES, Chunk};
+
+pub use memory::MemoryState;
+pub(crate) use memory::floor_in;
+pub use table::{Key, Table};
 
 /// Limit of one row's value in bytes.
 const ROW_BYTES_MAX: usize = MEMBER_SET_BYTES_MAX;
@@ -73,227 +80,6 @@ pub trait View {
 
 /// The rows that a block writes. No rule ever removes a row.
 pub type Changes = BTreeMap<Vec<u8>, Vec<u8>>;
-
-/// The tables, each the first byte of its keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Table {
-    /// Ledger id and origin; one row.
-    Ledger = 1,
-    /// Where the log ends; one row.
-    Head = 2,
-    /// Parameters in force; one row.
-    Parameters = 3,
-    /// Members in force; one row.
-    Members = 4,
-    /// Member id → what is counted for it.
-    Member = 5,
-    /// Member sets by height.
-    MembersAt = 6,
-    /// Key id → who registered it.
-    Key = 7,
-    /// Issuer id → number.
-    IssuerNumber = 8,
-    /// Issuer number → current entry.
-    Issuer = 9,
-    /// Issuer number, height → entry as of that height.
-    IssuerAt = 10,
-    /// Issuer number, BLAKE3 of the id → achievement.
-    Achievement = 11,
-    /// Issuer number → number of achievements it defined.
-    AchievementCount = 12,
-    /// Issuer number, list → nothing: the lists of an issuer.
-    IssuerList = 13,
-    /// List → issuer and use.
-    List = 14,
-    /// List, page → which positions are used.
-    Used = 15,
-    /// List, chunk → status bits, where any is set.
-    Chunk = 16,
-    /// List, chunk, height → status bits as of that height.
-    ChunkAt = 17,
-    /// List, index, leaf → a change of status.
-    StatusEvent = 18,
-    /// Leaf of the record → what is common to the credentials of an Issue.
-    Issue = 19,
-    /// Record id → leaf. Uniformly distributed keys.
-    Record = 20,
-    /// Digest, issuer number → where the credential stands. Uniformly distributed keys.
-    Credential = 21,
-    /// Propose record id → proposal.
-    Proposal = 22,
-    /// Approve record id → proposal.
-    Approval = 23,
-    /// Level, index → node of the status tree.
-    StatusNode = 24,
-    /// Level, index → node of the registry tree.
-    RegistryNode = 25,
-    /// Height → seal and where it stands.
-    Seal = 26,
-    /// Seal time → height.
-    SealTime = 27,
-    /// First leaf of a block → height.
-    BlockStart = 28,
-    /// Member id, zero byte, issuer number → whether the member's accreditation of the
-    /// issuer holds one of its places (rule R10).
-    Held = 29,
-}
-
-impl Table {
-    /// Whether a table's keys are uniformly distributed and many, so that a store keeps
-    /// them in pages rather than in rows.
-    pub fn is_uniform(tag: u8) -> bool {
-        tag == Self::Record as u8 || tag == Self::Credential as u8
-    }
-}
-
-/// Builds keys: the table's byte, then fields in big-endian order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key(Vec<u8>);
-
-impl Key {
-    /// The key of a table's only row, or the prefix of all its rows.
-    pub fn of(table: Table) -> Self {
-        Self(vec![table as u8])
-    }
-
-    /// Appends a number.
-    #[must_use]
-    pub fn u64(mut self, number: u64) -> Self {
-        self.0.extend_from_slice(&number.to_be_bytes());
-        self
-    }
-
-    /// Appends a number.
-    #[must_use]
-    pub fn u32(mut self, number: u32) -> Self {
-        self.0.extend_from_slice(&number.to_be_bytes());
-        self
-    }
-
-    /// Appends bytes.
-    #[must_use]
-    pub fn bytes(mut self, bytes: &[u8]) -> Self {
-        self.0.extend_from_slice(bytes);
-        self
-    }
-
-    /// The bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The bytes.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.0
-    }
-}
-
-pub(crate) mod keys {
-    //! One function for each key with fields.
-
-    use super::{
-        AchievementId, Digest, Height, IssuerId, IssuerNumber, Key, LeafIndex, ListNumber,
-        MemberId, RecordId, StatusIndex, Table, UnixMillis,
-    };
-    use crate::ids::KeyId;
-
-    pub(crate) fn ledger() -> Key {
-        Key::of(Table::Ledger)
-    }
-    pub(crate) fn head() -> Key {
-        Key::of(Table::Head)
-    }
-    pub(crate) fn parameters() -> Key {
-        Key::of(Table::Parameters)
-    }
-    pub(crate) fn members() -> Key {
-        Key::of(Table::Members)
-    }
-    pub(crate) fn member(id: &MemberId) -> Key {
-        Key::of(Table::Member).bytes(id.as_str().as_bytes())
-    }
-    pub(crate) fn held_by(id: &MemberId) -> Key {
-        Key::of(Table::Held)
-            .bytes(id.as_str().as_bytes())
-            .bytes(&[0])
-    }
-    pub(crate) fn held(id: &MemberId, issuer: IssuerNumber) -> Key {
-        held_by(id).u64(issuer.0)
-    }
-    pub(crate) fn members_at(height: Height) -> Key {
-        Key::of(Table::MembersAt).u64(height.0)
-    }
-    pub(crate) fn key(id: &KeyId) -> Key {
-        Key::of(Table::Key).bytes(&id.0)
-    }
-    pub(crate) fn issuer_number(id: &IssuerId) -> Key {
-        Key::of(Table::IssuerNumber).bytes(id.as_str().as_bytes())
-    }
-    pub(crate) fn issuer(number: IssuerNumber) -> Key {
-        Key::of(Table::Issuer).u64(number.0)
-    }
-    pub(crate) fn issuer_at(number: IssuerNumber, height: Height) -> Key {
-        Key::of(Table::IssuerAt).u64(number.0).u64(height.0)
-    }
-    pub(crate) fn achievement(issuer: IssuerNumber, id: &AchievementId) -> Key {
-        let hash = blake3::hash(id.as_str().as_bytes());
-        Key::of(Table::Achievement)
-            .u64(issuer.0)
-            .bytes(hash.as_bytes())
-    }
-    pub(crate) fn achievement_count(issuer: IssuerNumber) -> Key {
-        Key::of(Table::AchievementCount).u64(issuer.0)
-    }
-    pub(crate) fn issuer_list(issuer: IssuerNumber, list: ListNumber) -> Key {
-        Key::of(Table::IssuerList).u64(issuer.0).u64(list.0)
-    }
-    pub(crate) fn list(list: ListNumber) -> Key {
-        Key::of(Table::List).u64(list.0)
-    }
-    pub(crate) fn used(list: ListNumber, page: u32) -> Key {
-        Key::of(Table::Used).u64(list.0).u32(page)
-    }
-    pub(crate) fn chunk(list: ListNumber, chunk: u32) -> Key {
-        Key::of(Table::Chunk).u64(list.0).u32(chunk)
-    }
-    pub(crate) fn chunk_at(list: ListNumber, chunk: u32, height: Height) -> Key {
-        Key::of(Table::ChunkAt).u64(list.0).u32(chunk).u64(height.0)
-    }
-    pub(crate) fn status_events(list: ListNumber, index: StatusIndex) -> Key {
-        Key::of(Table::StatusEvent).u64(list.0).u32(index.0)
-    }
-    pub(crate) fn issue(leaf: LeafIndex) -> Key {
-        Key::of(Table::Issue).u64(leaf.0)
-    }
-    pub(crate) fn record(id: &RecordId) -> Key {
-        Key::of(Table::Record).bytes(&id.0)
-    }
-    pub(crate) fn credentials(digest: &Digest) -> Key {
-        Key::of(Table::Credential).bytes(&digest.0)
-    }
-    pub(crate) fn credential(digest: &Digest, issuer: IssuerNumber) -> Key {
-        credentials(digest).u64(issuer.0)
-    }
-    pub(crate) fn proposal(id: &RecordId) -> Key {
-        Key::of(Table::Proposal).bytes(&id.0)
-    }
-    pub(crate) fn approval(id: &RecordId) -> Key {
-        Key::of(Table::Approval).bytes(&id.0)
-    }
-    pub(crate) fn node(table: Table, level: u8, index: u64) -> Key {
-        Key::of(table).bytes(&[level]).u64(index)
-    }
-    pub(crate) fn seal(height: Height) -> Key {
-        Key::of(Table::Seal).u64(height.0)
-    }
-    pub(crate) fn seal_time(time: UnixMillis) -> Key {
-        Key::of(Table::SealTime).u64(time.0)
-    }
-    pub(crate) fn block_start(leaf: LeafIndex) -> Key {
-        Key::of(Table::BlockStart).u64(leaf.0)
-    }
-}
 
 /// Decodes a row's value.
 pub(crate) fn decode<T: DeserializeOwned>(
@@ -827,81 +613,6 @@ fn decode_chunk(row: Option<Vec<u8>>) -> Result<Chunk, ViewError> {
     <[u8; CHUNK_BYTES]>::try_from(bytes)
         .map(Chunk)
         .map_err(|_| ViewError("a status chunk is damaged".to_owned()))
-}
-
-/// [`View::floor`] in a map of rows.
-pub(crate) fn floor_in<'r>(
-    rows: &'r BTreeMap<Vec<u8>, Vec<u8>>,
-    prefix: &[u8],
-    key: &[u8],
-) -> Option<(&'r Vec<u8>, &'r Vec<u8>)> {
-    if key < prefix {
-        return None;
-    }
-    // A key above every key with the prefix asks for the last of them.
-    let end = match key.starts_with(prefix) {
-        true => Bound::Included(key.to_vec()),
-        false => after_prefix(prefix).map_or(Bound::Unbounded, Bound::Excluded),
-    };
-    rows.range((Bound::Included(prefix.to_vec()), end))
-        .next_back()
-}
-
-/// The key after all keys that begin with `prefix`, if there is one.
-fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
-    let last = prefix.iter().rposition(|byte| *byte != 0xff)?;
-    let mut after = prefix[..=last].to_vec();
-    after[last] += 1;
-    Some(after)
-}
-
-/// A state in memory: for tests, auditors and rebuilding.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MemoryState(BTreeMap<Vec<u8>, Vec<u8>>);
-
-impl MemoryState {
-    /// Writes what a block changed.
-    pub fn apply(&mut self, changes: &Changes) {
-        self.0.extend(
-            changes
-                .iter()
-                .map(|(key, value)| (key.clone(), value.clone())),
-        );
-    }
-
-    /// All rows, in ascending order of key.
-    pub fn rows(&self) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
-        self.0.iter()
-    }
-}
-
-impl View for MemoryState {
-    fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
-        Ok(self.0.get(key).cloned())
-    }
-
-    fn floor(&self, prefix: &[u8], key: &[u8]) -> Result<Option<Row>, ViewError> {
-        Ok(floor_in(&self.0, prefix, key).map(|(key, value)| (key.clone(), value.clone())))
-    }
-
-    fn scan(
-        &self,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<Row>, ViewError> {
-        let start = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after.to_vec()),
-            _ => Bound::Included(prefix.to_vec()),
-        };
-        Ok(self
-            .0
-            .range((start, Bound::Unbounded))
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .take(limit)
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect())
-    }
 }
 
 #[cfg(test)]

@@ -123,7 +123,9 @@ fn fill(disk: &Path) {
             break;
         }
     }
-    let failed = failed.expect("a full disk takes no block");
+    let Some(failed) = failed else {
+        panic!("a full disk took 200 blocks")
+    };
     println!("{failed}");
     assert!(matches!(failed, Fatal::Storage { .. }));
     let acknowledged = store.snapshot().head().height;
