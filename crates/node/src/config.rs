@@ -127,7 +127,8 @@ pub struct HttpSection {
     pub listen: SocketAddr,
     /// Connections open at a time; more wait in the kernel's queue.
     pub connections_max: u32,
-    /// Connections open at a time from one address; more are closed at once. 0 = no limit.
+    /// Connections open at a time from one address (an IPv6 address counts with its
+    /// /64); more are closed at once. 0 = no limit.
     pub connections_per_ip_max: u32,
     /// Requests worked on at a time; more are answered 503.
     pub requests_max: u32,
@@ -140,12 +141,18 @@ pub struct HttpSection {
     pub request_timeout_ms: u64,
     /// A peer that reads nothing of its answer for this time is disconnected.
     pub write_timeout_ms: u64,
+    /// So is one that falls behind this rate by that time.
+    pub write_bytes_per_second_min: u32,
     /// At shutdown, requests under way have this time to end.
     pub shutdown_timeout_ms: u64,
     /// Longest body of POST /v1/records with one record or many.
     pub records_body_bytes_max: u64,
     /// Longest body of POST /v1/verify.
     pub verify_body_bytes_max: u64,
+    /// Bytes of all bodies that are read or worked on at a time, a quarter of it for one
+    /// address (an IPv6 address counts with its /64); more are answered 503. At least four
+    /// times the longest body.
+    pub bodies_bytes_max: u64,
     /// Proxies whose X-Forwarded-For header is believed: addresses or ranges in CIDR form.
     pub trusted_proxies: Vec<AddressRange>,
 }
@@ -346,6 +353,16 @@ impl Config {
                 http.verify_body_bytes_max,
                 1_024..=VERIFY,
             ),
+            (
+                "http.bodies_bytes_max",
+                http.bodies_bytes_max,
+                4 * http.records_body_bytes_max.max(http.verify_body_bytes_max)..=1 << 32,
+            ),
+            (
+                "http.write_bytes_per_second_min",
+                http.write_bytes_per_second_min.into(),
+                1..=1 << 30,
+            ),
             ("rate_limit.reads_burst", reads, 1..=u64::from(u32::MAX)),
             ("rate_limit.writes_burst", writes, 1..=u64::from(u32::MAX)),
             ("rate_limit.verify_burst", verify, 1..=u64::from(u32::MAX)),
@@ -433,6 +450,10 @@ mod tests {
         for (setting, bad) in [
             ("http.header_timeout_ms", "[http]\nheader_timeout_ms = 0\n"),
             ("http.connections_max", "[http]\nconnections_max = 0\n"),
+            (
+                "http.bodies_bytes_max",
+                "[http]\nbodies_bytes_max = 8388608\n",
+            ),
             ("mempool.bytes_max", "[mempool]\nbytes_max = 10\n"),
             ("rate_limit.reads_burst", "[rate_limit]\nreads_burst = 0\n"),
         ] {

@@ -7,17 +7,20 @@
 mod answer;
 mod body;
 mod guard;
+mod lane;
 pub(crate) mod listener;
 mod patient;
 mod query;
 mod rate;
 mod routes;
+mod shares;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use credlog_api::{Problem, ProblemType, path};
@@ -31,12 +34,21 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::admission::Admission;
 use crate::config::{Config, HttpSection};
 use crate::metrics::Metrics;
+use crate::node::cores;
 use crate::producer::Production;
-use answer::{Answer, Refusal};
+use answer::Refusal;
 use guard::Panics;
+use lane::{Lane, Turn};
 use rate::RateLimits;
-use routes::verify::Verifiers;
 use routes::{blocks, credentials, issuers, ledger, log, records, service, verify};
+use shares::Shares;
+
+/// Work on blocking threads at a time, for each core; mostly it waits for the disk.
+const WORK_PER_CORE: usize = 4;
+/// Work that may wait for its turn. More than one address has connections by default.
+const WORK_WAITING_MAX: u32 = 512;
+/// Of the bodies' memory, one network gets one part of so many.
+const BODIES_PARTS: u64 = 4;
 
 /// What the routes work with.
 pub(crate) struct Context {
@@ -50,7 +62,12 @@ pub(crate) struct Context {
     production: watch::Receiver<Production>,
     /// One permit a request at work.
     requests: Semaphore,
-    verifiers: Verifiers,
+    /// Checks of credentials.
+    verifiers: Lane,
+    /// All other work on blocking threads.
+    work: Lane,
+    /// Bytes of bodies that are read or worked on.
+    bodies: Shares,
     http: HttpSection,
     /// Makes request ids: a part that differs at each start, and a number.
     request_prefix: u32,
@@ -78,7 +95,16 @@ impl Context {
             checkpoint: log::SignedCheckpoint::new(signer),
             production,
             requests: Semaphore::new(config.http.requests_max as usize),
-            verifiers: Verifiers::new(&config.verify),
+            verifiers: verify::lane(&config.verify),
+            work: Lane::new(
+                WORK_PER_CORE * cores(),
+                WORK_WAITING_MAX,
+                "too much is read from the store at a time; try again in a second",
+            ),
+            bodies: Shares::new(
+                config.http.bodies_bytes_max,
+                config.http.bodies_bytes_max / BODIES_PARTS,
+            ),
             http: config.http.clone(),
             request_prefix: guard::random_prefix(),
             request_number: AtomicU64::new(0),
@@ -133,13 +159,34 @@ impl Context {
         Err(problem.into())
     }
 
+    /// Reads a body of at most `bytes_max`, if there is memory for it.
+    async fn body(&self, request: Request, bytes_max: u64) -> Result<body::Read, Refusal> {
+        let timeout = Duration::from_millis(self.http.body_timeout_ms);
+        body::read(request, bytes_max, timeout, &self.bodies).await
+    }
+
     /// Runs what reads much from the store away from the threads that serve connections.
-    async fn blocking(
+    async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&Self) -> Answer + Send + 'static,
-    ) -> Answer {
+        work: impl FnOnce(&Self) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let turn = self.work.turn().await?;
+        self.with_turn(turn, work).await
+    }
+
+    /// Runs work away from the threads that serve connections, also to its end when the
+    /// client goes away; it holds its turn until then.
+    async fn with_turn<T: Send + 'static>(
+        self: &Arc<Self>,
+        turn: Turn,
+        work: impl FnOnce(&Self) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
         let context = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || work(&context)).await;
+        let done = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work(&context)
+        })
+        .await;
         done.unwrap_or_else(|panic| {
             self.metrics.panics.inc();
             tracing::error!(%panic, "a request panicked");

@@ -257,3 +257,32 @@ async fn a_peer_that_reads_nothing_is_disconnected() {
     );
     running.node.shutdown().await;
 }
+
+/// Bodies were once read before anything bounded them: as many connections as there are
+/// could each make the node hold the longest body.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_for_bodies_is_bounded_and_given_back() {
+    let mut town = Town::new();
+    town.config.http.bodies_bytes_max = 32 << 20;
+    let running = town.start().await;
+    let announced = b"POST /v1/verify HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                      content-length: 4194304\r\n\r\n";
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(announced).await.unwrap();
+        open.push(stream);
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let verify = async || {
+        let json = [("content-type", "application/json")];
+        running.request("POST", "/v1/verify", &json, b"{}").await
+    };
+    let reply = verify().await;
+    assert_eq!(reply.problem(503), "overloaded");
+    assert_eq!(reply.header("retry-after"), Some("1"));
+    drop(open);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(verify().await.problem(400), "malformed-request");
+    running.node.shutdown().await;
+}

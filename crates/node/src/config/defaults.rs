@@ -26,15 +26,17 @@ impl Default for HttpSection {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7700)),
             connections_max: 4_096,
-            connections_per_ip_max: 1_024,
+            connections_per_ip_max: 256,
             requests_max: 8_192,
             header_timeout_ms: 5_000,
             body_timeout_ms: 5_000,
             request_timeout_ms: 30_000,
             write_timeout_ms: 10_000,
+            write_bytes_per_second_min: 32 << 10,
             shutdown_timeout_ms: 10_000,
             records_body_bytes_max: 8 << 20,
             verify_body_bytes_max: 4 << 20,
+            bodies_bytes_max: 64 << 20,
             trusted_proxies: Vec::new(),
         }
     }
@@ -76,7 +78,7 @@ impl Default for VerifySection {
     fn default() -> Self {
         Self {
             concurrent_max: 0,
-            waiting_max: 256,
+            waiting_max: 64,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Request bodies: the right media type, within their size and time.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,6 +12,8 @@ use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::answer::Refusal;
+use super::guard::client;
+use super::shares::{Share, Shares};
 
 /// The media type of a body, without parameters: one of `known`.
 pub(crate) fn media_type(
@@ -40,12 +43,30 @@ pub(crate) fn media_type(
     }
 }
 
-/// The whole body.
+/// A body in memory, with its share of the memory for bodies. It belongs inside of the work
+/// that reads it: the share is given back when the work ends.
+pub(crate) struct Read {
+    bytes: Bytes,
+    _share: Share,
+}
+
+impl Deref for Read {
+    type Target = Bytes;
+
+    fn deref(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+/// The whole body. Its share of `bodies` is taken before the first byte is read: as much
+/// as the client announced, or as much as the route reads.
 pub(crate) async fn read(
     request: Request,
     bytes_max: u64,
     timeout: Duration,
-) -> Result<Bytes, Refusal> {
+    bodies: &Shares,
+) -> Result<Read, Refusal> {
+    let client = client(&request);
     let (parts, body) = request.into_parts();
     let announced = parts
         .headers
@@ -55,9 +76,11 @@ pub(crate) async fn read(
     if announced.is_some_and(|bytes| bytes > bytes_max) {
         return Err(too_large(bytes_max));
     }
+    let amount = announced.unwrap_or(bytes_max);
+    let _share = bodies.take(client, amount).ok_or_else(no_memory)?;
     let limit = usize::try_from(bytes_max).unwrap_or(usize::MAX);
     match tokio::time::timeout(timeout, collect(body, limit)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Ok(bytes)) => Ok(Read { bytes, _share }),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(bytes_max)),
         Ok(Err(_)) => {
             let detail = "the body broke off or is not well formed HTTP";
@@ -78,6 +101,13 @@ async fn collect(
     limit: usize,
 ) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
     Ok(Limited::new(body, limit).collect().await?.to_bytes())
+}
+
+fn no_memory() -> Refusal {
+    let detail = "too many bytes of requests are worked on at a time; try again in a second";
+    Problem::new(ProblemType::OVERLOADED, detail)
+        .retry_after(1)
+        .into()
 }
 
 fn too_large(bytes_max: u64) -> Refusal {

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::hash::{BuildHasher, RandomState};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -66,7 +66,28 @@ pub(crate) async fn guard(
     response
 }
 
-async fn answer(context: &Context, request: Request, next: Next, route: Option<&str>) -> Response {
+/// Whom a request counts for.
+#[derive(Debug, Clone, Copy)]
+struct Client(IpAddr);
+
+/// Whom a request counts for, as the guard noted it.
+pub(crate) fn client(request: &Request) -> IpAddr {
+    let noted = request.extensions().get::<Client>();
+    // Without a connection there is no address; all such requests are one client's.
+    noted.map_or(Ipv6Addr::UNSPECIFIED.into(), |client| client.0)
+}
+
+async fn answer(
+    context: &Context,
+    mut request: Request,
+    next: Next,
+    route: Option<&str>,
+) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    if let Some(ConnectInfo(peer)) = peer {
+        let client = context.rate_limits.client(peer.ip(), request.headers());
+        request.extensions_mut().insert(Client(client));
+    }
     if request.method() == Method::OPTIONS
         && let Some(route) = route
     {
@@ -99,9 +120,8 @@ fn admit(context: &Context, request: &Request, route: Option<&str>) -> Result<()
         Some(path::VERIFY) => Some(Traffic::Verify),
         _ => Some(Traffic::Read),
     };
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    if let (Some(traffic), Some(ConnectInfo(peer))) = (traffic, peer)
-        && let Err(wait) = context.rate_limits.admit(traffic, *peer, request.headers())
+    if let Some(traffic) = traffic
+        && let Err(wait) = context.rate_limits.admit(traffic, client(request))
     {
         let seconds = u32::try_from(wait.as_secs())
             .unwrap_or(u32::MAX)

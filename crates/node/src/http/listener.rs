@@ -5,10 +5,9 @@
 //! the first moment: a silent socket, a half-sent header and an idle kept-alive connection
 //! all end when it fires. A peer that does not read its answer ends by [`Patient`].
 
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -21,7 +20,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt;
 
-use super::patient::Patient;
+use super::patient::{Patience, Patient};
+use super::shares::Shares;
 use crate::config::HttpSection;
 use crate::metrics::Metrics;
 
@@ -40,7 +40,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 struct Shared {
     router: Router,
     builder: Arc<Builder<TokioExecutor>>,
-    write_timeout: Duration,
+    patience: Patience,
     metrics: Arc<Metrics>,
     stop: watch::Receiver<bool>,
 }
@@ -55,11 +55,18 @@ pub(crate) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let slots = Arc::new(Semaphore::new(config.connections_max as usize));
-    let peers = Peers::new(config.connections_per_ip_max);
+    let per_network = match config.connections_per_ip_max {
+        0 => u64::MAX,
+        max => max.into(),
+    };
+    let places = Shares::new(u64::MAX, per_network);
     let shared = Shared {
         router,
         builder: Arc::new(builder(config)),
-        write_timeout: Duration::from_millis(config.write_timeout_ms),
+        patience: Patience {
+            stalled_max: Duration::from_millis(config.write_timeout_ms),
+            bytes_per_second_min: config.write_bytes_per_second_min,
+        },
         metrics,
         stop: stop.clone(),
     };
@@ -76,7 +83,7 @@ pub(crate) async fn serve(
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let Some(place) = peers.enter(peer.ip()) else {
+        let Some(place) = places.take(peer.ip(), 1) else {
             shared.metrics.connections_refused.inc();
             continue;
         };
@@ -129,7 +136,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, shared: Shared) {
     let Shared {
         router,
         builder,
-        write_timeout,
+        patience,
         metrics,
         mut stop,
     } = shared;
@@ -143,7 +150,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, shared: Shared) {
         }
     });
     metrics.connections.inc();
-    let io = TokioIo::new(Patient::new(stream, write_timeout));
+    let io = TokioIo::new(Patient::new(stream, patience));
     let connection = builder.serve_connection(io, service);
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -167,79 +174,4 @@ async fn connection(stream: TcpStream, peer: SocketAddr, shared: Shared) {
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // An error means that nobody is left who could say so: then it stops as well.
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// Connections by address.
-#[derive(Clone)]
-struct Peers {
-    open: Arc<Mutex<HashMap<IpAddr, u32>>>,
-    max: u32,
-}
-
-/// A connection's place among its address's; gone when it is dropped.
-struct Place {
-    peers: Peers,
-    address: IpAddr,
-}
-
-impl Peers {
-    fn new(max: u32) -> Self {
-        let max = if max == 0 { u32::MAX } else { max };
-        Self {
-            open: Arc::default(),
-            max,
-        }
-    }
-
-    fn enter(&self, address: IpAddr) -> Option<Place> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(address).or_default();
-        if *count >= self.max {
-            return None;
-        }
-        *count += 1;
-        Some(Place {
-            peers: self.clone(),
-            address,
-        })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self
-            .peers
-            .open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.address);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_has_its_share_of_connections() {
-        let peers = Peers::new(2);
-        let (a, b) = ("127.0.0.1".parse().unwrap(), "127.0.0.2".parse().unwrap());
-        let first = peers.enter(a);
-        let second = peers.enter(a);
-        assert!(first.is_some() && second.is_some());
-        assert!(peers.enter(a).is_none());
-        assert!(peers.enter(b).is_some());
-        drop(first);
-        assert!(peers.enter(a).is_some());
-        drop(second);
-        assert!(
-            peers.open.lock().unwrap().is_empty(),
-            "nothing is left behind"
-        );
-    }
 }

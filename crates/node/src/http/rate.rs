@@ -1,6 +1,6 @@
 //! Rate limits by address, in bounded memory.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use http::HeaderMap;
 
+use super::shares::network;
 use crate::config::{AddressRange, RateLimitSection};
 
 /// Most addresses that one limit remembers; those beyond share one allowance.
@@ -54,12 +55,7 @@ impl RateLimits {
     ///
     /// # Errors
     /// After how long it may come again, if it is one too many.
-    pub(crate) fn admit(
-        &self,
-        traffic: Traffic,
-        peer: SocketAddr,
-        headers: &HeaderMap,
-    ) -> Result<(), Duration> {
+    pub(crate) fn admit(&self, traffic: Traffic, client: IpAddr) -> Result<(), Duration> {
         let limit = match traffic {
             Traffic::Read => &self.reads,
             Traffic::Write => &self.writes,
@@ -68,7 +64,7 @@ impl RateLimits {
         let Some(limit) = limit else {
             return Ok(());
         };
-        let mut key = network(self.client(peer.ip(), headers));
+        let mut key = network(client);
         if limit.len() >= ADDRESSES_MAX {
             key = OTHERS;
         }
@@ -91,7 +87,7 @@ impl RateLimits {
     /// Whom a request counts for: the peer, or, behind a trusted proxy, the last address
     /// of X-Forwarded-For that is not itself such a proxy. What a client writes there on
     /// its own stands before what the proxy adds, and is not reached.
-    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();
         let trusted = |address| {
             self.trusted_proxies
@@ -127,14 +123,6 @@ fn limit(per_second: u32, burst: u32) -> Option<Limit> {
     Some(RateLimiter::dashmap(quota))
 }
 
-/// An IPv6 address counts with its /64: one subscriber has all of it.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,8 +138,8 @@ mod tests {
         RateLimits::new(&config, &proxies)
     }
 
-    fn from(address: &str) -> SocketAddr {
-        SocketAddr::new(address.parse().unwrap(), 1)
+    fn from(address: &str) -> IpAddr {
+        address.parse().unwrap()
     }
 
     fn forwarded(values: &[&str]) -> HeaderMap {
@@ -165,19 +153,14 @@ mod tests {
     #[test]
     fn each_address_has_its_burst_and_zero_means_no_limit() {
         let limits = limits(&[]);
-        let none = HeaderMap::new();
-        let read = |address: &str| limits.admit(Traffic::Read, from(address), &none);
+        let read = |address: &str| limits.admit(Traffic::Read, from(address));
         assert!(read("10.0.0.1").is_ok() && read("10.0.0.1").is_ok());
         assert!(read("10.0.0.1").is_err_and(|wait| wait <= Duration::from_secs(1)));
         assert!(read("10.0.0.2").is_ok());
         assert!(read("2001:db8::1").is_ok() && read("2001:db8::2").is_ok());
         assert!(read("2001:db8::3").is_err(), "one /64 is one client");
         for _ in 0..1_000 {
-            assert!(
-                limits
-                    .admit(Traffic::Write, from("10.0.0.1"), &none)
-                    .is_ok()
-            );
+            assert!(limits.admit(Traffic::Write, from("10.0.0.1")).is_ok());
         }
     }
 

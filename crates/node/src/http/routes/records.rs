@@ -8,11 +8,10 @@ use credlog_ledger::ids::RecordId;
 use credlog_ledger::record::{EncodedRecord, RECORD_BYTES_MAX, RECORD_LEAF};
 use credlog_ledger::state::{State, ViewError};
 use http::{StatusCode, Uri};
-use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::application::place;
-use crate::http::answer::{Answer, Refusal, internal, json, json_with, not_found};
+use crate::http::answer::{Answer, Refusal, json, json_with, not_found};
 use crate::http::query::{no_parameters, parameters, segment};
 use crate::http::{Context, Shared, body};
 use crate::mempool::{Outcome, Waiter};
@@ -35,13 +34,14 @@ pub(crate) async fn submit(Extract(context): Shared, request: Request) -> Answer
         true => RECORD_BYTES_MAX as u64,
         false => context.http.records_body_bytes_max,
     };
-    let timeout = Duration::from_millis(context.http.body_timeout_ms);
-    let bytes = body::read(request, bytes_max, timeout).await?;
-    let arrived = if bytes.len() <= DECODE_INLINE_BYTES_MAX {
-        decode(&bytes, single)?
+    let body = context.body(request, bytes_max).await?;
+    // From here on the limits of the queue and the mempool bound what the records take.
+    let arrived = if body.len() <= DECODE_INLINE_BYTES_MAX {
+        let arrived = decode(&body, single)?;
+        drop(body);
+        arrived
     } else {
-        let decoded = tokio::task::spawn_blocking(move || decode(&bytes, single));
-        decoded.await.map_err(|_| internal())??
+        context.blocking(move |_| decode(&body, single)).await?
     };
     let outcomes = outcomes(&context, arrived, query.wait).await;
     answer(outcomes, single, query.wait)

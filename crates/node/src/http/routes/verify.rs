@@ -1,8 +1,5 @@
 //! POST /v1/verify: whole credentials, or digests.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
-
 use axum::extract::{Request, State as Extract};
 use credlog_api::verification::{RequestSubject, VerifyQuery};
 use credlog_api::{Problem, ProblemType, VerifyRequest};
@@ -10,84 +7,36 @@ use credlog_credential::Credential;
 use credlog_verify::{
     DigestOnly, Question, Subject, Time, examine, issuer_of, judge, positions_named,
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::config::VerifySection;
 use crate::http::answer::{Answer, Refusal, internal, json};
+use crate::http::lane::Lane;
 use crate::http::query::parameters;
 use crate::http::{Context, Shared, body};
 use crate::node::cores;
 use crate::producer::now;
 
 /// Bounds the checks of credentials: so many at work, so many waiting.
-pub(crate) struct Verifiers {
-    running: Semaphore,
-    waiting: AtomicU32,
-    waiting_max: u32,
-}
-
-impl Verifiers {
-    pub(crate) fn new(config: &VerifySection) -> Self {
-        let running = match config.concurrent_max {
-            0 => cores(),
-            count => count as usize,
-        };
-        Self {
-            running: Semaphore::new(running),
-            waiting: AtomicU32::new(0),
-            waiting_max: config.waiting_max,
-        }
-    }
-
-    /// Waits for a turn.
-    ///
-    /// # Errors
-    /// 503 if too many wait already.
-    async fn turn(&self) -> Result<SemaphorePermit<'_>, Refusal> {
-        if let Ok(permit) = self.running.try_acquire() {
-            return Ok(permit);
-        }
-        let waiting = Waiting::begin(&self.waiting);
-        if waiting.before >= self.waiting_max {
-            let detail = "too many credentials wait for their check; try again in a second, or \
-                          check the proof yourself and ask for the digest";
-            let problem = Problem::new(ProblemType::OVERLOADED, detail).retry_after(1);
-            return Err(problem.into());
-        }
-        self.running.acquire().await.map_err(|_| internal())
-    }
-}
-
-/// Counts as waiting until it is dropped, also when the client goes away.
-struct Waiting<'v> {
-    count: &'v AtomicU32,
-    before: u32,
-}
-
-impl<'v> Waiting<'v> {
-    fn begin(count: &'v AtomicU32) -> Self {
-        let before = count.fetch_add(1, Ordering::Relaxed);
-        Self { count, before }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
-    }
+pub(crate) fn lane(config: &VerifySection) -> Lane {
+    let running = match config.concurrent_max {
+        0 => cores(),
+        count => count as usize,
+    };
+    let refusal = "too many credentials wait for their check; try again in a second, or check the \
+                   proof yourself and ask for the digest";
+    Lane::new(running, config.waiting_max, refusal)
 }
 
 pub(crate) async fn verify(Extract(context): Shared, request: Request) -> Answer {
     let query: VerifyQuery = parameters(request.uri())?;
     body::media_type(request.headers(), &["application/json"])?;
-    let timeout = Duration::from_millis(context.http.body_timeout_ms);
-    let bytes = body::read(request, context.http.verify_body_bytes_max, timeout).await?;
+    let body = context
+        .body(request, context.http.verify_body_bytes_max)
+        .await?;
     let turn = context.verifiers.turn().await?;
-    let answer = context
-        .blocking(move |context| check(context, &bytes, query))
-        .await;
-    drop(turn);
-    answer
+    context
+        .with_turn(turn, move |context| check(context, &body, query))
+        .await
 }
 
 fn check(context: &Context, body: &[u8], query: VerifyQuery) -> Answer {
