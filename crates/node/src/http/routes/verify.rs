@@ -9,7 +9,7 @@ use credlog_verify::{
 };
 
 use crate::config::VerifySection;
-use crate::http::answer::{Answer, Refusal, internal, json};
+use crate::http::answer::{Answer, internal, json};
 use crate::http::lane::Lane;
 use crate::http::query::parameters;
 use crate::http::{Context, Shared, body};
