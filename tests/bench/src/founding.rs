@@ -105,7 +105,7 @@ impl Founding {
         let text = format!(
             "[node]\ngenesis = \"genesis.json\"\n\
              [member]\nid = \"{}\"\n\
-             [http]\nlisten = \"{listen}\"\n\
+             [http]\nlisten = \"{listen}\"\nconnections_per_ip_max = 0\n\
              [rate_limit]\nreads_per_second = 0\nwrites_per_second = 0\nverify_per_second = 0\n\
              [store]\nscrub_interval_seconds = 0\n{cache}\
              [log]\nlevel = \"warn\"\n",
