@@ -18,8 +18,10 @@ pub fn verifies(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
 /// the authors' keys, `None` where the ledger knows none. Records marked before are left
 /// alone. Answers how many are not marked afterwards.
 ///
-/// A batch that fails is halved until the bad signatures stand alone, so a few of them cost
-/// little; when there are many, the rest is checked one by one.
+/// A batch that fails is taken apart into small ones, and those of them that fail are
+/// checked one by one. Measured with 4,096 records, against checking all one by one after a
+/// failed batch: cheaper up to about one bad in a hundred, and a quarter dearer at worst;
+/// searching by halves is dearer than both from a handful of bad ones on.
 pub fn verify_batch(records: &mut [EncodedRecord], keys: &[Option<[u8; 32]>]) -> usize {
     let mut open = Vec::with_capacity(records.len());
     for (at, (record, key)) in records.iter().zip(keys).enumerate() {
@@ -32,13 +34,8 @@ pub fn verify_batch(records: &mut [EncodedRecord], keys: &[Option<[u8; 32]>]) ->
             open.push(Open { at, key, item });
         }
     }
-    let mut search = Search {
-        left: open.len() * BATCHED_AGAIN_MAX,
-        good: Vec::with_capacity(open.len()),
-    };
-    search.verify(&open);
-    for (at, key) in search.good {
-        records[at].set_verified_by(key);
+    for one in good_ones(&open) {
+        records[one.at].set_verified_by(one.key);
     }
     records
         .iter()
@@ -46,11 +43,8 @@ pub fn verify_batch(records: &mut [EncodedRecord], keys: &[Option<[u8; 32]>]) ->
         .count()
 }
 
-/// Batches of at most this many that fail are checked one by one.
-const SINGLES: usize = 4;
-/// How often a signature is batched on average before the rest is checked one by one: a
-/// batch costs about a quarter a signature.
-const BATCHED_AGAIN_MAX: usize = 3;
+/// Signatures in a small batch.
+const SMALL_BATCH: usize = 64;
 
 /// A signature to check: the record's place, the key, and what the batch needs.
 struct Open {
@@ -59,51 +53,25 @@ struct Open {
     item: batch::Item,
 }
 
-/// The search for bad signatures.
-struct Search {
-    /// Signatures that may still be batched.
-    left: usize,
-    good: Vec<(usize, [u8; 32])>,
+fn good_ones(open: &[Open]) -> Vec<&Open> {
+    if all_good(open) {
+        return open.iter().collect();
+    }
+    let mut good = Vec::with_capacity(open.len());
+    for small in open.chunks(SMALL_BATCH) {
+        // All of them together have failed already if they are this few.
+        if open.len() > SMALL_BATCH && all_good(small) {
+            good.extend(small);
+        } else {
+            let alone = |one: &&Open| one.item.clone().verify_single().is_ok();
+            good.extend(small.iter().filter(alone));
+        }
+    }
+    good
 }
 
-impl Search {
-    /// Notes the good ones; answers whether all are good.
-    fn verify(&mut self, open: &[Open]) -> bool {
-        let all = self.batch(open);
-        if all {
-            self.good.extend(open.iter().map(|one| (one.at, one.key)));
-        } else {
-            self.halve(open);
-        }
-        all
-    }
-
-    /// The same for what is known to hold a bad one.
-    fn halve(&mut self, open: &[Open]) {
-        if open.len() <= SINGLES || self.left == 0 {
-            let good = open
-                .iter()
-                .filter(|one| one.item.clone().verify_single().is_ok());
-            self.good.extend(good.map(|one| (one.at, one.key)));
-            return;
-        }
-        let (first, second) = open.split_at(open.len() / 2);
-        if self.verify(first) {
-            self.halve(second);
-        } else {
-            self.verify(second);
-        }
-    }
-
-    /// Whether a batch verifies; also no when nothing more may be batched.
-    fn batch(&mut self, open: &[Open]) -> bool {
-        if open.len() > self.left {
-            self.left = 0;
-            return open.is_empty();
-        }
-        self.left -= open.len();
-        let mut batch = batch::Verifier::new();
-        open.iter().for_each(|one| batch.queue(one.item.clone()));
-        batch.verify(OsRng).is_ok()
-    }
+fn all_good(open: &[Open]) -> bool {
+    let mut batch = batch::Verifier::new();
+    open.iter().for_each(|one| batch.queue(one.item.clone()));
+    batch.verify(OsRng).is_ok()
 }

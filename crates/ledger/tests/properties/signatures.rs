@@ -145,7 +145,7 @@ fn bad_signatures_are_found_among_good_ones() {
     let bad = EncodedRecord::new(&record).unwrap();
     let known = Some(key("a/record").verifying_key().to_bytes());
     let mut random = 1u64;
-    for count in [1, 2, 3, 7, 64, 100] {
+    for count in [1, 2, 7, 64, 65, 200] {
         for bad_in_1000 in [0, 10, 100, 500, 990, 1_000] {
             let is_bad: Vec<bool> = (0..count)
                 .map(|_| {
