@@ -6,27 +6,36 @@
 //! stranger's flood reaches neither mempool nor producer.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use credlog_ledger::body::{Action, Body};
 use credlog_ledger::ids::{LedgerId, UnixMillis};
-use credlog_ledger::record::{Author, AuthorId, EXPIRY_MILLIS_MAX, EncodedRecord};
+use credlog_ledger::record::{Author, AuthorId, EXPIRY_MILLIS_MAX, EncodedRecord, Record};
 use credlog_ledger::rejection::Rejection;
 use credlog_ledger::signature::verify_batch;
 use credlog_ledger::state::{State, ViewError};
 use credlog_store::Store;
 
 use crate::application::place;
-use crate::mempool::{Mempool, Outcome, Waiter};
+use crate::http::shares::network;
+use crate::mempool::{Load, Mempool, Outcome, Waiter};
 use crate::metrics::Metrics;
 use crate::producer::now;
 
 /// Records that may wait for their check.
-const QUEUE_RECORDS_MAX: usize = 16_384;
+const QUEUE_RECORDS_MAX: usize = 65_536;
 /// Bytes of records that may wait for their check.
 const QUEUE_BYTES_MAX: usize = 32 << 20;
+/// Of the queue, one network gets one part of so many.
+const QUEUE_PARTS: usize = 4;
+/// So many records of a request are checked before the others.
+const TRIAL_RECORDS: usize = 16;
+/// After so many bad signatures the rest of a request is not looked at.
+pub const REQUEST_BAD_SIGNATURES_MAX: u32 = 16;
 /// Most records of a batch.
 const BATCH_RECORDS_MAX: usize = 256;
 /// How far ahead of this machine's clock a sender's may be.
@@ -49,10 +58,49 @@ pub struct Admission {
 
 type Submitted = (EncodedRecord, Waiter);
 
+/// What the records of one request have in common.
+#[derive(Debug)]
+struct Origin {
+    network: IpAddr,
+    /// Bad signatures found so far.
+    bad: AtomicU32,
+    /// Whether its first records were checked and were good.
+    tried: AtomicBool,
+}
+
+impl Origin {
+    fn is_suspect(&self) -> bool {
+        self.bad.load(Ordering::Relaxed) > 0
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.bad.load(Ordering::Relaxed) >= REQUEST_BAD_SIGNATURES_MAX
+    }
+}
+
+/// A record in the queue.
+#[derive(Debug)]
+struct Queued {
+    record: EncodedRecord,
+    waiter: Waiter,
+    origin: Arc<Origin>,
+}
+
+/// A record whose signature comes next, and the key for it.
+#[derive(Debug)]
+struct Examined {
+    queued: Queued,
+    key: [u8; 32],
+    /// Its place in the batch.
+    at: usize,
+}
+
 #[derive(Debug, Default)]
 struct Queue {
-    records: std::collections::VecDeque<Submitted>,
+    records: std::collections::VecDeque<Queued>,
     bytes: usize,
+    /// What is here of each network.
+    by_network: HashMap<IpAddr, Load>,
     /// Batches taken so far.
     batches: u64,
     closed: bool,
@@ -89,8 +137,13 @@ impl Admission {
         Ok((admission, threads))
     }
 
-    /// Takes records in; each waiter gets its answer sooner or later.
-    pub fn submit(&self, records: Vec<Submitted>) {
+    /// Takes the records of a request in; each waiter gets its answer sooner or later.
+    pub fn submit(&self, client: IpAddr, records: Vec<Submitted>) {
+        let origin = Arc::new(Origin {
+            network: network(client),
+            bad: AtomicU32::new(0),
+            tried: AtomicBool::new(false),
+        });
         let mut queue = self.lock();
         let mut refused = Vec::new();
         for (record, waiter) in records {
@@ -101,15 +154,17 @@ impl Admission {
             let bytes = record.bytes().len();
             if queue.closed {
                 refused.push((waiter, Outcome::Unavailable));
-            } else if queue.records.len() >= QUEUE_RECORDS_MAX
-                || queue.bytes + bytes > QUEUE_BYTES_MAX
-            {
+            } else if queue.has_room(origin.network, bytes) {
+                let origin = Arc::clone(&origin);
+                queue.push(Queued {
+                    record,
+                    waiter,
+                    origin,
+                });
+            } else {
                 self.metrics
                     .observe_record(record.record().body.kind(), "full");
                 refused.push((waiter, Outcome::Full));
-            } else {
-                queue.bytes += bytes;
-                queue.records.push_back((record, waiter));
             }
         }
         drop(queue);
@@ -163,7 +218,7 @@ impl Admission {
         self.turned.notify_all();
     }
 
-    fn next_batch(&self) -> Option<(u64, Vec<Submitted>)> {
+    fn next_batch(&self) -> Option<(u64, Vec<Queued>)> {
         let idle = |queue: &mut Queue| queue.records.is_empty() && !queue.closed;
         let mut queue = self
             .arrived
@@ -172,12 +227,7 @@ impl Admission {
         if queue.records.is_empty() {
             return None;
         }
-        let count = queue.records.len().min(BATCH_RECORDS_MAX);
-        let batch: Vec<_> = queue.records.drain(..count).collect();
-        queue.bytes -= batch
-            .iter()
-            .map(|(record, _)| record.bytes().len())
-            .sum::<usize>();
+        let batch = queue.take(BATCH_RECORDS_MAX);
         if !queue.records.is_empty() {
             self.arrived.notify_one();
         }
@@ -186,39 +236,85 @@ impl Admission {
         Some((number, batch))
     }
 
-    fn check(&self, batch: Vec<Submitted>) -> Result<Vec<Submitted>, ViewError> {
+    fn check(&self, batch: Vec<Queued>) -> Result<Vec<Submitted>, ViewError> {
         let snapshot = self.store.snapshot();
         let state = State(&snapshot);
         let now = now();
-        let mut known = Keys::default();
-        let (mut records, mut waiters, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-        for (record, waiter) in batch {
-            match self.examine(&state, &record, now, &mut known)? {
-                Ok(key) => {
-                    records.push(record);
-                    waiters.push(waiter);
-                    keys.push(Some(key));
-                }
-                Err(outcome) => self.end(&record, waiter, outcome),
+        let time = now.max(snapshot.head().time.plus(1));
+        let mut keys = Keys::at(time);
+        let mut examined = Vec::with_capacity(batch.len());
+        for (at, queued) in batch.into_iter().enumerate() {
+            match self.examine(&state, &queued.record, now, &mut keys)? {
+                Ok(key) => examined.push(Examined { queued, key, at }),
+                Err(outcome) => self.end(&queued.record, queued.waiter, outcome),
             }
         }
-        verify_batch(&mut records, &keys);
-        let mut passed = Vec::with_capacity(records.len());
-        for (record, waiter) in records.into_iter().zip(waiters) {
-            if record.verified_by().is_some() {
-                passed.push((record, waiter));
+        let mut passed = self.check_signatures(examined);
+        passed.sort_unstable_by_key(|(at, _)| *at);
+        Ok(passed.into_iter().map(|(_, submitted)| submitted).collect())
+    }
+
+    /// Checks the signatures of a batch; answers the good ones with their places.
+    ///
+    /// One bad signature makes a batch twice as dear, for everybody whose records are in it.
+    /// So a request with many records is first tried with a few of them, in a batch of their
+    /// own; and the records of a request in which one was bad come last, one by one, until
+    /// there were so many that the rest is given up.
+    fn check_signatures(&self, examined: Vec<Examined>) -> Vec<(usize, Submitted)> {
+        let mut passed = Vec::with_capacity(examined.len());
+        let suspect = |one: &Examined| one.queued.origin.is_suspect();
+        let (mut suspects, others): (Vec<_>, Vec<_>) = examined.into_iter().partition(suspect);
+        let mut together = Vec::with_capacity(others.len());
+        for mut request in by_request(others) {
+            let origin = Arc::clone(&request[0].queued.origin);
+            if request.len() >= TRIAL_RECORDS && !origin.tried.load(Ordering::Relaxed) {
+                let rest = request.split_off(TRIAL_RECORDS);
+                self.verify(request, &mut passed);
+                request = rest;
+                origin.tried.store(!origin.is_suspect(), Ordering::Relaxed);
+            }
+            match origin.is_suspect() {
+                true => suspects.append(&mut request),
+                false => together.append(&mut request),
+            }
+        }
+        self.verify(together, &mut passed);
+        for one in suspects {
+            if one.queued.origin.is_given_up() {
+                self.end(&one.queued.record, one.queued.waiter, Outcome::Unchecked);
             } else {
+                self.verify(vec![one], &mut passed);
+            }
+        }
+        passed
+    }
+
+    /// Checks signatures together.
+    fn verify(&self, examined: Vec<Examined>, passed: &mut Vec<(usize, Submitted)>) {
+        let (mut records, mut rest) = (Vec::new(), Vec::new());
+        let mut keys = Vec::with_capacity(examined.len());
+        for Examined { queued, key, at } in examined {
+            records.push(queued.record);
+            rest.push((queued.waiter, queued.origin, at));
+            keys.push(Some(key));
+        }
+        verify_batch(&mut records, &keys);
+        for (record, (waiter, origin, at)) in records.into_iter().zip(rest) {
+            if record.verified_by().is_some() {
+                passed.push((at, (record, waiter)));
+            } else {
+                origin.bad.fetch_add(1, Ordering::Relaxed);
                 let key = record.record().author.key;
                 let outcome = Outcome::Refused(Box::new(Rejection::BadSignature { key }));
                 self.end(&record, waiter, outcome);
             }
         }
-        Ok(passed)
     }
 
     fn end(&self, record: &EncodedRecord, waiter: Waiter, outcome: Outcome) {
         let label = match &outcome {
             Outcome::Refused(rejection) => rejection.code(),
+            Outcome::Unchecked => "unchecked",
             _ => "duplicate",
         };
         self.metrics
@@ -259,37 +355,128 @@ impl Admission {
             let time = now;
             return refused(Rejection::ExpiresTooLate { expires_at, time });
         }
-        match known.find(state, &record.author)? {
-            Some(key) => Ok(Ok(key)),
-            None => refused(unknown_key(state, &record.author)?),
+        match known.find(state, record)? {
+            Ok(key) => Ok(Ok(key)),
+            Err(rejection) => refused(rejection),
         }
     }
 }
 
+impl Queue {
+    fn has_room(&self, network: IpAddr, bytes: usize) -> bool {
+        let of_network = self.by_network.get(&network).copied().unwrap_or_default();
+        let part = |max: usize| max / QUEUE_PARTS;
+        self.records.len() < QUEUE_RECORDS_MAX
+            && self.bytes + bytes <= QUEUE_BYTES_MAX
+            && of_network.records < part(QUEUE_RECORDS_MAX)
+            && of_network.bytes + bytes <= part(QUEUE_BYTES_MAX)
+    }
+
+    fn push(&mut self, queued: Queued) {
+        let bytes = queued.record.bytes().len();
+        self.bytes += bytes;
+        let of_network = self.by_network.entry(queued.origin.network).or_default();
+        of_network.records += 1;
+        of_network.bytes += bytes;
+        self.records.push_back(queued);
+    }
+
+    fn take(&mut self, records_max: usize) -> Vec<Queued> {
+        let count = self.records.len().min(records_max);
+        let taken: Vec<_> = self.records.drain(..count).collect();
+        for queued in &taken {
+            let bytes = queued.record.bytes().len();
+            self.bytes -= bytes;
+            if let Some(of_network) = self.by_network.get_mut(&queued.origin.network) {
+                of_network.records -= 1;
+                of_network.bytes -= bytes;
+                if of_network.records == 0 {
+                    self.by_network.remove(&queued.origin.network);
+                }
+            }
+        }
+        taken
+    }
+}
+
+/// The records of each request, in the order of the requests' first.
+fn by_request(examined: Vec<Examined>) -> Vec<Vec<Examined>> {
+    let mut places = HashMap::new();
+    let mut requests: Vec<Vec<Examined>> = Vec::new();
+    for one in examined {
+        let place = *places
+            .entry(Arc::as_ptr(&one.queued.origin))
+            .or_insert(requests.len());
+        match requests.get_mut(place) {
+            Some(request) => request.push(one),
+            None => requests.push(vec![one]),
+        }
+    }
+    requests
+}
+
 /// Keys of authors that were looked up for this batch.
-#[derive(Default)]
-struct Keys(HashMap<Author, Option<[u8; 32]>>);
+struct Keys {
+    time: UnixMillis,
+    /// By author, and whether the record rotates keys: the recovery key may do only that.
+    found: HashMap<(Author, bool), Result<[u8; 32], Rejection>>,
+}
 
 impl Keys {
-    fn find(&mut self, state: &State<'_>, author: &Author) -> Result<Option<[u8; 32]>, ViewError> {
-        if let Some(found) = self.0.get(author) {
-            return Ok(*found);
+    fn at(time: UnixMillis) -> Self {
+        let found = HashMap::new();
+        Self { time, found }
+    }
+
+    /// The key under which a record's signature has to verify, or why it may not sign.
+    fn find(
+        &mut self,
+        state: &State<'_>,
+        record: &Record,
+    ) -> Result<Result<[u8; 32], Rejection>, ViewError> {
+        let rotates = matches!(record.body, Body::RotateKeys(_));
+        let author = (record.author.clone(), rotates);
+        if let Some(found) = self.found.get(&author) {
+            return Ok(found.clone());
         }
-        let found = state.author_key(author)?;
-        self.0.insert(author.clone(), found);
+        let found = signing_key(state, &record.author, rotates, self.time)?;
+        self.found.insert(author, found.clone());
         Ok(found)
     }
 }
 
-/// Why the ledger knows no key of an author.
-fn unknown_key(state: &State<'_>, author: &Author) -> Result<Rejection, ViewError> {
-    let known = match &author.id {
-        AuthorId::Member(id) => state.members()?.find(id).is_some(),
-        AuthorId::Issuer(id) => state.issuer_number(id)?.is_some(),
+/// The key with which an author signs at `time`, by the ledger's rules.
+fn signing_key(
+    state: &State<'_>,
+    author: &Author,
+    rotates: bool,
+    time: UnixMillis,
+) -> Result<Result<[u8; 32], Rejection>, ViewError> {
+    let id = || author.id.clone();
+    let unknown = Rejection::UnknownAuthor { author: id() };
+    let key = match &author.id {
+        AuthorId::Member(member) => match state.members()?.find(member) {
+            Some(seat) => Some(seat.member.keys.governance.key.clone()),
+            None => return Ok(Err(unknown)),
+        },
+        AuthorId::Issuer(issuer) => {
+            let Some((_, entry)) = state.find_issuer(issuer)? else {
+                return Ok(Err(unknown));
+            };
+            let entry = entry.as_of(time);
+            if rotates && entry.recovery.id() == author.key {
+                Some(entry.recovery)
+            } else {
+                let key = entry.key(&author.key);
+                let active = key.filter(|key| key.purposes.record && key.active_at(time));
+                active.map(|key| key.key.clone())
+            }
+        }
     };
-    let (author, key) = (author.id.clone(), author.key);
-    Ok(match known {
-        true => Rejection::KeyNotActive { author, key },
-        false => Rejection::UnknownAuthor { author },
-    })
+    let key = key.filter(|key| key.id() == author.key);
+    let bytes = key.and_then(|key| key.as_ed25519().copied());
+    Ok(bytes.ok_or_else(|| Rejection::KeyNotActive {
+        author: id(),
+        key: author.key,
+    }))
 }

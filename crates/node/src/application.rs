@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use credlog_ledger::block::{BLOCK_BYTES_MAX, Block};
-use credlog_ledger::clock::proposer_time;
+use credlog_ledger::clock::{CLOCK_TOLERANCE_MILLIS, proposer_time};
 use credlog_ledger::ids::{MemberId, RecordId, Round, UnixMillis};
 use credlog_ledger::record::EncodedRecord;
 use credlog_ledger::rejection::Rejection;
@@ -92,8 +92,9 @@ impl Application {
         Ok(proposal)
     }
 
-    /// How long the next block still has to wait for its time (`min_block_interval`, rule
-    /// R10); never longer than that, whatever the clock says.
+    /// How long the next block still has to wait for its time: until the block interval
+    /// (rule R10) is over by the clock. Else each block's time would be later than the clock,
+    /// and the ledger's time would run away from it.
     ///
     /// # Errors
     /// [`ViewError`] if the state cannot be read.
@@ -101,8 +102,14 @@ impl Application {
         let snapshot = self.store.snapshot();
         let interval = u64::from(State(&snapshot).parameters()?.min_block_interval_ms);
         let earliest = snapshot.head().time.plus(interval);
-        let wait = earliest.0.saturating_sub(now.0).min(interval);
-        Ok(Duration::from_millis(wait))
+        Ok(Duration::from_millis(earliest.0.saturating_sub(now.0)))
+    }
+
+    /// How far the clock is behind the ledger, if that is more than clocks may differ
+    /// (rule R1): then no block may be proposed.
+    pub fn clock_behind(&self, now: UnixMillis) -> Option<Duration> {
+        let behind = self.store.snapshot().head().time.0.saturating_sub(now.0);
+        (behind > CLOCK_TOLERANCE_MILLIS).then_some(Duration::from_millis(behind))
     }
 
     /// Executes a block that was built elsewhere: every rule, every field of its seal.

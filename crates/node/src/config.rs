@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use credlog_api::submission::RECORDS_BYTES_MAX;
+use credlog_api::submission::{RECORDS_BYTES_MAX, RECORDS_MAX};
 use credlog_api::verification::VERIFY_BYTES_MAX;
 use credlog_ledger::ids::MemberId;
 use serde::{Deserialize, Serialize};
@@ -169,6 +169,11 @@ pub struct RateLimitSection {
     pub writes_per_second: u32,
     /// POST /v1/records at once after a pause.
     pub writes_burst: u32,
+    /// Records in POST /v1/records a second.
+    pub records_per_second: u32,
+    /// Records in POST /v1/records at once after a pause; at least as many as a request may
+    /// hold.
+    pub records_burst: u32,
     /// POST /v1/verify a second.
     pub verify_per_second: u32,
     /// POST /v1/verify at once after a pause.
@@ -181,7 +186,7 @@ pub struct RateLimitSection {
 pub struct MempoolSection {
     /// Records, of all authors.
     pub records_max: u32,
-    /// Bytes, of all authors.
+    /// Bytes, of all authors; one author has a quarter.
     pub bytes_max: u64,
     /// Records of one author.
     pub records_per_author_max: u32,
@@ -324,6 +329,10 @@ impl Config {
         let rates = &self.rate_limit;
         let reads = burst(rates.reads_per_second, rates.reads_burst);
         let writes = burst(rates.writes_per_second, rates.writes_burst);
+        let records = match rates.records_per_second {
+            0 => RECORDS_MAX as u64,
+            _ => rates.records_burst.into(),
+        };
         let verify = burst(rates.verify_per_second, rates.verify_burst);
         let threads = u64::from(mempool.verifier_threads);
         let per_author = u64::from(mempool.records_per_author_max);
@@ -365,13 +374,18 @@ impl Config {
             ),
             ("rate_limit.reads_burst", reads, 1..=u64::from(u32::MAX)),
             ("rate_limit.writes_burst", writes, 1..=u64::from(u32::MAX)),
+            (
+                "rate_limit.records_burst",
+                records,
+                RECORDS_MAX as u64..=u64::from(u32::MAX),
+            ),
             ("rate_limit.verify_burst", verify, 1..=u64::from(u32::MAX)),
             (
                 "mempool.records_max",
                 mempool.records_max.into(),
                 1..=1_000_000,
             ),
-            ("mempool.bytes_max", mempool.bytes_max, 65_535..=1 << 30),
+            ("mempool.bytes_max", mempool.bytes_max, 262_140..=1 << 30),
             ("mempool.records_per_author_max", per_author, 1..=1_000_000),
             ("mempool.verifier_threads", threads, 0..=256),
             ("block.linger_ms", self.block.linger_ms, 0..=1_000),

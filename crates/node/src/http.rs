@@ -13,7 +13,7 @@ mod patient;
 mod query;
 mod rate;
 mod routes;
-mod shares;
+pub(crate) mod shares;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -47,6 +47,8 @@ use shares::Shares;
 const WORK_PER_CORE: usize = 4;
 /// Work that may wait for its turn. More than one address has connections by default.
 const WORK_WAITING_MAX: u32 = 512;
+/// A clock that is behind is looked at again after this time.
+const CLOCK_RETRY_AFTER_S: u32 = 5;
 /// Of the bodies' memory, one network gets one part of so many.
 const BODIES_PARTS: u64 = 4;
 
@@ -150,6 +152,12 @@ impl Context {
     fn ready(&self) -> Result<(), Refusal> {
         let problem = match &*self.production.borrow() {
             Production::Running => return Ok(()),
+            Production::ClockBehind => Problem::new(
+                ProblemType::OVERLOADED,
+                "the clock of this node is behind the ledger, and it takes no records until it \
+                 has caught up; ask another node or its operator",
+            )
+            .retry_after(CLOCK_RETRY_AFTER_S),
             Production::Stopped => Problem::new(ProblemType::STOPPING, "the node is stopping"),
             Production::Failed(_) => Problem::new(
                 ProblemType::STOPPING,

@@ -18,6 +18,11 @@ use tokio::sync::oneshot;
 
 use crate::config::MempoolSection;
 
+/// Of the bytes, one author gets one part of so many.
+const AUTHOR_PARTS: u64 = 4;
+/// Waiters of one record among which those who went away are first looked for.
+const WAITERS_SWEEP: usize = 16;
+
 /// How a record ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -27,6 +32,8 @@ pub enum Outcome {
     Committed(Place),
     /// A rule refuses it.
     Refused(Box<Rejection>),
+    /// Too many records of its request have bad signatures: its own was not checked.
+    Unchecked,
     /// There is no room; it may be sent again.
     Full,
     /// The node stops or its store failed; whether the record enters the log is not known.
@@ -77,6 +84,7 @@ pub struct Mempool {
     records_max: usize,
     bytes_max: usize,
     records_per_author_max: usize,
+    bytes_per_author_max: usize,
 }
 
 #[derive(Debug, Default)]
@@ -90,7 +98,7 @@ struct Inner {
     /// Records in `queues`.
     queued: usize,
     /// Records of each author in `known`.
-    by_author: HashMap<AuthorId, usize>,
+    by_author: HashMap<AuthorId, Load>,
     /// Bytes of all records in `known`.
     bytes: usize,
     closed: bool,
@@ -101,10 +109,12 @@ struct Known {
     author: AuthorId,
     bytes: usize,
     waiters: Vec<Waiter>,
+    /// When there are so many, those who went away are dropped.
+    sweep_at: usize,
 }
 
 /// Number and bytes of records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Load {
     /// Records, those that a block holds included.
     pub records: usize,
@@ -121,6 +131,8 @@ impl Mempool {
             records_max: limits.records_max as usize,
             bytes_max: usize::try_from(limits.bytes_max).unwrap_or(usize::MAX),
             records_per_author_max: limits.records_per_author_max as usize,
+            bytes_per_author_max: usize::try_from(limits.bytes_max / AUTHOR_PARTS)
+                .unwrap_or(usize::MAX),
         }
     }
 
@@ -160,9 +172,11 @@ impl Mempool {
 
     fn has_room(&self, inner: &Inner, record: &EncodedRecord) -> bool {
         let of_author = inner.by_author.get(&record.record().author.id);
+        let of_author = of_author.copied().unwrap_or_default();
         inner.known.len() < self.records_max
             && inner.bytes + record.bytes().len() <= self.bytes_max
-            && of_author.copied().unwrap_or(0) < self.records_per_author_max
+            && of_author.records < self.records_per_author_max
+            && of_author.bytes + record.bytes().len() <= self.bytes_per_author_max
     }
 
     /// Waits until a record is queued (true), or until the mempool is closed and empty or
@@ -275,6 +289,9 @@ impl Mempool {
             });
         }
         inner.queued -= expired.len();
+        if !expired.is_empty() {
+            inner.drop_empty_queues();
+        }
         drop(inner);
         let count = expired.len();
         self.finish(expired.into_iter().map(|(id, expires_at)| {
@@ -312,8 +329,12 @@ impl Known {
         if waiter.admitted_suffices {
             waiter.answer(Outcome::Pending);
         } else {
-            // Those who went away must not pile up when a record is sent again and again.
-            self.waiters.retain(|waiter| !waiter.answer.is_closed());
+            // Those who went away must not pile up when a record is sent again and again; but
+            // to look at all of them each time takes time for the square of their number.
+            if self.waiters.len() >= self.sweep_at {
+                self.waiters.retain(|waiter| !waiter.answer.is_closed());
+                self.sweep_at = WAITERS_SWEEP.max(2 * self.waiters.len());
+            }
             self.waiters.push(waiter);
         }
     }
@@ -324,11 +345,14 @@ impl Inner {
         let author = record.record().author.id.clone();
         let bytes = record.bytes().len();
         self.bytes += bytes;
-        *self.by_author.entry(author.clone()).or_default() += 1;
+        let of_author = self.by_author.entry(author.clone()).or_default();
+        of_author.records += 1;
+        of_author.bytes += bytes;
         let mut known = Known {
             author: author.clone(),
             bytes,
             waiters: Vec::new(),
+            sweep_at: WAITERS_SWEEP,
         };
         known.join(waiter);
         self.known.insert(record.id(), known);
@@ -353,6 +377,12 @@ impl Inner {
         record
     }
 
+    fn drop_empty_queues(&mut self) {
+        self.queues.retain(|_, queue| !queue.is_empty());
+        let queues = &self.queues;
+        self.turns.retain(|author| queues.contains_key(author));
+    }
+
     fn push_front(&mut self, record: EncodedRecord) {
         let author = record.record().author.id.clone();
         let queue = self.queues.entry(author.clone()).or_insert_with(|| {
@@ -366,9 +396,10 @@ impl Inner {
     fn forget(&mut self, id: &RecordId) -> Option<Known> {
         let known = self.known.remove(id)?;
         self.bytes -= known.bytes;
-        if let Some(count) = self.by_author.get_mut(&known.author) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(of_author) = self.by_author.get_mut(&known.author) {
+            of_author.records -= 1;
+            of_author.bytes -= known.bytes;
+            if of_author.records == 0 {
                 self.by_author.remove(&known.author);
             }
         }

@@ -29,6 +29,8 @@ pub struct Metrics {
     pub mempool_bytes: IntGauge,
     /// Time from the decision on a block until it is durable.
     pub commit_seconds: Histogram,
+    /// By how much the clock is behind the newest seal, if it is too far behind for blocks.
+    pub clock_behind_seconds: Gauge,
     /// Time to execute a block's records.
     pub execute_seconds: Histogram,
     /// Records of a block.
@@ -93,6 +95,11 @@ impl Metrics {
                 "commit_seconds",
                 "Time until a block is durable",
                 prometheus::exponential_buckets(0.000_5, 2.0, 14)?,
+            )?,
+            clock_behind_seconds: made.gauge(
+                "clock_behind_seconds",
+                "How far the clock is behind the newest seal when that keeps blocks from being \
+                 made, else 0; anything but 0 is an alarm",
             )?,
             execute_seconds: made.histogram(
                 "execute_seconds",

@@ -20,7 +20,7 @@ use crate::application::{Application, Proposal};
 use crate::mempool::{Mempool, Outcome, Place};
 use crate::metrics::Metrics;
 
-/// With nothing to do, expired records are looked for this often.
+/// Expired records are looked for this often.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest pause in which a block under load gathers records.
 const GATHERING_MAX: Duration = Duration::from_millis(5);
@@ -32,6 +32,8 @@ const SLEEP_MAX: Duration = Duration::from_millis(100);
 pub enum Production {
     /// They can.
     Running,
+    /// They cannot until this machine's clock has caught up with the newest block.
+    ClockBehind,
     /// The node stops; what was waiting has its answer.
     Stopped,
     /// They cannot any more: the process must exit.
@@ -60,6 +62,8 @@ pub struct SoleProducer {
     last_commit: Duration,
     /// Records of the newest block.
     last_records: u32,
+    /// When expired records were last looked for.
+    pruned: Instant,
     production: watch::Sender<Production>,
 }
 
@@ -83,6 +87,7 @@ impl SoleProducer {
             linger,
             last_commit: Duration::ZERO,
             last_records: 0,
+            pruned: Instant::now(),
             production,
         };
         let thread = std::thread::Builder::new().name("producer".into());
@@ -104,34 +109,72 @@ impl SoleProducer {
         }
         // What failed before, in another part of the node, stays the reason.
         production.send_if_modified(|production| {
-            let running = *production == Production::Running;
-            if running {
+            let goes_on = !matches!(production, Production::Failed(_));
+            if goes_on {
                 *production = end;
             }
-            running
+            goes_on
         });
         mempool.abandon();
     }
 
     fn produce(&mut self) -> Result<(), Failure> {
+        // Before the first record, not when it comes.
+        self.observe_clock();
         loop {
-            if self.mempool.wait(PRUNE_INTERVAL) {
+            let waiting = self.mempool.wait(PRUNE_INTERVAL);
+            let on_time = self.observe_clock();
+            if waiting {
                 let pause = self.application.pause(now())?;
-                if pause > SLEEP_MAX {
+                if !on_time || pause > SLEEP_MAX {
                     // In parts, so that a shutdown need not wait for it.
                     std::thread::sleep(SLEEP_MAX);
-                    continue;
+                } else {
+                    std::thread::sleep(pause.max(self.gathering()));
+                    self.step()?;
                 }
-                std::thread::sleep(pause.max(self.gathering()));
-                self.step()?;
             } else if self.mempool.is_drained() {
                 return Ok(());
             }
-            let expired = self.mempool.prune(now());
-            if expired > 0 {
-                tracing::debug!(expired, "records expired before they entered a block");
-            }
+            self.prune();
             self.observe_load();
+        }
+    }
+
+    /// Whether the clock allows blocks; says so to everybody when that changes.
+    fn observe_clock(&self) -> bool {
+        let behind = self.application.clock_behind(now());
+        let seconds = behind.unwrap_or_default().as_secs_f64();
+        self.metrics.clock_behind_seconds.set(seconds);
+        self.production.send_if_modified(|production| {
+            let next = match (&production, behind) {
+                (Production::Running, Some(_)) => Production::ClockBehind,
+                (Production::ClockBehind, None) => Production::Running,
+                _ => return false,
+            };
+            if next == Production::ClockBehind {
+                tracing::error!(
+                    seconds,
+                    "the clock of this machine is behind the ledger's newest block; no blocks are \
+                     made until it has caught up: check the clock"
+                );
+            } else {
+                tracing::info!("the clock has caught up with the ledger; blocks are made again");
+            }
+            *production = next;
+            true
+        });
+        behind.is_none()
+    }
+
+    fn prune(&mut self) {
+        if self.pruned.elapsed() < PRUNE_INTERVAL {
+            return;
+        }
+        self.pruned = Instant::now();
+        let expired = self.mempool.prune(now());
+        if expired > 0 {
+            tracing::debug!(expired, "records expired before they entered a block");
         }
     }
 

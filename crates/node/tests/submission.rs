@@ -366,3 +366,133 @@ async fn parameters_change_and_a_second_member_is_refused() {
     assert_eq!(refused(&running, &add, 422).await, "action-impossible");
     running.node.shutdown().await;
 }
+
+/// A request of thousands of garbage signatures under a real key cost a check each, and the
+/// requests beside it their batch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_of_bad_signatures_is_given_up_and_others_are_served() {
+    let town = Town::new();
+    let running = town.start().await;
+    running.accredit().await;
+    let record = |index: u32| running.issue(&[(index, digest(index.into()))]);
+    let forged = |index: u32| {
+        let mut record = record(index);
+        record.signature[3] ^= 1;
+        record.to_bytes().unwrap()
+    };
+    let garbage: Vec<_> = (0..600).map(forged).collect();
+    let client = running.client.clone();
+    let flood = tokio::spawn(async move { client.submit_many(&garbage, Wait::Committed).await });
+    let honest: Vec<_> = (1_000..1_040)
+        .map(|at| record(at).to_bytes().unwrap())
+        .collect();
+    let outcomes = running.client.submit_many(&honest, Wait::Committed).await;
+    for outcome in outcomes.unwrap().results {
+        assert!(
+            matches!(outcome, RecordOutcome::Committed { .. }),
+            "{outcome:?}"
+        );
+    }
+    let (mut bad, mut unchecked) = (0, 0);
+    for outcome in flood.await.unwrap().unwrap().results {
+        match outcome {
+            RecordOutcome::Refused { problem, .. } if problem.code() == Some("bad-signature") => {
+                bad += 1;
+            }
+            RecordOutcome::Refused { problem, .. } => {
+                assert_eq!(problem.code(), Some("malformed-request"));
+                unchecked += 1;
+            }
+            unexpected => panic!("{unexpected:?}"),
+        }
+    }
+    // Two threads may each try a part of the request.
+    assert!((16..=64).contains(&bad), "{bad}");
+    assert_eq!(bad + unchecked, 600);
+    running.node.shutdown().await;
+}
+
+/// A request with one bad signature among good ones loses only that one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn good_records_beside_a_bad_one_are_committed() {
+    let town = Town::new();
+    let running = town.start().await;
+    running.accredit().await;
+    let mut records: Vec<_> = (0..100)
+        .map(|index: u32| running.issue(&[(index, digest(index.into()))]))
+        .collect();
+    records[3].signature[0] ^= 1;
+    let bytes: Vec<_> = records.iter().map(|one| one.to_bytes().unwrap()).collect();
+    let outcomes = running.client.submit_many(&bytes, Wait::Committed).await;
+    for (at, outcome) in outcomes.unwrap().results.iter().enumerate() {
+        let committed = matches!(outcome, RecordOutcome::Committed { .. });
+        assert_eq!(committed, at != 3, "{at}: {outcome:?}");
+    }
+    running.node.shutdown().await;
+}
+
+/// A block's time is at least the interval after the one before. Blocks that came faster
+/// than that once moved the ledger's time away from the clock, without end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_time_of_the_ledger_keeps_to_the_clock() {
+    let interval = Parameters {
+        min_block_interval_ms: 200,
+        ..Parameters::default()
+    };
+    let town = Town::with(&[MEMBER], interval);
+    let running = town.start().await;
+    running.accredit().await;
+    for index in 0..5_u32 {
+        let record = running.issue(&[(index, digest(index.into()))]);
+        match running.commit(&record).await {
+            RecordOutcome::Committed { time, .. } => {
+                assert!(time.unix_millis() <= town::now(), "{time:?}");
+            }
+            unexpected => panic!("{unexpected:?}"),
+        }
+    }
+    running.node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_behind_the_ledger_stops_blocks_until_it_has_caught_up() {
+    let begun = town::now();
+    let town = Town::founded(&[MEMBER], Parameters::default(), begun.plus(12_000));
+    let running = town.start().await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let record = town::accreditation(running.ledger);
+    assert_eq!(refused(&running, &record, 503).await, "overloaded");
+    assert_eq!(running.get("/readyz").await.problem(503), "overloaded");
+    let metrics = running.get("/metrics").await;
+    assert!(metrics.text().contains("credlog_clock_behind_seconds 1"));
+    assert!(metrics.text().contains("credlog_ready 0"));
+    let caught_up = async {
+        while running.get("/readyz").await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), caught_up)
+        .await
+        .unwrap();
+    assert!(town::now() >= begun.plus(2_000));
+    running.node.shutdown().await;
+}
+
+/// A key that may not sign records once reached the mempool, and its records a block's
+/// execution.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_may_not_sign_is_refused_at_the_door() {
+    let town = Town::new();
+    let running = town.start().await;
+    running.accredit().await;
+    let recovery = running.sign(
+        AuthorId::Issuer(issuer_id()),
+        Body::OpenStatusList {},
+        &key("issuer/recovery"),
+    );
+    assert_eq!(refused(&running, &recovery, 422).await, "key-not-active");
+    let executed = running.get("/metrics").await;
+    let line = "credlog_execute_seconds_count 2";
+    assert!(executed.text().contains(line), "{}", executed.text());
+    running.node.shutdown().await;
+}

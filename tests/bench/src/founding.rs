@@ -106,7 +106,8 @@ impl Founding {
             "[node]\ngenesis = \"genesis.json\"\n\
              [member]\nid = \"{}\"\n\
              [http]\nlisten = \"{listen}\"\nconnections_per_ip_max = 0\n\
-             [rate_limit]\nreads_per_second = 0\nwrites_per_second = 0\nverify_per_second = 0\n\
+             [rate_limit]\nreads_per_second = 0\nwrites_per_second = 0\n\
+             records_per_second = 0\nverify_per_second = 0\n\
              [store]\nscrub_interval_seconds = 0\n{cache}\
              [log]\nlevel = \"warn\"\n",
             self.member

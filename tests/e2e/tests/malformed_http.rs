@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 const SLOW_SOCKET_DEADLINE: Duration = Duration::from_secs(6);
 /// What the process may grow by after the first tenth of the requests.
 const GROWTH_KIB_MAX: u64 = 48 * 1024;
-const NO_RATE_LIMIT: &str = "[rate_limit]\nreads_per_second = 0\nwrites_per_second = 0\n\
+const NO_RATE_LIMIT: &str = "[rate_limit]\nreads_per_second = 0\nwrites_per_second = 0\nrecords_per_second = 0\n\
     verify_per_second = 0";
 
 const METHODS: [&str; 9] = [

@@ -49,6 +49,8 @@ impl Default for RateLimitSection {
             reads_burst: 2_000,
             writes_per_second: 500,
             writes_burst: 2_000,
+            records_per_second: 2_000,
+            records_burst: 20_000,
             verify_per_second: 50,
             verify_burst: 200,
         }

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -114,8 +114,9 @@ async fn answer(
 
 fn admit(context: &Context, request: &Request, route: Option<&str>) -> Result<(), Refusal> {
     let traffic = match route {
-        // Whoever watches over the node must see it also when it is flooded.
-        Some(path::HEALTHZ | path::READYZ | path::METRICS) => None,
+        // Whoever watches over the node must see it also when it is flooded. The metrics are
+        // much text, and are limited like all that is read.
+        Some(path::HEALTHZ | path::READYZ) => None,
         Some(path::RECORDS) => Some(Traffic::Write),
         Some(path::VERIFY) => Some(Traffic::Verify),
         _ => Some(Traffic::Read),
@@ -123,12 +124,7 @@ fn admit(context: &Context, request: &Request, route: Option<&str>) -> Result<()
     if let Some(traffic) = traffic
         && let Err(wait) = context.rate_limits.admit(traffic, client(request))
     {
-        let seconds = u32::try_from(wait.as_secs())
-            .unwrap_or(u32::MAX)
-            .saturating_add(1);
-        let detail = format!("too many requests from this address; try again in {seconds} s");
-        let problem = Problem::new(ProblemType::RATE_LIMITED, detail).retry_after(seconds);
-        return Err(problem.into());
+        return Err(rate_limited("requests", wait));
     }
     let media_type = media_type(route);
     if accepts(request.headers(), media_type) {
@@ -136,6 +132,16 @@ fn admit(context: &Context, request: &Request, route: Option<&str>) -> Result<()
     }
     let detail = format!("the answer is {media_type}; send an Accept that includes it, or none");
     Err(Problem::new(ProblemType::NOT_ACCEPTABLE, detail).into())
+}
+
+/// 429: too many of something come from an address.
+pub(crate) fn rate_limited(what: &str, wait: Duration) -> Refusal {
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+    let seconds = seconds.saturating_add(1);
+    let detail = format!("too many {what} from this address; try again in {seconds} s");
+    Problem::new(ProblemType::RATE_LIMITED, detail)
+        .retry_after(seconds)
+        .into()
 }
 
 /// What a route answers with.

@@ -1,6 +1,6 @@
 //! Rate limits by address, in bounded memory.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ pub(crate) enum Traffic {
 
 /// The limits of all kinds of traffic.
 pub(crate) struct RateLimits {
+    records: Option<Limit>,
     reads: Option<Limit>,
     writes: Option<Limit>,
     verify: Option<Limit>,
@@ -43,6 +44,7 @@ type Limit = DefaultKeyedRateLimiter<IpAddr>;
 impl RateLimits {
     pub(crate) fn new(config: &RateLimitSection, trusted_proxies: &[AddressRange]) -> Self {
         Self {
+            records: limit(config.records_per_second, config.records_burst),
             reads: limit(config.reads_per_second, config.reads_burst),
             writes: limit(config.writes_per_second, config.writes_burst),
             verify: limit(config.verify_per_second, config.verify_burst),
@@ -64,18 +66,39 @@ impl RateLimits {
         let Some(limit) = limit else {
             return Ok(());
         };
-        let mut key = network(client);
-        if limit.len() >= ADDRESSES_MAX {
-            key = OTHERS;
-        }
         limit
-            .check_key(&key)
+            .check_key(&Self::key(limit, client))
             .map_err(|early| early.wait_time_from(self.clock.now()))
+    }
+
+    /// What a client counts as with a limit.
+    fn key(limit: &Limit, client: IpAddr) -> IpAddr {
+        match limit.len() >= ADDRESSES_MAX {
+            true => OTHERS,
+            false => network(client),
+        }
+    }
+
+    /// Counts the records of a request.
+    ///
+    /// # Errors
+    /// After how long they may come again, if they are too many.
+    pub(crate) fn admit_records(&self, client: IpAddr, count: usize) -> Result<(), Duration> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let (Some(limit), Some(count)) = (&self.records, NonZeroU32::new(count)) else {
+            return Ok(());
+        };
+        match limit.check_key_n(&Self::key(limit, client), count) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(early)) => Err(early.wait_time_from(self.clock.now())),
+            // The configuration does not allow a burst below the longest request.
+            Err(_) => Err(Duration::from_secs(1)),
+        }
     }
 
     /// Forgets addresses whose allowance is full again; to be called now and then.
     pub(crate) fn forget_idle(&self) {
-        for limit in [&self.reads, &self.writes, &self.verify]
+        for limit in [&self.records, &self.reads, &self.writes, &self.verify]
             .into_iter()
             .flatten()
         {
@@ -99,12 +122,10 @@ impl RateLimits {
         }
         let mut client = peer;
         let fields = headers.get_all("x-forwarded-for").into_iter().rev();
-        let elements = fields.flat_map(|field| {
-            let text = field.to_str().unwrap_or_default();
-            text.rsplit(',').map(str::trim)
-        });
+        // By bytes: what a client wrote before the proxy's part need not be text.
+        let elements = fields.flat_map(|field| field.as_bytes().rsplit(|byte| *byte == b','));
         for element in elements.take(FORWARDED_MAX) {
-            let Ok(address) = element.parse::<IpAddr>() else {
+            let Some(address) = forwarded_address(element) else {
                 break;
             };
             client = address.to_canonical();
@@ -114,6 +135,17 @@ impl RateLimits {
         }
         client
     }
+}
+
+/// An element of X-Forwarded-For: an address, also with a port or in brackets.
+fn forwarded_address(element: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(element).ok()?.trim();
+    let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || text.parse::<SocketAddr>().ok();
+    text.parse()
+        .ok()
+        .or_else(bare)
+        .or_else(|| Some(with_port()?.ip()))
 }
 
 fn limit(per_second: u32, burst: u32) -> Option<Limit> {
@@ -164,6 +196,21 @@ mod tests {
         }
     }
 
+    /// A request may hold thousands of records: what costs is counted, not the request.
+    #[test]
+    fn records_are_counted_one_by_one() {
+        let config = RateLimitSection {
+            records_per_second: 1,
+            records_burst: 4_096,
+            ..RateLimitSection::default()
+        };
+        let limits = RateLimits::new(&config, &[]);
+        assert!(limits.admit_records(from("10.0.0.1"), 4_000).is_ok());
+        assert!(limits.admit_records(from("10.0.0.1"), 97).is_err());
+        assert!(limits.admit_records(from("10.0.0.2"), 4_096).is_ok());
+        assert!(limits.admit_records(from("10.0.0.1"), 96).is_ok());
+    }
+
     #[test]
     fn only_a_trusted_proxy_names_the_client() {
         let limits = limits(&["127.0.0.1", "10.0.0.0/8"]);
@@ -186,5 +233,16 @@ mod tests {
             "127.0.0.1"
         );
         assert_eq!(client("127.0.0.1", &HeaderMap::new()), "127.0.0.1");
+        for (value, expected) in [
+            (&b"203.0.113.7:4711"[..], "203.0.113.7"),
+            (b"[2001:db8::1]:4711", "2001:db8::1"),
+            (b"[2001:db8::1]", "2001:db8::1"),
+            (b"\xff\xfe, 203.0.113.7", "203.0.113.7"),
+        ] {
+            let mut headers = HeaderMap::new();
+            let value = http::HeaderValue::from_bytes(value).unwrap();
+            headers.insert("x-forwarded-for", value);
+            assert_eq!(client("127.0.0.1", &headers), expected);
+        }
     }
 }

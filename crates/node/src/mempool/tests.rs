@@ -8,7 +8,7 @@ use super::*;
 fn limits() -> MempoolSection {
     MempoolSection {
         records_max: 10,
-        bytes_max: 65_535,
+        bytes_max: 262_140,
         records_per_author_max: 6,
         verifier_threads: 1,
     }
@@ -118,12 +118,20 @@ fn bytes_are_bounded() {
     let one = open_list(A, 0);
     let size = one.bytes().len();
     let mut limits = limits();
-    limits.bytes_max = (2 * size) as u64;
+    limits.bytes_max = (8 * size) as u64;
     let pool = Mempool::new(&limits);
     put(&pool, &one);
     put(&pool, &open_list(A, 1));
-    assert_eq!(put(&pool, &open_list(A, 2)).try_recv(), Ok(Outcome::Full));
+    let mut third = put(&pool, &open_list(A, 2));
+    assert_eq!(
+        third.try_recv(),
+        Ok(Outcome::Full),
+        "an author has a quarter"
+    );
     assert_eq!(pool.load().bytes, 2 * size);
+    pool.finish([(one.id(), Outcome::Unavailable)]);
+    assert!(put(&pool, &open_list(A, 2)).try_recv().is_err(), "it waits");
+    let one = open_list(A, 1);
     let cost = record_cost(&one);
     assert_eq!(
         pool.take(100, 2 * cost - 1).len(),
@@ -231,4 +239,30 @@ fn a_closed_pool_takes_nothing_in_and_is_worked_off() {
         !pool.wait(Duration::from_secs(60)),
         "it does not wait when it is closed"
     );
+}
+
+/// Each join once looked at everyone who waited: thousands of copies took seconds, and the
+/// mempool was locked for so long.
+#[test]
+fn waiters_who_went_away_are_dropped_now_and_then() {
+    let pool = Mempool::new(&limits());
+    let record = open_list(A, 0);
+    let mut first = put(&pool, &record);
+    for _ in 0..1_000 {
+        drop(put(&pool, &record));
+    }
+    let waiters = pool.lock().known[&record.id()].waiters.len();
+    assert!(waiters <= WAITERS_SWEEP, "{waiters}");
+    pool.finish([(record.id(), Outcome::Full)]);
+    assert_eq!(first.try_recv(), Ok(Outcome::Full));
+}
+
+#[test]
+fn authors_whose_records_expired_leave_nothing_behind() {
+    let pool = Mempool::new(&limits());
+    put(&pool, &record(A, 0, 500, Body::OpenStatusList {}));
+    put(&pool, &record(B, 1, 501, Body::OpenStatusList {}));
+    pool.prune(UnixMillis(501));
+    let inner = pool.lock();
+    assert_eq!((inner.queues.len(), inner.turns.len()), (1, 1));
 }

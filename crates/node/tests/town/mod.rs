@@ -106,11 +106,15 @@ impl Town {
     }
 
     pub fn with(members: &[&str], parameters: Parameters) -> Self {
+        Self::founded(members, parameters, UnixMillis(1_760_000_000_000))
+    }
+
+    pub fn founded(members: &[&str], parameters: Parameters, time: UnixMillis) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let genesis = Genesis {
             version: GENESIS_VERSION,
             origin: origin(),
-            time: UnixMillis(1_760_000_000_000),
+            time,
             members: members.iter().map(|id| member(id)).collect(),
             parameters,
         };
@@ -125,7 +129,8 @@ impl Town {
         let text = format!(
             "[node]\ngenesis = \"genesis.json\"\n[member]\nid = \"{MEMBER}\"\n\
              [http]\nlisten = \"127.0.0.1:0\"\n\
-             [rate_limit]\nreads_per_second = 0\nwrites_per_second = 0\nverify_per_second = 0\n"
+             [rate_limit]\nreads_per_second = 0\nwrites_per_second = 0\n\
+             records_per_second = 0\nverify_per_second = 0\n"
         );
         let config = Config::parse(&text, dir.path()).unwrap();
         let ledger = genesis.ledger_id().unwrap();

@@ -8,10 +8,14 @@ use credlog_ledger::ids::RecordId;
 use credlog_ledger::record::{EncodedRecord, RECORD_BYTES_MAX, RECORD_LEAF};
 use credlog_ledger::state::{State, ViewError};
 use http::{StatusCode, Uri};
+use std::collections::HashMap;
+use std::net::IpAddr;
 use tokio::sync::oneshot;
 
+use crate::admission::REQUEST_BAD_SIGNATURES_MAX;
 use crate::application::place;
 use crate::http::answer::{Answer, Refusal, json, json_with, not_found};
+use crate::http::guard::{client, rate_limited};
 use crate::http::query::{no_parameters, parameters, segment};
 use crate::http::{Context, Shared, body};
 use crate::mempool::{Outcome, Waiter};
@@ -34,45 +38,69 @@ pub(crate) async fn submit(Extract(context): Shared, request: Request) -> Answer
         true => RECORD_BYTES_MAX as u64,
         false => context.http.records_body_bytes_max,
     };
+    let client = client(&request);
     let body = context.body(request, bytes_max).await?;
+    let decode = move |context: &Context, body: &Bytes| {
+        let framed = framed(body, single)?;
+        let limits = &context.rate_limits;
+        let admitted = limits.admit_records(client, framed.len());
+        admitted.map_err(|wait| rate_limited("records", wait))?;
+        Ok(framed.into_iter().map(decode).collect::<Vec<_>>())
+    };
     // From here on the limits of the queue and the mempool bound what the records take.
     let arrived = if body.len() <= DECODE_INLINE_BYTES_MAX {
-        let arrived = decode(&body, single)?;
+        let arrived = decode(&context, &body)?;
         drop(body);
         arrived
     } else {
-        context.blocking(move |_| decode(&body, single)).await?
+        context
+            .blocking(move |context| decode(context, &body))
+            .await?
     };
-    let outcomes = outcomes(&context, arrived, query.wait).await;
+    let outcomes = outcomes(&context, client, arrived, query.wait).await;
     answer(outcomes, single, query.wait)
 }
 
-fn decode(bytes: &Bytes, single: bool) -> Result<Vec<Arrived>, Refusal> {
-    let record = |bytes: &[u8]| {
-        EncodedRecord::decode(bytes)
-            .map_err(|error| Problem::new(ProblemType::MALFORMED_RECORD, error.to_string()).into())
-    };
+/// The records of a body, not yet decoded.
+fn framed(bytes: &Bytes, single: bool) -> Result<Vec<&[u8]>, Refusal> {
     if single {
-        return Ok(vec![record(bytes)]);
+        return Ok(vec![bytes]);
     }
-    let records = decode_records(bytes)
-        .map_err(|error| Problem::new(ProblemType::MALFORMED_REQUEST, error.to_string()))?;
-    Ok(records.into_iter().map(record).collect())
+    let framed = decode_records(bytes);
+    framed.map_err(|error| Problem::new(ProblemType::MALFORMED_REQUEST, error.to_string()).into())
+}
+
+fn decode(bytes: &[u8]) -> Arrived {
+    EncodedRecord::decode(bytes)
+        .map_err(|error| Problem::new(ProblemType::MALFORMED_RECORD, error.to_string()).into())
 }
 
 /// Hands the records in and waits for what becomes of each.
-async fn outcomes(context: &Context, arrived: Vec<Arrived>, wait: Wait) -> Vec<RecordOutcome> {
+async fn outcomes(
+    context: &Context,
+    client: IpAddr,
+    arrived: Vec<Arrived>,
+    wait: Wait,
+) -> Vec<RecordOutcome> {
     enum Expected {
         Answer(RecordId, oneshot::Receiver<Outcome>),
+        /// The same record stood at this place of the request already.
+        Again(usize),
         Malformed(Box<Problem>),
     }
     let mut submitted = Vec::with_capacity(arrived.len());
+    let mut places = HashMap::new();
     let expected: Vec<_> = arrived
         .into_iter()
-        .map(|arrived| match arrived {
+        .enumerate()
+        .map(|(at, arrived)| match arrived {
             Ok(record) => {
-                let (waiter, answer) = Waiter::new(wait == Wait::None);
                 let id = record.id();
+                if let Some(first) = places.get(&id) {
+                    return Expected::Again(*first);
+                }
+                places.insert(id, at);
+                let (waiter, answer) = Waiter::new(wait == Wait::None);
                 submitted.push((record, waiter));
                 Expected::Answer(id, answer)
             }
@@ -82,14 +110,15 @@ async fn outcomes(context: &Context, arrived: Vec<Arrived>, wait: Wait) -> Vec<R
             }
         })
         .collect();
-    context.admission.submit(submitted);
-    let mut outcomes = Vec::with_capacity(expected.len());
+    context.admission.submit(client, submitted);
+    let mut outcomes: Vec<RecordOutcome> = Vec::with_capacity(expected.len());
     for expected in expected {
         outcomes.push(match expected {
             Expected::Answer(id, answer) => {
                 // A waiter that was dropped without an answer is one nobody can answer.
                 outcome(id, answer.await.unwrap_or(Outcome::Unavailable))
             }
+            Expected::Again(first) => outcomes[first].clone(),
             Expected::Malformed(problem) => RecordOutcome::Refused {
                 record_id: None,
                 problem: *problem,
@@ -111,6 +140,13 @@ fn outcome(record_id: RecordId, outcome: Outcome) -> RecordOutcome {
         }
         Outcome::Pending => return RecordOutcome::Accepted { record_id },
         Outcome::Refused(rejection) => Problem::rejection(&rejection),
+        Outcome::Unchecked => {
+            let detail = format!(
+                "{REQUEST_BAD_SIGNATURES_MAX} records of this request have bad signatures, and \
+                 the signatures of the others were not checked; send it again without them"
+            );
+            Problem::new(ProblemType::MALFORMED_REQUEST, detail)
+        }
         Outcome::Full => {
             let detail = "the node has no room for more records; send this one again";
             Problem::new(ProblemType::MEMPOOL_FULL, detail).retry_after(RETRY_AFTER_SECONDS)

@@ -24,6 +24,8 @@ pub(crate) async fn readyz(Extract(context): Shared, uri: Uri) -> Answer {
 
 pub(crate) async fn metrics(Extract(context): Shared, uri: Uri) -> Answer {
     no_parameters(&uri)?;
+    let ready = i64::from(context.ready().is_ok());
+    context.metrics.ready.set(ready);
     match context.metrics.text() {
         Ok(text) => Ok(bytes_with(
             StatusCode::OK,
