@@ -14,7 +14,8 @@ use rand::Rng;
 
 const ONE_RECORD: &str = "application/vnd.credlog.record";
 const CLIENTS: usize = 8;
-const SETTINGS: &str = "[rate_limit]\nreads_per_second = 0\nwrites_per_second = 0\nrecords_per_second = 0";
+const SETTINGS: &str =
+    "[rate_limit]\nreads_per_second = 0\nwrites_per_second = 0\nrecords_per_second = 0";
 
 /// Posts one record; whether the node said that it is committed.
 fn submit(address: SocketAddr, record: &Record) -> Option<RecordId> {
