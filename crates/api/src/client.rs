@@ -35,8 +35,8 @@ pub struct ClientConfig {
     pub connect_timeout: Duration,
     /// Longest time for one answer, a commit included. Default 60 s.
     pub timeout: Duration,
-    /// How often a request is sent again that a busy node put off (503 with Retry-After).
-    /// Default 5.
+    /// How often a request is sent again that a node put off because it is busy (503) or
+    /// asked too often (429), with Retry-After. Default 5.
     pub retries_max: u32,
     /// Longest pause before sending again; a node that asks for more is an error. Default 10 s.
     pub pause_max: Duration,

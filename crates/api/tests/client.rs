@@ -81,6 +81,15 @@ fn busy(seconds: &str) -> Vec<u8> {
     answer("503 Service Unavailable", &headers, problem)
 }
 
+fn asked_too_often(seconds: &str) -> Vec<u8> {
+    let headers = format!("content-type: application/problem+json\r\nretry-after: {seconds}\r\n");
+    answer(
+        "429 Too Many Requests",
+        &headers,
+        include_str!("golden/problem.json"),
+    )
+}
+
 fn digest() -> Digest {
     Digest([0xd1; 32])
 }
@@ -159,7 +168,7 @@ async fn records_go_in_their_own_media_types() {
 #[tokio::test]
 async fn a_busy_node_is_asked_again_and_not_for_ever() {
     let ledger = ok(include_str!("golden/ledger.json"));
-    let (client, served) = serve(vec![busy("0"), busy("0"), ledger]).await;
+    let (client, served) = serve(vec![busy("0"), asked_too_often("0"), ledger]).await;
     assert!(client.ledger().await.is_ok());
     assert_eq!(served.await.unwrap().len(), 3);
 

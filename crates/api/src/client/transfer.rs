@@ -131,7 +131,10 @@ impl Client {
                 return self.read(response, &url, bytes_max).await;
             }
             let pause = retry_after(&response).filter(|pause| *pause <= self.config.pause_max);
-            let put_off = response.status() == StatusCode::SERVICE_UNAVAILABLE;
+            let put_off = matches!(
+                response.status(),
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+            );
             match pause {
                 Some(pause) if put_off && retries_left > 0 => tokio::time::sleep(pause).await,
                 _ => return Err(self.failure(response, url).await),
