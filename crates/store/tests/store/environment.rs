@@ -71,7 +71,7 @@ fn a_sled_that_another_holds_is_not_damage() {
 
 /// Runs itself again where a small disk is mounted that no other process sees.
 #[test]
-#[ignore = "sled 0.34.7 sometimes never returns from a flush on a full disk"]
+#[ignore = "hung once for over a minute, cause not known yet: it could hold up a whole run"]
 fn a_full_disk_stops_the_store_and_leaves_it_whole() {
     if let Some(disk) = std::env::var_os(SMALL_DISK) {
         return fill(Path::new(&disk));
