@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::credential::one_or_many;
+use crate::json::one_or_many;
 
 /// The property of a subject, and the same as an IRI.
 const PROPERTIES: [&str; 2] = [

@@ -10,10 +10,11 @@ use time::OffsetDateTime;
 use crate::achievement::AchievementClaims;
 use crate::context::{CREDENTIALS_V1, CREDENTIALS_V2};
 use crate::digest::{Digest, digest};
-use crate::json::{JsonError, Limits, parse_strict};
+use crate::json::{JsonError, Limits, one_or_many, parse_strict};
 use crate::related::{self, RelatedError};
 use crate::status::StatusEntry;
 use crate::summary::Summary;
+use crate::url::is_url;
 use crate::{problem, timestamp};
 
 /// Which data model a credential follows, by its first context.
@@ -233,27 +234,6 @@ impl Credential {
 
 pub(crate) fn malformed(property: &'static str, reason: &'static str) -> CredentialError {
     CredentialError::Malformed { property, reason }
-}
-
-/// A value that JSON-LD lets stand alone or in an array, as a slice.
-pub(crate) fn one_or_many(value: Option<&Value>) -> &[Value] {
-    match value {
-        None => &[],
-        Some(Value::Array(items)) => items,
-        Some(item) => std::slice::from_ref(item),
-    }
-}
-
-/// Whether a text is an absolute URL by its looks: a scheme, `:` and no white space.
-pub(crate) fn is_url(text: &str) -> bool {
-    let Some((scheme, rest)) = text.split_once(':') else {
-        return false;
-    };
-    let mut chars = scheme.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic())
-        && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
-        && !rest.is_empty()
-        && !rest.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 fn model(object: &Map<String, Value>) -> Result<DataModel, CredentialError> {

@@ -269,6 +269,15 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 }
 
+/// A value that JSON-LD lets stand alone or in an array, as a slice.
+pub(crate) fn one_or_many(value: Option<&Value>) -> &[Value] {
+    match value {
+        None => &[],
+        Some(Value::Array(items)) => items,
+        Some(item) => std::slice::from_ref(item),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

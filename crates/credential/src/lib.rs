@@ -37,6 +37,7 @@ pub mod status;
 mod suite;
 mod summary;
 mod timestamp;
+mod url;
 
 pub use achievement::AchievementClaims;
 pub use credential::{Credential, CredentialError, DataModel, Validity};

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 use thiserror::Error;
 
 use crate::context::{self, CREDENTIALS_V2};
-use crate::credential::one_or_many;
+use crate::json::one_or_many;
 use crate::problem;
 
 /// SHA-256 of the exact bytes of the VC 2.0 context in the W3C Recommendation, which are the

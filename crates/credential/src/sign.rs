@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 use time::OffsetDateTime;
 
-use crate::credential::{Credential, CredentialError, is_url};
+use crate::credential::{Credential, CredentialError};
 use crate::multikey::encode_ed25519;
 use crate::problem;
 use crate::proof::error::ProofError;
@@ -14,6 +14,7 @@ use crate::proof::{ASSERTION_METHOD, PROOFS_MAX, signed_document};
 use crate::rdf::budget::Budget;
 use crate::suite::{Suite, base58btc};
 use crate::timestamp;
+use crate::url::is_url;
 
 /// What to do with a credential that carries a proof already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,13 +6,15 @@ mod ed25519;
 mod eddsa_jcs_2022;
 mod eddsa_rdfc_2022;
 mod proof_options;
+#[cfg(test)]
+mod vector;
 
 use std::fmt;
 
 use ed25519_dalek::SigningKey;
 use serde_json::{Map, Value};
 
-use crate::credential::one_or_many;
+use crate::json::one_or_many;
 use crate::multikey::Multikey;
 use crate::proof::error::ProofError;
 use crate::rdf::budget::Budget;

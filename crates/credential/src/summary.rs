@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::credential::{Credential, one_or_many};
+use crate::credential::Credential;
+use crate::json::one_or_many;
 
 /// Longest text that a summary shows, in characters; the rest is cut off.
 const CHARS_MAX: usize = 300;

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use crate::credential::{is_url, one_or_many};
+use crate::json::one_or_many;
 use crate::proof::error::ProofError;
 use crate::proof::report::ProofResult;
 use crate::timestamp;
+use crate::url::is_url;
 
 /// Longest `proofValue` that is decoded; base58 takes time with the square of the length.
 const PROOF_VALUE_CHARS_MAX: usize = 1_000;

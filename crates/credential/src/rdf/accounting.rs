@@ -103,7 +103,7 @@ impl Walk {
     }
 
     fn types(&mut self, value: &Value) -> Result<Value, RdfError> {
-        for name in crate::credential::one_or_many(Some(value)) {
+        for name in crate::json::one_or_many(Some(value)) {
             let name = name.as_str();
             let name = name.ok_or(RdfError::Invalid {
                 reason: "a type is a string".into(),

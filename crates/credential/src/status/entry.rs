@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::error::StatusError;
-use crate::credential::{is_url, one_or_many};
+use crate::json::one_or_many;
+use crate::url::is_url;
 
 /// Widest status value in bits (`statusSize`).
 const SIZE_MAX: u32 = 32;

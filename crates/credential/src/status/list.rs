@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 
 use super::bitstring::Bitstring;
 use super::error::StatusError;
-use crate::credential::{Credential, Validity, one_or_many};
+use crate::credential::{Credential, Validity};
+use crate::json::one_or_many;
 use crate::proof::method::{KeyResolver, MethodKey};
 use crate::proof::report::{IssuerBinding, Outcome};
 use crate::proof::verify_proofs;

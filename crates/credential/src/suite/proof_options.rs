@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::context::{
     CREDENTIALS_V1, CREDENTIALS_V2, DATA_INTEGRITY_V1, DATA_INTEGRITY_V2, document,
 };
-use crate::credential::one_or_many;
+use crate::json::one_or_many;
 use crate::proof::ASSERTION_METHOD;
 use crate::rdf;
 use crate::rdf::budget::Budget;

@@ -2,35 +2,22 @@ use serde_json::json;
 
 use super::*;
 use crate::suite::Suite;
+use crate::suite::vector::Vectors;
 
-fn fixture(name: &str) -> Vec<u8> {
-    let folder = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/fixtures/vectors/w3c-vc-di-eddsa/"
-    );
-    std::fs::read(format!("{folder}eddsa-jcs-2022/{name}")).unwrap()
-}
-
-fn object(name: &str) -> Map<String, Value> {
-    serde_json::from_slice(&fixture(name)).unwrap()
-}
-
-fn hex_text(name: &str) -> String {
-    String::from_utf8(fixture(name)).unwrap().trim().to_owned()
-}
+const VECTORS: Vectors = Vectors("eddsa-jcs-2022");
 
 #[test]
 fn every_step_of_the_w3c_vector_comes_out_equal() {
-    let mut document = object("signedJCS.json");
+    let mut document = VECTORS.object("signedJCS.json");
     document.remove("proof");
-    let options = object("proofConfigJCS.json");
+    let options = VECTORS.object("proofConfigJCS.json");
     assert_eq!(
         jcs(&Value::Object(document.clone())),
-        fixture("canonDocJCS.txt")
+        VECTORS.text("canonDocJCS.txt").into_bytes()
     );
     assert_eq!(
         jcs(&Value::Object(options.clone())),
-        fixture("proofCanonJCS.txt")
+        VECTORS.text("proofCanonJCS.txt").into_bytes()
     );
     let suite = Suite::EDDSA_JCS_2022;
     let document_hash = suite
@@ -39,10 +26,19 @@ fn every_step_of_the_w3c_vector_comes_out_equal() {
     let options_hash = suite
         .options_hash(&document, &options, &mut Budget::default())
         .unwrap();
-    assert_eq!(hex::encode(document_hash), hex_text("docHashJCS.txt"));
-    assert_eq!(hex::encode(options_hash), hex_text("proofHashJCS.txt"));
+    assert_eq!(
+        hex::encode(document_hash),
+        VECTORS.text("docHashJCS.txt").trim()
+    );
+    assert_eq!(
+        hex::encode(options_hash),
+        VECTORS.text("proofHashJCS.txt").trim()
+    );
     let message = [options_hash, document_hash].concat();
-    assert_eq!(hex::encode(message), hex_text("combinedHashJCS.txt"));
+    assert_eq!(
+        hex::encode(message),
+        VECTORS.text("combinedHashJCS.txt").trim()
+    );
 }
 
 #[test]
