@@ -21,7 +21,7 @@ use clap::{Parser, Subcommand};
 
 use crate::command::status::Change;
 use crate::keyfile::Passphrase;
-use crate::outcome::{Exit, Failure, Result};
+use crate::outcome::{Exit, Result};
 use crate::screen::Screen;
 
 const EXIT_CODES: &str = "\
@@ -101,9 +101,9 @@ fn main() -> ExitCode {
     let screen = Screen::new(cli.json);
     match run(cli, screen) {
         Ok(exit) => exit.into(),
-        Err(Failure { exit, message }) => {
-            screen::note(format!("credlog: {message}"));
-            exit.into()
+        Err(failure) => {
+            screen.failure(&failure);
+            failure.exit.into()
         }
     }
 }

@@ -81,6 +81,20 @@ impl Screen {
         }
     }
 
+    /// Says on stderr why the command failed: a line, or with `--json` an object, so that
+    /// a program need not read sentences.
+    pub(crate) fn failure(self, failure: &Failure) {
+        let message = &failure.message;
+        if self.json {
+            let error = serde_json::json!({
+                "error": {"exit": failure.exit as u8, "message": message},
+            });
+            note(error.to_string());
+        } else {
+            note(format!("credlog: {message}"));
+        }
+    }
+
     /// One line of newline-delimited JSON; nothing without `--json`.
     pub(crate) fn json_line(self, value: &impl Serialize) -> Result<()> {
         if !self.json {

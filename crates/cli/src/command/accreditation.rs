@@ -4,10 +4,13 @@ mod change;
 mod grant;
 mod list;
 
-use clap::Subcommand;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
 use credlog_ledger::body::Scope;
 use credlog_ledger::ids::AchievementId;
 
+use crate::connection::NodeArgs;
 use crate::keyfile::Passphrase;
 use crate::outcome::Result;
 use crate::screen::{Screen, count};
@@ -19,6 +22,16 @@ pub(crate) enum Accreditation {
     Amend(change::Amend),
     Withdraw(change::Withdraw),
     List(list::List),
+}
+
+// A doc comment here would take the place of each command's own.
+#[derive(Debug, Args)]
+struct MemberArgs {
+    /// The member's folder
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    home: PathBuf,
+    #[command(flatten)]
+    node: NodeArgs,
 }
 
 impl Accreditation {

@@ -19,6 +19,10 @@ pub(crate) struct Run {
     /// The node's configuration
     #[arg(long, value_name = "FILE", default_value = "credlog.toml")]
     config: PathBuf,
+    /// Also stop when standard input ends: for a program that runs the node as its child
+    /// and must not leave it behind
+    #[arg(long)]
+    stop_with_stdin: bool,
 }
 
 impl NodeCommand {
@@ -29,7 +33,7 @@ impl NodeCommand {
             .enable_all()
             .build()?;
         runtime
-            .block_on(credlog_node::run(config, asked_to_stop()))
+            .block_on(credlog_node::run(config, run.asked_to_stop()))
             .map_err(|error| {
                 let damaged = matches!(
                     &error,
@@ -39,6 +43,33 @@ impl NodeCommand {
                 Failure::new(exit, crate::outcome::chain(&error))
             })
     }
+}
+
+impl Run {
+    /// Ends when the node is asked to stop.
+    async fn asked_to_stop(&self) {
+        if !self.stop_with_stdin {
+            return asked_to_stop().await;
+        }
+        tokio::select! {
+            () = asked_to_stop() => {}
+            () = stdin_ends() => {}
+        }
+    }
+}
+
+/// Ends when nobody holds the other end of standard input any more. On a thread of its own:
+/// tokio's would keep the runtime from ending while it reads.
+async fn stdin_ends() {
+    let (ended, wait) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        // An error is an end too.
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        // Nobody waits any more once the node stops for another reason.
+        let _ = ended.send(());
+    });
+    // The sender is dropped unsent only if the thread panics.
+    let _ = wait.await;
 }
 
 /// Ends when the process is asked to stop.

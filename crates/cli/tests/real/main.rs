@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // a failed expectation ends a test
 
 mod interrupted;
+mod orphan;
 mod story;
 mod world;
 mod wrong_input;

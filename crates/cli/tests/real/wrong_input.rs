@@ -293,3 +293,13 @@ fn a_damaged_store_is_found_and_built_again() {
     world.start_node();
     assert_eq!(world.verdict(&["out/0.json"]), (0, "valid".to_owned()));
 }
+
+#[test]
+fn a_failure_is_json_for_those_who_asked_for_json() {
+    let world = World::founded();
+    let said = world.fails(3, &["ledger", "status", "--json"]);
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["error"]["exit"], 3);
+    let message = said["error"]["message"].as_str().unwrap();
+    assert!(message.contains("no node answers"), "{message}");
+}

@@ -1,15 +1,13 @@
 //! `credlog accreditation amend` and `withdraw`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use credlog_ledger::body::{Body, Reason};
 use credlog_ledger::ids::{IssuerId, UnixMillis};
 use serde_json::json;
 
-use super::{scope, scope_text};
+use super::{MemberArgs, scope, scope_text};
 use crate::command::reason;
-use crate::connection::{Ledger, NodeArgs};
+use crate::connection::Ledger;
 use crate::home::MemberHome;
 use crate::keyfile::Passphrase;
 use crate::moment;
@@ -28,11 +26,8 @@ pub(crate) struct Amend {
     /// The new end; without it the accreditation has none
     #[arg(long, value_name = "TIME", value_parser = moment::parse_millis)]
     until: Option<UnixMillis>,
-    /// The member's folder
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    home: PathBuf,
     #[command(flatten)]
-    node: NodeArgs,
+    member: MemberArgs,
 }
 
 /// End an accreditation, as the member that granted it
@@ -49,18 +44,15 @@ pub(crate) struct Withdraw {
     /// Why
     #[arg(long, value_parser = reason, default_value = "unspecified")]
     reason: Reason,
-    /// The member's folder
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    home: PathBuf,
     #[command(flatten)]
-    node: NodeArgs,
+    member: MemberArgs,
 }
 
 impl Amend {
     pub(crate) fn run(self, screen: Screen, passphrase: &Passphrase) -> Result<()> {
-        let home = MemberHome::open(&self.home)?;
+        let home = MemberHome::open(&self.member.home)?;
         let scope = scope(&self.scope)?;
-        let node = self.node.connect()?;
+        let node = self.member.node.connect()?;
         let record = node
             .member(&home, passphrase)?
             .sign(Body::AmendAccreditation {
@@ -95,8 +87,8 @@ const AT_ONCE_MS: u64 = 2_000;
 
 impl Withdraw {
     pub(crate) fn run(self, screen: Screen, passphrase: &Passphrase) -> Result<()> {
-        let home = MemberHome::open(&self.home)?;
-        let node = self.node.connect()?;
+        let home = MemberHome::open(&self.member.home)?;
+        let node = self.member.node.connect()?;
         if node.issuer(&self.issuer)?.is_none() {
             return Err(Failure::input(format!(
                 "the ledger does not know {}",

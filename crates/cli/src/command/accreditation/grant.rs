@@ -7,8 +7,8 @@ use credlog_ledger::body::Accredit;
 use credlog_ledger::ids::{IssuerId, UnixMillis};
 use serde_json::json;
 
-use super::{scope, scope_text};
-use crate::connection::{Ledger, Node, NodeArgs};
+use super::{MemberArgs, scope, scope_text};
+use crate::connection::{Ledger, Node};
 use crate::home::{IssuerFile, MemberHome};
 use crate::keyfile::{self, Passphrase};
 use crate::moment;
@@ -34,9 +34,6 @@ pub(crate) struct Grant {
     /// End of the accreditation
     #[arg(long, value_name = "TIME", value_parser = moment::parse_millis)]
     until: Option<UnixMillis>,
-    /// The member's folder
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    home: PathBuf,
     /// The issuer's recovery key, if it is at hand
     #[arg(long, value_name = "FILE", help_heading = "Keys")]
     recovery_key: Option<PathBuf>,
@@ -44,7 +41,7 @@ pub(crate) struct Grant {
     #[arg(long, value_name = "FILE")]
     offer_out: Option<PathBuf>,
     #[command(flatten)]
-    node: NodeArgs,
+    member: MemberArgs,
 }
 
 /// Submit an accreditation that the issuer has countersigned, as the member that offered it
@@ -52,19 +49,16 @@ pub(crate) struct Grant {
 pub(crate) struct Submit {
     /// The countersigned offer
     offer: PathBuf,
-    /// The member's folder
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    home: PathBuf,
     #[command(flatten)]
-    node: NodeArgs,
+    member: MemberArgs,
 }
 
 impl Grant {
     pub(crate) fn run(self, screen: Screen, passphrase: &Passphrase) -> Result<()> {
-        let home = MemberHome::open(&self.home)?;
+        let home = MemberHome::open(&self.member.home)?;
         let scope = scope(&self.scope)?;
         let (id, file) = self.issuer()?;
-        let node = self.node.connect()?;
+        let node = self.member.node.connect()?;
         let signatory = node.member(&home, passphrase)?;
         let known = node.issuer(&id)?.is_some();
         let registration = match (file, known) {
@@ -131,8 +125,8 @@ impl Submit {
                 self.offer.display()
             )));
         }
-        let home = MemberHome::open(&self.home)?;
-        let node = self.node.connect()?;
+        let home = MemberHome::open(&self.member.home)?;
+        let node = self.member.node.connect()?;
         let signatory = node.member(&home, passphrase)?;
         commit(screen, &node, &signatory, offer)
     }

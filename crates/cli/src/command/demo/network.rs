@@ -12,6 +12,14 @@ use crate::outcome::{During, Failure, Result};
 /// A node is ready, or has ended, within this time.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
+/// The node's command.
+const NODE: &[&str] = &[
+    "node",
+    "run",
+    "--config",
+    "member/credlog.toml",
+    "--stop-with-stdin",
+];
 
 /// The processes and the folder of a demo. Clones share them.
 #[derive(Clone)]
@@ -77,8 +85,12 @@ impl Network {
             .append(true)
             .open(&path)
             .during(|| path.display().to_string())?;
-        let mut command = self.command(&["node", "run", "--config", "member/credlog.toml"]);
-        command.stdout(Stdio::null()).stderr(log);
+        let mut command = self.command(NODE);
+        // The demo holds the other end: however it ends, the node ends with it.
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log);
         *self.node() = Some(command.spawn()?);
         let start = Instant::now();
         while start.elapsed() < PATIENCE {

@@ -151,20 +151,7 @@ impl<'a> Story<'a> {
         for (name, badge) in samples::unsigned_badges()? {
             fs::write(folder.join("inbox").join(name), folder::to_json(&badge)?)?;
         }
-        self.show(
-            &[
-                "issue",
-                "signed-elsewhere",
-                "inbox",
-                "--out",
-                "issued",
-                "--issuer-home",
-                "university-a",
-            ],
-            Exit::Done,
-            3,
-        )?;
-        let issued = self.ask(&[
+        let issue = [
             "issue",
             "signed-elsewhere",
             "inbox",
@@ -172,7 +159,9 @@ impl<'a> Story<'a> {
             "issued",
             "--issuer-home",
             "university-a",
-        ])?;
+        ];
+        self.show(&issue, Exit::Done, 3)?;
+        let issued = self.ask(&issue)?;
         self.expect(
             issued["issuedBefore"] == 7 && issued["issued"] == 0,
             "the same command again finds all of them issued, and issues nothing twice",
