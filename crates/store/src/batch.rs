@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ops::Bound;
 
 use credlog_ledger::ids::Height;
 use credlog_ledger::state::Changes;
@@ -22,6 +23,8 @@ pub(crate) struct Draft<'s> {
     cells: Option<Cells<'s>>,
     pub(crate) digest: StateDigest,
     puts: BTreeMap<Vec<u8>, Put>,
+    /// Keys of the pages that are new.
+    new_pages: Vec<Vec<u8>>,
 }
 
 struct Put {
@@ -43,6 +46,7 @@ impl<'s> Draft<'s> {
             cells,
             digest,
             puts: BTreeMap::new(),
+            new_pages: Vec::new(),
         }
     }
 
@@ -64,7 +68,12 @@ impl<'s> Draft<'s> {
         for (key, OpenPage { mut page, before }) in pages {
             for (lowest, page) in page.split() {
                 // No page stands between this one and the next: the key is a new one.
-                self.put_new(page_key(&lowest), page.encode()?);
+                let key = page_key(&lowest);
+                self.new_pages.push(key.clone());
+                self.put_new(key, page.encode()?);
+            }
+            if before.is_none() {
+                self.new_pages.push(key.clone());
             }
             let value = page.encode()?;
             self.puts.insert(key, Put { value, before });
@@ -106,7 +115,7 @@ impl<'s> Draft<'s> {
     ) -> Result<&'p mut Page, Fault> {
         let low = page_key(&row[..1]);
         let found = match self.cells {
-            Some(cells) => cells.raw_below(&low, &[&page_key(row)[..], &[0]].concat())?,
+            Some(cells) => cells.raw_page(&low, Bound::Included(&page_key(row)))?,
             None => None,
         };
         let open = match found {
@@ -168,8 +177,8 @@ impl<'s> Draft<'s> {
         self.put_cell(position_key(), bytes)
     }
 
-    /// The batch for sled, and what its cells hold before it.
-    pub(crate) fn finish(self) -> (sled::Batch, Undo) {
+    /// The batch for sled, what its cells hold before it, and the pages that it adds.
+    pub(crate) fn finish(self) -> (sled::Batch, Undo, Vec<Vec<u8>>) {
         let mut undo = Undo::with_capacity(self.puts.len());
         let mut batch = sled::Batch::default();
         for (key, Put { value, before }) in self.puts {
@@ -177,6 +186,6 @@ impl<'s> Draft<'s> {
             batch.insert(key.as_slice(), sealed);
             undo.insert(key, before);
         }
-        (batch, undo)
+        (batch, undo, self.new_pages)
     }
 }

@@ -11,12 +11,14 @@
 //! installed already. No cell is ever removed, so a range read misses nothing.
 
 use std::collections::HashMap;
+use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
 use credlog_ledger::rows::Head;
 
 use crate::cell;
 use crate::digest::StateDigest;
+use crate::directory::Directory;
 use crate::fault::{Fault, guarded};
 
 /// What cells held before a commit; nothing for those that were not there.
@@ -32,6 +34,8 @@ pub(crate) struct Generation {
     pub(crate) digest: StateDigest,
     /// Bytes that commits have overwritten from the opening of the store to this state.
     pub(crate) overwritten: u64,
+    /// What is known of the pages; nothing while a store is being opened or checked.
+    pub(crate) directory: Option<Arc<Directory>>,
     next: OnceLock<(Undo, Arc<Generation>)>,
 }
 
@@ -41,8 +45,15 @@ impl Generation {
             head,
             digest,
             overwritten: 0,
+            directory: None,
             next: OnceLock::new(),
         }
+    }
+
+    /// The generation with what its store knows of its pages.
+    pub(crate) fn with_directory(mut self, directory: Directory) -> Self {
+        self.directory = Some(Arc::new(directory));
+        self
     }
 
     /// The generation after this one, which overwrites what `undo` holds.
@@ -53,6 +64,7 @@ impl Generation {
         let overwritten: usize = undo.iter().map(bytes).sum();
         let mut next = Self::new(head, digest);
         next.overwritten = self.overwritten + overwritten as u64;
+        next.directory.clone_from(&self.directory);
         next
     }
 
@@ -81,14 +93,22 @@ impl Generation {
 
     /// What a cell that reads `now` held in this generation.
     fn correct(&self, key: &[u8], now: Option<sled::IVec>) -> Option<sled::IVec> {
+        match self.undone(key) {
+            Some(before) => before.clone(),
+            None => now,
+        }
+    }
+
+    /// What a cell held here that was written after this generation.
+    fn undone(&self, key: &[u8]) -> Option<&Option<sled::IVec>> {
         let mut generation = self;
         while let Some((undo, next)) = generation.next.get() {
             if let Some(before) = undo.get(key) {
-                return before.clone();
+                return Some(before);
             }
             generation = next;
         }
-        now
+        None
     }
 }
 
@@ -159,6 +179,50 @@ impl Cells<'_> {
             }
             end = key.to_vec();
         }
+    }
+
+    /// The page with the greatest key from `low` to `high`, with its check, which is not
+    /// verified. A page of the directory that is missing is damage.
+    pub(crate) fn raw_page(
+        &self,
+        low: &[u8],
+        high: Bound<&[u8]>,
+    ) -> Result<Option<RawCell>, Fault> {
+        let Some(directory) = &self.generation.directory else {
+            return match high {
+                Bound::Included(high) => self.raw_below(low, &[high, &[0]].concat()),
+                Bound::Excluded(end) => self.raw_below(low, end),
+                Bound::Unbounded => Ok(None),
+            };
+        };
+        let mut found = directory.last_page(low, high);
+        while let Some(key) = found {
+            let now = guarded("reading a page", || self.tree.get(&key))?;
+            let raw = match self.generation.undone(&key) {
+                Some(before) => before.clone(),
+                None if now.is_none() => {
+                    return Err(Fault::damaged(format!("{} is lost", cell::describe(&key))));
+                }
+                None => now,
+            };
+            if let Some(raw) = raw {
+                return Ok(Some((key.into_vec(), raw)));
+            }
+            // A page of a later generation: its rows stood in the one before.
+            found = directory.last_page(low, Bound::Excluded(&key));
+        }
+        Ok(None)
+    }
+
+    /// As [`raw_page`](Self::raw_page), its check verified.
+    pub(crate) fn page(&self, low: &[u8], high: Bound<&[u8]>) -> Result<Option<Cell>, Fault> {
+        let found = self.raw_page(low, high)?;
+        found
+            .map(|(key, raw)| {
+                let value = cell::open(&key, &raw)?.to_vec();
+                Ok((key, value))
+            })
+            .transpose()
     }
 
     /// Up to `limit` cells from `start` on, before `end` if it is given, ascending; and

@@ -14,6 +14,7 @@ use credlog_tlog::{
 
 use crate::cell::{self, Kind, after_prefix, position_key, row_key};
 use crate::digest::StateDigest;
+use crate::directory::Directory;
 use crate::fault::{Fault, OpenError, guarded};
 use crate::folder::{self, SLED};
 use crate::generation::{Cells, Generation};
@@ -34,6 +35,7 @@ pub(crate) struct Opened {
     pub(crate) files: SledFiles,
     pub(crate) head: Head,
     pub(crate) digest: StateDigest,
+    pub(crate) directory: Directory,
     pub(crate) log: TileAppender,
 }
 
@@ -84,7 +86,12 @@ fn open_at(
     }
     let written = Watermark::written(dir).map_err(io("reading the watermark"))?;
     let db = open_sled(&path, options)?;
-    let (head, digest, log) = check(&db, ledger, &watermark)?;
+    let Checked {
+        head,
+        digest,
+        directory,
+        log,
+    } = check(&db, ledger, &watermark)?;
     guarded("flushing", || db.flush())?;
     let files = SledFiles::open(&path, written).map_err(io("syncing sled's files"))?;
     if head.height != watermark.height {
@@ -98,16 +105,21 @@ fn open_at(
         files,
         head,
         digest,
+        directory,
         log,
     })
 }
 
+/// Where data stands that passed every check.
+struct Checked {
+    head: Head,
+    digest: StateDigest,
+    directory: Directory,
+    log: TileAppender,
+}
+
 /// Every check on the data; answers where it stands.
-fn check(
-    tree: &sled::Tree,
-    ledger: LedgerId,
-    watermark: &Watermark,
-) -> Result<(Head, StateDigest, TileAppender), Fault> {
+fn check(tree: &sled::Tree, ledger: LedgerId, watermark: &Watermark) -> Result<Checked, Fault> {
     let position = read_position(tree)?;
     check_against_watermark(&position, watermark)?;
     let head = read_head(tree)?;
@@ -116,7 +128,7 @@ fn check(
         tree,
         generation: &generation,
     };
-    let digest = scan_state(cells)?;
+    let (digest, directory) = scan_state(cells)?;
     if digest != position.state {
         return Err(Fault::damaged(format!(
             "the rows of the state have digest {digest}, but {} was committed with height {}",
@@ -132,7 +144,12 @@ fn check(
         ));
     }
     let log = check_log(cells, watermark)?;
-    Ok((generation.head.clone(), digest, log))
+    Ok(Checked {
+        head: generation.head.clone(),
+        digest,
+        directory,
+        log,
+    })
 }
 
 /// The committed position in sled.
@@ -178,9 +195,9 @@ fn check_against_watermark(sled: &Watermark, watermark: &Watermark) -> Result<()
     Ok(())
 }
 
-/// Reads every row and answers the digest of all.
-fn scan_state(cells: Cells<'_>) -> Result<StateDigest, Fault> {
-    let mut digest = StateDigest::default();
+/// Reads every row and answers the digest of all, and the directory of those in pages.
+fn scan_state(cells: Cells<'_>) -> Result<(StateDigest, Directory), Fault> {
+    let (mut digest, directory) = (StateDigest::default(), Directory::default());
     for kind in [Kind::Row, Kind::Page] {
         let prefix = [kind as u8];
         let end = after_prefix(&prefix);
@@ -188,12 +205,21 @@ fn scan_state(cells: Cells<'_>) -> Result<StateDigest, Fault> {
         while let Some(start) = next {
             let (found, more) = cells.chunk(&start, end.as_deref(), CHUNK_CELLS)?;
             for (key, value) in found {
-                each_row(&key, &value, |row, value| digest.add(row, value))?;
+                let paged = kind == Kind::Page;
+                if paged {
+                    directory.note_page(&key);
+                }
+                each_row(&key, &value, |row, value| {
+                    digest.add(row, value);
+                    if paged {
+                        directory.note_row(row);
+                    }
+                })?;
             }
             next = more;
         }
     }
-    Ok(digest)
+    Ok((digest, directory))
 }
 
 /// The log's right edge leads to its root, the root of the watermark's size is the

@@ -1,6 +1,8 @@
 //! The rows of the state over cells: plain rows in cells of their own, rows of uniform
 //! tables in pages.
 
+use std::ops::Bound;
+
 use credlog_ledger::state::{Row, Table};
 
 use crate::cell::{self, Kind, after_prefix, page_key, row_key};
@@ -19,9 +21,12 @@ pub(crate) fn is_paged(row: &[u8]) -> bool {
 impl Cells<'_> {
     /// The page in which a row stands or would stand, with the page's key in sled.
     pub(crate) fn page_of(&self, row: &[u8]) -> Result<Option<(Vec<u8>, Page)>, Fault> {
-        let found = self.floor(&page_key(&row[..1]), &page_key(row))?;
+        let found = self.raw_page(&page_key(&row[..1]), Bound::Included(&page_key(row)))?;
         found
-            .map(|(key, value)| Ok((key, Page::decode(&value)?)))
+            .map(|(key, raw)| {
+                let page = Page::decode(cell::open(&key, &raw)?)?;
+                Ok((key, page))
+            })
             .transpose()
     }
 
@@ -29,6 +34,10 @@ impl Cells<'_> {
     pub(crate) fn row(&self, row: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         if !is_paged(row) {
             return self.value(&row_key(row));
+        }
+        let directory = self.generation.directory.as_ref();
+        if directory.is_some_and(|directory| !directory.may_hold(row)) {
+            return Ok(None);
         }
         let page = self.page_of(row)?;
         Ok(page.and_then(|(_, page)| page.find(row).map(<[u8]>::to_vec)))
@@ -77,7 +86,7 @@ impl Cells<'_> {
         exclusive: bool,
     ) -> Result<Option<Row>, Fault> {
         let low = page_key(&prefix[..1]);
-        let mut cell = self.floor(&low, &page_key(key))?;
+        let mut cell = self.page(&low, Bound::Included(&page_key(key)))?;
         while let Some((page_key, value)) = cell {
             let page = Page::decode(&value)?;
             let mut rows = page.rows().rev();
@@ -86,7 +95,7 @@ impl Cells<'_> {
                 let inside = row.starts_with(prefix);
                 return Ok(inside.then(|| (row.to_vec(), value.to_vec())));
             }
-            cell = self.below(&low, &page_key)?;
+            cell = self.page(&low, Bound::Excluded(&page_key))?;
         }
         Ok(None)
     }
@@ -152,7 +161,9 @@ impl Cells<'_> {
         limit: usize,
         rows: &mut Vec<Row>,
     ) -> Result<(), Fault> {
-        let Some((first, _)) = self.floor(&page_key(&start[..1]), &page_key(start))? else {
+        let low = page_key(&start[..1]);
+        let high = page_key(start);
+        let Some((first, _)) = self.raw_page(&low, Bound::Included(&high))? else {
             return Ok(());
         };
         let end = after_prefix(&page_key(prefix));

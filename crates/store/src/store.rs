@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use credlog_ledger::genesis::Genesis;
 use credlog_ledger::ids::LedgerId;
 use credlog_ledger::rows::Head;
-use credlog_ledger::state::{Changes, MemoryState, State};
+use credlog_ledger::state::{Changes, Key, MemoryState, State, Table};
 use credlog_ledger::transition::{Executed, genesis_changes};
 use credlog_tlog::TileAppender;
 
@@ -19,6 +19,7 @@ use crate::fault::{Fatal, Fault, OpenError, StoreError, guarded};
 use crate::folder::{self, GENESIS, SLED, io_error};
 use crate::generation::{Cells, Generation};
 use crate::opening::{self, Opened};
+use crate::rows::is_paged;
 use crate::sled_files::SledFiles;
 use crate::snapshot::Snapshot;
 use crate::watermark::Watermark;
@@ -128,14 +129,16 @@ impl Store {
             files,
             head,
             digest,
+            directory,
             log,
         } = opening::open(dir, ledger_id, options)?;
+        let generation = Generation::new(head, digest).with_directory(directory);
         Ok(Self {
             dir: dir.to_owned(),
             genesis,
             ledger_id,
             db,
-            current: RwLock::new(Arc::new(Generation::new(head, digest))),
+            current: RwLock::new(Arc::new(generation)),
             writer: Mutex::new(Writer {
                 log,
                 files,
@@ -275,10 +278,16 @@ impl Store {
         let digest = draft.digest;
         let position = Watermark::new(&head, digest);
         draft.put_position(position).map_err(text)?;
-        let (batch, undo) = draft.finish();
+        let (batch, undo, new_pages) = draft.finish();
         let next = Arc::new(generation.successor(head, digest, &undo));
         if !generation.install(undo, Arc::clone(&next)) {
             return Err("the committed state has a successor already".to_owned());
+        }
+        // After the undo: who finds these pages, finds that they are later ones.
+        if let Some(directory) = &generation.directory {
+            new_pages.iter().for_each(|key| directory.note_page(key));
+            let rows = executed.changes.keys().filter(|row| is_paged(row));
+            rows.for_each(|row| directory.note_row(row));
         }
         guarded("writing the batch", || self.db.apply_batch(batch)).map_err(text)?;
         if durability == Durability::Now {
@@ -306,8 +315,14 @@ fn check_next(head: &Head, executed: &Executed) -> Result<Head, Fatal> {
             size: head.size,
         });
     }
+    let key = Key::of(Table::Head).into_bytes();
+    let row = executed.changes.get_key_value(&key);
     let mut rows = MemoryState::default();
-    rows.apply(&executed.changes);
+    rows.apply(
+        &row.map(|(key, value)| (key.clone(), value.clone()))
+            .into_iter()
+            .collect(),
+    );
     let next = State(&rows)
         .head()
         .map_err(|error| inconsistent(executed, &error.to_string()))?;
@@ -340,7 +355,7 @@ pub(crate) fn create_data(dir: &Path, rows: &Changes, options: &Options) -> Resu
         draft.put_rows(rows)?;
         let position = Watermark::new(&head, draft.digest);
         draft.put_position(position)?;
-        let (batch, _) = draft.finish();
+        let (batch, ..) = draft.finish();
         guarded("writing the first state", || db.apply_batch(batch))?;
         guarded("flushing", || db.flush())?;
         SledFiles::open(&sled, begun)
