@@ -1,7 +1,5 @@
 //! What a commit writes: cells, their undo, and the new state digest.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::ops::Bound;
 
 use credlog_ledger::ids::Height;
@@ -22,9 +20,12 @@ use crate::watermark::Watermark;
 pub(crate) struct Draft<'s> {
     cells: Option<Cells<'s>>,
     pub(crate) digest: StateDigest,
-    puts: BTreeMap<Vec<u8>, Put>,
+    /// Each key once.
+    puts: Vec<(Vec<u8>, Put)>,
     /// Keys of the pages that are new.
     new_pages: Vec<Vec<u8>>,
+    /// Key of the page that was written last.
+    closed_page: Vec<u8>,
 }
 
 struct Put {
@@ -33,10 +34,30 @@ struct Put {
 }
 
 /// A page that rows are put into.
-#[derive(Default)]
 struct OpenPage {
+    key: Vec<u8>,
+    /// Key of the next page of any table, if there is one.
+    until: Option<Box<[u8]>>,
     page: Page,
     before: Option<sled::IVec>,
+}
+
+impl OpenPage {
+    fn new(key: Vec<u8>) -> Self {
+        Self {
+            key,
+            until: None,
+            page: Page::default(),
+            before: None,
+        }
+    }
+
+    /// Whether a row that is above one of the page's stands in it too.
+    fn covers(&self, row: &[u8]) -> bool {
+        let table = row.first() == self.key.get(1);
+        let until = self.until.as_ref().map(|until| &until[1..]);
+        table && until.is_none_or(|until| row < until)
+    }
 }
 
 impl<'s> Draft<'s> {
@@ -45,18 +66,26 @@ impl<'s> Draft<'s> {
         Self {
             cells,
             digest,
-            puts: BTreeMap::new(),
+            puts: Vec::new(),
             new_pages: Vec::new(),
+            closed_page: Vec::new(),
         }
     }
 
     /// Writes rows of the state.
     pub(crate) fn put_rows(&mut self, changes: &Changes) -> Result<(), Fault> {
-        let mut pages = BTreeMap::new();
+        let mut open: Option<OpenPage> = None;
         for (key, value) in changes {
             let old = if is_paged(key) {
-                let page = self.open_page(&mut pages, key)?;
-                page.insert(key, value)
+                // Rows come in order, so a page is done with when a row is beyond it.
+                let page = match open.take() {
+                    Some(page) if page.covers(key) => open.insert(page),
+                    done => {
+                        done.map_or(Ok(()), |page| self.close_page(page))?;
+                        open.insert(self.open_page(key)?)
+                    }
+                };
+                page.page.insert(key, value)
             } else {
                 self.put_row(row_key(key), value)?
             };
@@ -65,19 +94,58 @@ impl<'s> Draft<'s> {
             }
             self.digest.add(key, value);
         }
-        for (key, OpenPage { mut page, before }) in pages {
-            for (lowest, page) in page.split() {
-                // No page stands between this one and the next: the key is a new one.
-                let key = page_key(&lowest);
-                self.new_pages.push(key.clone());
-                self.put_new(key, page.encode()?);
-            }
-            if before.is_none() {
-                self.new_pages.push(key.clone());
-            }
-            let value = page.encode()?;
-            self.puts.insert(key, Put { value, before });
+        open.map_or(Ok(()), |page| self.close_page(page))
+    }
+
+    /// The page of a row, from the store or new.
+    fn open_page(&self, row: &[u8]) -> Result<OpenPage, Fault> {
+        let (low, key) = (page_key(&row[..1]), page_key(row));
+        let Some(cells) = self.cells else {
+            return Ok(OpenPage::new(low));
+        };
+        let until = cells.page_after(&key)?;
+        let found = cells.raw_page(&low, Bound::Included(&key))?;
+        let Some((key, raw)) = found else {
+            return Ok(OpenPage {
+                until,
+                ..OpenPage::new(low)
+            });
+        };
+        if self.closed_page == key {
+            // It would be written twice, the second time without the rows of the first.
+            let what = cell::describe(&key);
+            return Err(Fault::damaged(format!("{what} ends before the next page")));
         }
+        let page = Page::decode(cell::open(&key, &raw)?)?;
+        let before = Some(raw);
+        Ok(OpenPage {
+            key,
+            until,
+            page,
+            before,
+        })
+    }
+
+    /// Writes a page, as several if it has become too long.
+    fn close_page(&mut self, open: OpenPage) -> Result<(), Fault> {
+        let OpenPage {
+            key,
+            mut page,
+            before,
+            ..
+        } = open;
+        for (lowest, page) in page.split() {
+            // No page stands between this one and the next: the key is a new one.
+            let key = page_key(&lowest);
+            self.new_pages.push(key.clone());
+            self.put_new(key, page.encode()?);
+        }
+        if before.is_none() {
+            self.new_pages.push(key.clone());
+        }
+        self.closed_page.clone_from(&key);
+        let value = page.encode()?;
+        self.puts.push((key, Put { value, before }));
         Ok(())
     }
 
@@ -87,7 +155,7 @@ impl<'s> Draft<'s> {
         let opened = before.as_ref().map(|before| cell::open(&key, before));
         let old = opened.transpose()?.map(<[u8]>::to_vec);
         let value = value.to_vec();
-        self.puts.insert(key, Put { value, before });
+        self.puts.push((key, Put { value, before }));
         Ok(old)
     }
 
@@ -98,38 +166,8 @@ impl<'s> Draft<'s> {
     }
 
     fn put_new(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.puts.insert(
-            key,
-            Put {
-                value,
-                before: None,
-            },
-        );
-    }
-
-    /// The page of a row, among those that are open already or from the store.
-    fn open_page<'p>(
-        &self,
-        pages: &'p mut BTreeMap<Vec<u8>, OpenPage>,
-        row: &[u8],
-    ) -> Result<&'p mut Page, Fault> {
-        let low = page_key(&row[..1]);
-        let found = match self.cells {
-            Some(cells) => cells.raw_page(&low, Bound::Included(&page_key(row)))?,
-            None => None,
-        };
-        let open = match found {
-            None => pages.entry(low).or_default(),
-            Some((key, raw)) => match pages.entry(key) {
-                Entry::Occupied(open) => open.into_mut(),
-                Entry::Vacant(entry) => {
-                    let page = Page::decode(cell::open(entry.key(), &raw)?)?;
-                    let before = Some(raw);
-                    entry.insert(OpenPage { page, before })
-                }
-            },
-        };
-        Ok(&mut open.page)
+        let before = None;
+        self.puts.push((key, Put { value, before }));
     }
 
     /// Writes a block, in parts.
@@ -164,7 +202,7 @@ impl<'s> Draft<'s> {
             None => false,
         };
         if !same {
-            self.puts.insert(key, Put { value, before });
+            self.puts.push((key, Put { value, before }));
         }
         Ok(())
     }

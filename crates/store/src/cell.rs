@@ -10,7 +10,7 @@ use credlog_ledger::ids::Height;
 use crate::fault::Fault;
 
 /// Bytes of the check at the end of a cell.
-const CHECK_BYTES: usize = 8;
+pub(crate) const CHECK_BYTES: usize = 8;
 /// Blocks are stored in parts of this size. sled keeps 16 values in a node, writes whole
 /// nodes again and again, and puts nodes over a quarter of a segment into files of their
 /// own ("blobs"); measured, blocks take least disk in few long parts, which become blobs.

@@ -45,6 +45,13 @@ impl Directory {
         let mut found = pages.range::<[u8], _>((Bound::Included(low), high));
         found.next_back().cloned()
     }
+
+    /// The page with the smallest key above `key`.
+    pub(crate) fn next_page(&self, key: &[u8]) -> Option<Box<[u8]>> {
+        let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
+        let bounds = (Bound::Excluded(key), Bound::Unbounded);
+        pages.range::<[u8], _>(bounds).next().cloned()
+    }
 }
 
 #[cfg(test)]
@@ -71,6 +78,9 @@ mod tests {
             find(&[2, 20], Bound::Included(&[2, 20, 9])),
             found(&[2, 20, 7, 1])
         );
+        assert_eq!(directory.next_page(&[2, 20, 7]), Some([2, 20, 7, 1].into()));
+        assert_eq!(directory.next_page(&[2, 20, 8]), Some([2, 21].into()));
+        assert_eq!(directory.next_page(&[2, 21]), None);
         assert_eq!(find(&[2, 21], Bound::Excluded(&[2, 21])), None);
         assert_eq!(find(&[2, 19], Bound::Included(&[2, 19, 255])), None);
     }

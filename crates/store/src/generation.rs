@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 
 use credlog_ledger::rows::Head;
 
-use crate::cell;
+use crate::cell::{self, Kind};
 use crate::digest::StateDigest;
 use crate::directory::Directory;
 use crate::fault::{Fault, guarded};
@@ -212,6 +212,16 @@ impl Cells<'_> {
             found = directory.last_page(low, Bound::Excluded(&key));
         }
         Ok(None)
+    }
+
+    /// Key of the first page above `key`.
+    pub(crate) fn page_after(&self, key: &[u8]) -> Result<Option<Box<[u8]>>, Fault> {
+        if let Some(directory) = &self.generation.directory {
+            return Ok(directory.next_page(key));
+        }
+        let found = guarded("looking for a page", || self.tree.get_gt(key))?;
+        let page = found.filter(|(key, _)| key.first() == Some(&(Kind::Page as u8)));
+        Ok(page.map(|(key, _)| (*key).into()))
     }
 
     /// As [`raw_page`](Self::raw_page), its check verified.

@@ -13,6 +13,7 @@
 //!
 //! The small numbers in these rows are mostly zeros: packing saves a quarter of the page.
 
+use crate::cell::CHECK_BYTES;
 use crate::fault::Fault;
 
 /// Entries of a page before it splits. Measured with 500,000 random keys: 12 take 5 % less time
@@ -91,7 +92,8 @@ impl Page {
             entries.extend_from_slice(&key[shared.len()..]);
             entries.extend_from_slice(value);
         }
-        let mut bytes = Vec::with_capacity(entries.len());
+        // Room for the cell's check, too.
+        let mut bytes = Vec::with_capacity(1 + shared.len() + entries.len() + CHECK_BYTES);
         bytes.push(length(shared)?);
         bytes.extend_from_slice(shared);
         pack(&entries, &mut bytes);

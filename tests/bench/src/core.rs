@@ -19,6 +19,7 @@ use credlog_verify::{Common, Question, gather_with};
 use crate::Setting;
 use crate::figure::{Figure, Report};
 use crate::founding::{Founding, now};
+use crate::node::disk_bytes;
 use crate::workload::{self, Shape};
 
 /// The load.
@@ -102,6 +103,13 @@ pub(crate) fn run(setting: &Setting, load: &Load, report: &mut Report) -> anyhow
         format!("blocks, {name}"),
         f64::from(steps.blocks),
         "",
+    ));
+    let disk = disk_bytes(&folder.path().join("data"))? as f64;
+    let each = disk / shape.credentials() as f64;
+    report.add(Figure::new(
+        format!("disk, {name}"),
+        each,
+        "bytes a credential",
     ));
     lookups(&store, shape.credentials(), report)
 }

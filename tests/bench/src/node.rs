@@ -186,7 +186,8 @@ fn ready(address: SocketAddr) -> bool {
         .is_some_and(|answer| answer.status == 200)
 }
 
-fn disk_bytes(path: &Path) -> anyhow::Result<u64> {
+/// Bytes that a folder takes on disk (allocated blocks).
+pub(crate) fn disk_bytes(path: &Path) -> anyhow::Result<u64> {
     let metadata = fs::symlink_metadata(path)?;
     let mut bytes = metadata.blocks() * 512;
     if metadata.is_dir() {

@@ -73,6 +73,9 @@ impl Table {
     }
 }
 
+/// Room for the longest of the keys that every record has: a digest and an issuer's number.
+const KEY_BYTES_USUAL: usize = 1 + 32 + 8;
+
 /// Builds keys: the table's byte, then fields in big-endian order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key(Vec<u8>);
@@ -80,7 +83,9 @@ pub struct Key(Vec<u8>);
 impl Key {
     /// The key of a table's only row, or the prefix of all its rows.
     pub fn of(table: Table) -> Self {
-        Self(vec![table as u8])
+        let mut key = Vec::with_capacity(KEY_BYTES_USUAL);
+        key.push(table as u8);
+        Self(key)
     }
 
     /// Appends a number.

@@ -1,5 +1,7 @@
 //! Rule R6: accreditations, and the registration of issuers that comes with the first.
 
+use std::rc::Rc;
+
 use crate::body::{Accredit, Reason, Registration, Scope};
 use crate::entry::{Accreditation, IssuerEntry, IssuerKey, Withdrawal};
 use crate::ids::{IssuerId, IssuerNumber, MemberId, UnixMillis};
@@ -7,22 +9,26 @@ use crate::key::Role;
 use crate::record::{AuthorId, countersigned_message};
 use crate::rejection::Rejection;
 use crate::state::{ViewError, keys as row_keys};
+use crate::transition::overlay::IssuerNow;
 use crate::transition::{ApplyError, Step, check_cap};
 
 impl Step<'_, '_> {
     /// A registered issuer with its entry as of the seal.
-    pub(crate) fn issuer_now(
+    pub(crate) fn issuer_now(&self, issuer: &IssuerId) -> Result<Rc<IssuerNow>, ApplyError> {
+        let found = self.overlay.issuer_now(issuer, self.context.time)?;
+        let unknown = || Rejection::UnknownIssuer {
+            issuer: issuer.clone(),
+        };
+        Ok(found.ok_or_else(unknown)?)
+    }
+
+    /// The same, with an entry to change.
+    pub(crate) fn issuer_to_change(
         &self,
         issuer: &IssuerId,
     ) -> Result<(IssuerNumber, IssuerEntry), ApplyError> {
-        let (number, entry) =
-            self.overlay
-                .state()
-                .find_issuer(issuer)?
-                .ok_or_else(|| Rejection::UnknownIssuer {
-                    issuer: issuer.clone(),
-                })?;
-        Ok((number, entry.as_of(self.context.time)))
+        let found = self.issuer_now(issuer)?;
+        Ok((found.number, found.entry.clone()))
     }
 
     /// Writes an entry, now and for its history; R10 bounds its size.
@@ -57,7 +63,7 @@ impl Step<'_, '_> {
         let known = self.overlay.state().issuer_number(issuer)?;
         let (number, mut entry) = match (known, &accredit.registration) {
             (None, Some(registration)) => self.register_issuer(issuer, registration)?,
-            (Some(_), None) => self.issuer_now(issuer)?,
+            (Some(_), None) => self.issuer_to_change(issuer)?,
             (None, None) => {
                 return Err(Rejection::RegistrationMissing {
                     issuer: issuer.clone(),
@@ -167,7 +173,7 @@ impl Step<'_, '_> {
     ) -> Result<(), ApplyError> {
         let time = self.context.time;
         check_future("the end of the accreditation", until, time)?;
-        let (number, mut entry) = self.issuer_now(issuer)?;
+        let (number, mut entry) = self.issuer_to_change(issuer)?;
         let one = held_by(&mut entry, member, issuer, time)?;
         one.scope = scope.clone();
         one.until = until;
@@ -191,7 +197,7 @@ impl Step<'_, '_> {
             }
             .into());
         }
-        let (number, mut entry) = self.issuer_now(issuer)?;
+        let (number, mut entry) = self.issuer_to_change(issuer)?;
         let holds_place = self.overlay.state().holds_place(member, number)?;
         let found = entry
             .accreditations

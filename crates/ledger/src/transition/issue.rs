@@ -70,7 +70,8 @@ impl Step<'_, '_> {
 
     pub(crate) fn issue(&mut self, issuer: &IssuerId, issue: &Issue) -> Result<(), ApplyError> {
         let time = self.context.time;
-        let (number, entry) = self.issuer_now(issuer)?;
+        let found = self.issuer_now(issuer)?;
+        let (number, entry) = (found.number, &found.entry);
         let Some((place, _)) = entry.covering(time, issue.achievement.as_ref()) else {
             return Err(Rejection::NotAccredited {
                 issuer: issuer.clone(),
@@ -153,10 +154,10 @@ impl Step<'_, '_> {
     /// R6: what makes the state grow needs an accreditation in force, whatever its scope.
     fn accredited(&self, issuer: &IssuerId) -> Result<IssuerNumber, ApplyError> {
         let time = self.context.time;
-        let (number, entry) = self.issuer_now(issuer)?;
-        let mut accreditations = entry.accreditations.iter();
+        let found = self.issuer_now(issuer)?;
+        let mut accreditations = found.entry.accreditations.iter();
         if accreditations.any(|one| one.in_force_at(time)) {
-            return Ok(number);
+            return Ok(found.number);
         }
         Err(Rejection::NotAccredited {
             issuer: issuer.clone(),

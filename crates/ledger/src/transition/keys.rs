@@ -79,7 +79,7 @@ impl Step<'_, '_> {
         change: &KeyChange,
     ) -> Result<(), ApplyError> {
         let time = self.context.time;
-        let (number, mut entry) = self.issuer_now(issuer)?;
+        let (number, mut entry) = self.issuer_to_change(issuer)?;
         let signer = self.record.record().author.key;
         let by_recovery = signer == entry.recovery.id();
         let only_itself = change.retire.iter().all(|key| *key == signer);
@@ -117,7 +117,7 @@ impl Step<'_, '_> {
         change: &KeyChange,
     ) -> Result<(), ApplyError> {
         let time = self.context.time;
-        let (number, mut entry) = self.issuer_now(issuer)?;
+        let (number, mut entry) = self.issuer_to_change(issuer)?;
         let accredits =
             |one: &crate::entry::Accreditation| one.member == *member && one.in_force_at(time);
         if !entry.accreditations.iter().any(accredits) {

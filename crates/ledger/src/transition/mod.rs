@@ -282,10 +282,10 @@ impl<'v> Execution<'v> {
                 seat.member.keys.governance.key.clone()
             }
             AuthorId::Issuer(id) => {
-                let (_, entry) = self.overlay.state().find_issuer(id)?.ok_or_else(unknown)?;
-                let entry = entry.as_of(self.context.time);
+                let found = self.overlay.issuer_now(id, self.context.time)?;
+                let entry = &found.as_ref().ok_or_else(unknown)?.entry;
                 if matches!(body, Body::RotateKeys(_)) && entry.recovery.id() == author.key {
-                    entry.recovery
+                    entry.recovery.clone()
                 } else {
                     let key = entry.key(&author.key).ok_or_else(not_active)?;
                     if !key.purposes.record || !key.active_at(self.context.time) {

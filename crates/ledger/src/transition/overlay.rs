@@ -1,10 +1,25 @@
 //! The overlay: what a block writes, and within it what the current record writes.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use serde::Serialize;
 
+use crate::entry::IssuerEntry;
+use crate::ids::{IssuerId, IssuerNumber, UnixMillis};
 use crate::state::{self, Changes, Key, Row, State, Table, View, ViewError};
+
+/// Decoded issuers kept at a time; an entry takes a few kilobytes, at most as many as rule
+/// R10 allows.
+const ISSUERS_KEPT_MAX: usize = 64;
+
+/// An issuer with its entry as of the seal.
+#[derive(Debug)]
+pub(crate) struct IssuerNow {
+    pub(crate) number: IssuerNumber,
+    pub(crate) entry: IssuerEntry,
+}
 
 /// Writes over a view, in two layers: the record's, kept or discarded as a whole, and
 /// the block's.
@@ -13,6 +28,15 @@ pub(crate) struct Overlay<'v> {
     block: Changes,
     record: Changes,
     members_changed: bool,
+    issuers: RefCell<Issuers>,
+}
+
+/// Issuers that records of the block asked for, decoded once.
+#[derive(Default)]
+struct Issuers {
+    found: HashMap<IssuerId, Rc<IssuerNow>>,
+    /// The current record writes an issuer: until it is kept or discarded, nothing here holds.
+    written: bool,
 }
 
 impl<'v> Overlay<'v> {
@@ -22,6 +46,7 @@ impl<'v> Overlay<'v> {
             block: Changes::new(),
             record: Changes::new(),
             members_changed: false,
+            issuers: RefCell::default(),
         }
     }
 
@@ -30,8 +55,40 @@ impl<'v> Overlay<'v> {
         State(self)
     }
 
+    /// A registered issuer as of the seal's `time`, the same for the whole block.
+    pub(crate) fn issuer_now(
+        &self,
+        id: &IssuerId,
+        time: UnixMillis,
+    ) -> Result<Option<Rc<IssuerNow>>, ViewError> {
+        if let Some(known) = self.issuers.borrow().found.get(id) {
+            return Ok(Some(Rc::clone(known)));
+        }
+        let Some((number, entry)) = self.state().find_issuer(id)? else {
+            return Ok(None);
+        };
+        let entry = entry.as_of(time);
+        let found = Rc::new(IssuerNow { number, entry });
+        let mut issuers = self.issuers.borrow_mut();
+        if !issuers.written {
+            if issuers.found.len() >= ISSUERS_KEPT_MAX {
+                issuers.found.clear();
+            }
+            issuers.found.insert(id.clone(), Rc::clone(&found));
+        }
+        Ok(Some(found))
+    }
+
     pub(crate) fn put(&mut self, key: Key, value: Vec<u8>) {
-        self.record.insert(key.into_bytes(), value);
+        let key = key.into_bytes();
+        let registry = [Table::Issuer as u8, Table::IssuerNumber as u8];
+        if key.first().is_some_and(|table| registry.contains(table)) {
+            *self.issuers.get_mut() = Issuers {
+                written: true,
+                ..Issuers::default()
+            };
+        }
+        self.record.insert(key, value);
     }
 
     pub(crate) fn put_value<T: Serialize>(
@@ -66,12 +123,14 @@ impl<'v> Overlay<'v> {
     pub(crate) fn keep(&mut self) {
         // Not `append`: that rebuilds the block's whole map for each record.
         self.block.extend(std::mem::take(&mut self.record));
+        self.issuers.get_mut().written = false;
     }
 
     /// The current record's writes are forgotten.
     pub(crate) fn discard(&mut self) {
         self.record.clear();
         self.members_changed = false;
+        self.issuers.get_mut().written = false;
     }
 
     /// The block's writes to one table, in ascending order of key.
@@ -142,6 +201,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::body::Profile;
+    use crate::key::PublicKey;
     use crate::state::MemoryState;
 
     /// Keys that often share prefixes, with bytes at both ends of their range.
@@ -154,8 +215,72 @@ mod tests {
         btree_map(key(), vec(any::<u8>(), 0..2), 0..20)
     }
 
+    fn entry(named: &str) -> IssuerEntry {
+        IssuerEntry {
+            id: "did:web:issuer.example".parse().unwrap(),
+            profile: Profile {
+                name: named.parse().unwrap(),
+                url: None,
+            },
+            keys: Vec::new(),
+            recovery: PublicKey::ed25519(&[7; 32]),
+            accreditations: Vec::new(),
+            pending: None,
+        }
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Move {
+        Ask,
+        Write(u8),
+        Keep,
+        Discard,
+    }
+
+    fn moves() -> impl Strategy<Value = Vec<Move>> {
+        let one = prop_oneof![
+            2 => Just(Move::Ask),
+            2 => (0..9u8).prop_map(Move::Write),
+            1 => Just(Move::Keep),
+            1 => Just(Move::Discard),
+        ];
+        vec(one, 0..30)
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// The oracle is the question to the rows, which keeps nothing.
+        #[test]
+        fn an_issuer_is_known_as_its_rows_say_whatever_was_kept_or_discarded(moves in moves()) {
+            let (number, time) = (IssuerNumber(3), UnixMillis(9));
+            let memory = MemoryState::default();
+            let mut overlay = Overlay::new(&memory);
+            let id = entry("?").id;
+            for one in moves {
+                match one {
+                    Move::Ask => {}
+                    Move::Write(named) => {
+                        let key = state::keys::issuer_number(&id);
+                        overlay.put_value("number", key, &number).unwrap();
+                        let key = state::keys::issuer(number);
+                        let entry = entry(&format!("Named {named}"));
+                        overlay.put_value("entry", key, &entry).unwrap();
+                        // Asked or not within the same record.
+                        if named > 4 {
+                            continue;
+                        }
+                    }
+                    Move::Keep => overlay.keep(),
+                    Move::Discard => overlay.discard(),
+                }
+                let known = overlay.issuer_now(&id, time).unwrap();
+                let known = known.map(|known| (known.number, known.entry.clone()));
+                let expected = overlay.state().find_issuer(&id).unwrap();
+                let expected = expected.map(|(number, entry)| (number, entry.as_of(time)));
+                prop_assert_eq!(known, expected);
+            }
+        }
 
         /// The oracle is the trait's text, over all rows.
         #[test]

@@ -1,5 +1,7 @@
 //! Rule R8: revoking, suspending, reinstating and superseding.
 
+use std::rc::Rc;
+
 use crate::body::{Reason, StatusChange};
 use crate::entry::IssuerEntry;
 use crate::ids::{Digest, IssuerId, IssuerNumber, RecordId};
@@ -8,14 +10,16 @@ use crate::rejection::Rejection;
 use crate::rows::{CredentialRow, StatusChangeKind, StatusEvent};
 use crate::state::{ViewError, keys as row_keys};
 use crate::status::{Chunk, Status, chunk_of};
+use crate::transition::overlay::IssuerNow;
 use crate::transition::{ApplyError, Step};
 
 impl Step<'_, '_> {
     pub(crate) fn revoke(&mut self, change: &StatusChange) -> Result<(), ApplyError> {
-        let (number, entry) = self.issuer_of_credentials(&change.issuer)?;
-        self.check_no_replacement_pending(&entry)?;
+        let found = self.issuer_of_credentials(&change.issuer)?;
+        let (number, entry) = (found.number, &found.entry);
+        self.check_no_replacement_pending(entry)?;
         for digest in &change.digests {
-            let (row, status) = self.credential_for_change(&entry, number, digest)?;
+            let (row, status) = self.credential_for_change(entry, number, digest)?;
             not_revoked(digest, status)?;
             self.change_status(&row, StatusChangeKind::Revoked, change.reason)?;
         }
@@ -23,9 +27,10 @@ impl Step<'_, '_> {
     }
 
     pub(crate) fn suspend(&mut self, change: &StatusChange) -> Result<(), ApplyError> {
-        let (number, entry) = self.issuer_of_credentials(&change.issuer)?;
+        let found = self.issuer_of_credentials(&change.issuer)?;
+        let (number, entry) = (found.number, &found.entry);
         for digest in &change.digests {
-            let (row, status) = self.credential_for_change(&entry, number, digest)?;
+            let (row, status) = self.credential_for_change(entry, number, digest)?;
             if status != Status::Valid {
                 let needed = "only a valid credential can be suspended";
                 return Err(Rejection::WrongStatus {
@@ -47,9 +52,10 @@ impl Step<'_, '_> {
         digests: &[Digest],
         reason: Reason,
     ) -> Result<(), ApplyError> {
-        let (number, entry) = self.issuer_of_credentials(issuer)?;
+        let found = self.issuer_of_credentials(issuer)?;
+        let (number, entry) = (found.number, &found.entry);
         for digest in digests {
-            let (row, status) = self.credential_for_change(&entry, number, digest)?;
+            let (row, status) = self.credential_for_change(entry, number, digest)?;
             if status != Status::Suspended {
                 let needed = "only a suspended credential can be reinstated";
                 return Err(Rejection::WrongStatus {
@@ -88,19 +94,17 @@ impl Step<'_, '_> {
         new: Digest,
         reason: Reason,
     ) -> Result<(), ApplyError> {
-        let (number, entry) = self.issuer_of_credentials(issuer)?;
-        self.check_no_replacement_pending(&entry)?;
-        let (_, status) = self.credential_for_change(&entry, number, &new)?;
+        let found = self.issuer_of_credentials(issuer)?;
+        let (number, entry) = (found.number, &found.entry);
+        self.check_no_replacement_pending(entry)?;
+        let (_, status) = self.credential_for_change(entry, number, &new)?;
         not_revoked(&new, status)?;
-        let (row, status) = self.credential_for_change(&entry, number, &old)?;
+        let (row, status) = self.credential_for_change(entry, number, &old)?;
         not_revoked(&old, status)?;
         self.change_status(&row, StatusChangeKind::Superseded { by: new }, reason)
     }
 
-    fn issuer_of_credentials(
-        &self,
-        issuer: &IssuerId,
-    ) -> Result<(IssuerNumber, IssuerEntry), ApplyError> {
+    fn issuer_of_credentials(&self, issuer: &IssuerId) -> Result<Rc<IssuerNow>, ApplyError> {
         let author = &self.record.record().author.id;
         if let AuthorId::Issuer(id) = author
             && id != issuer
