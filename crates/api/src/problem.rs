@@ -122,9 +122,13 @@ impl ProblemType {
         Self::RATE_LIMITED,
         Self::MEMPOOL_FULL,
         Self::OVERLOADED,
+        Self::CLOCK_BEHIND,
+        Self::DISK_FULL,
+        Self::STORE_IN_DOUBT,
         Self::STARTING,
         Self::STOPPING,
         Self::INTERNAL,
+        Self::STORE_UNREADABLE,
         rule(Rule::R0, "wrong-ledger", "The record is for another ledger"),
         rule(Rule::R0, "expired", "The record has expired"),
         rule(
@@ -354,12 +358,30 @@ impl ProblemType {
     );
     /// The node has too many requests at a time.
     pub const OVERLOADED: Self = transport("overloaded", 503, "The node has too much to do now");
+    /// The node takes no records since its clock is behind the ledger.
+    pub const CLOCK_BEHIND: Self = transport(
+        "clock-behind",
+        503,
+        "The clock of this node is behind the ledger",
+    );
+    /// The node takes no records since its disk is full.
+    pub const DISK_FULL: Self = transport("disk-full", 503, "The disk of this node is full");
+    /// The node takes no records since something in its store could not be read, until it
+    /// has looked at all of it.
+    pub const STORE_IN_DOUBT: Self = transport(
+        "store-in-doubt",
+        503,
+        "The store of this node may be damaged",
+    );
     /// The node is starting.
     pub const STARTING: Self = transport("starting", 503, "The node is starting");
     /// The node is stopping.
     pub const STOPPING: Self = transport("stopping", 503, "The node is stopping");
     /// The node failed.
     pub const INTERNAL: Self = transport("internal", 500, "The node failed");
+    /// The node could not read what was asked for from its store.
+    pub const STORE_UNREADABLE: Self =
+        transport("store-unreadable", 500, "The node cannot read its store");
 }
 
 const fn transport(code: &'static str, status: u16, title: &'static str) -> ProblemType {

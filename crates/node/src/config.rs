@@ -220,6 +220,12 @@ pub struct StoreSection {
     pub cache_bytes: u64,
     /// A background scrub walks the whole store this often; 0 = never.
     pub scrub_interval_seconds: u64,
+    /// Bytes of the disk that stay free: with less, no records are taken until there is
+    /// space again; with less than a quarter of it, the node does not start.
+    pub disk_reserve_bytes: u64,
+    /// A commit that takes longer ends the node: its disk takes no more, and the thread that
+    /// waits for it cannot be helped.
+    pub commit_timeout_seconds: u64,
 }
 
 /// Logging, to standard error.
@@ -404,6 +410,16 @@ impl Config {
                 self.store.cache_bytes,
                 1 << 20..=1 << 40,
             ),
+            (
+                "store.disk_reserve_bytes",
+                self.store.disk_reserve_bytes,
+                4 << 20..=1 << 40,
+            ),
+            (
+                "store.commit_timeout_seconds",
+                self.store.commit_timeout_seconds,
+                1..=3_600,
+            ),
         ];
         for (setting, value, range) in values {
             if !range.contains(&value) {
@@ -467,6 +483,10 @@ mod tests {
             (
                 "http.bodies_bytes_max",
                 "[http]\nbodies_bytes_max = 8388608\n",
+            ),
+            (
+                "store.disk_reserve_bytes",
+                "[store]\ndisk_reserve_bytes = 0\n",
             ),
             ("mempool.bytes_max", "[mempool]\nbytes_max = 10\n"),
             ("rate_limit.reads_burst", "[rate_limit]\nreads_burst = 0\n"),

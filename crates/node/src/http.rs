@@ -33,6 +33,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::admission::Admission;
 use crate::config::{Config, HttpSection};
+use crate::doubt::Doubt;
 use crate::metrics::Metrics;
 use crate::node::cores;
 use crate::producer::Production;
@@ -47,8 +48,8 @@ use shares::Shares;
 const WORK_PER_CORE: usize = 4;
 /// Work that may wait for its turn. More than one address has connections by default.
 const WORK_WAITING_MAX: u32 = 512;
-/// A clock that is behind is looked at again after this time.
-const CLOCK_RETRY_AFTER_S: u32 = 5;
+/// What keeps records out (clock, disk, doubt) is looked at again after this time.
+const OBSTACLE_RETRY_AFTER_S: u32 = 5;
 /// Of the bodies' memory, one network gets one part of so many.
 const BODIES_PARTS: u64 = 4;
 
@@ -56,6 +57,7 @@ const BODIES_PARTS: u64 = 4;
 pub(crate) struct Context {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) rate_limits: RateLimits,
+    pub(crate) doubt: Doubt,
     store: Arc<Store>,
     /// What lookups share, of the newest state that was asked.
     common: RwLock<Option<Arc<Common>>>,
@@ -91,6 +93,7 @@ impl Context {
         let proxies = &config.http.trusted_proxies;
         Self {
             rate_limits: RateLimits::new(&config.rate_limit, proxies),
+            doubt: Doubt::default(),
             store,
             common: RwLock::default(),
             admission,
@@ -151,13 +154,21 @@ impl Context {
     /// Why not.
     fn ready(&self) -> Result<(), Refusal> {
         let problem = match &*self.production.borrow() {
+            Production::Running if self.doubt.stands() => Problem::new(
+                ProblemType::STORE_IN_DOUBT,
+                "something in the store of this node could not be read, and it takes no records \
+                 until it has looked at all of it; ask another node, or its operator, who runs \
+                 `credlog store check` if this does not end",
+            )
+            .retry_after(OBSTACLE_RETRY_AFTER_S),
             Production::Running => return Ok(()),
             Production::ClockBehind => Problem::new(
-                ProblemType::OVERLOADED,
+                ProblemType::CLOCK_BEHIND,
                 "the clock of this node is behind the ledger, and it takes no records until it \
                  has caught up; ask another node or its operator",
             )
-            .retry_after(CLOCK_RETRY_AFTER_S),
+            .retry_after(OBSTACLE_RETRY_AFTER_S),
+            Production::DiskFull => return Err(disk_full().into()),
             Production::Stopped => Problem::new(ProblemType::STOPPING, "the node is stopping"),
             Production::Failed(_) => Problem::new(
                 ProblemType::STOPPING,
@@ -201,6 +212,14 @@ impl Context {
             Err(answer::internal())
         })
     }
+}
+
+/// The disk is full. The folder is named in the log, for the operator alone.
+fn disk_full() -> Problem {
+    let detail = "the disk of this node is full, and it takes no records until its operator has \
+                  freed space (the log names the folder); nothing of this was kept: send it \
+                  again later, or to another node";
+    Problem::new(ProblemType::DISK_FULL, detail).retry_after(OBSTACLE_RETRY_AFTER_S)
 }
 
 /// All routes.

@@ -16,6 +16,7 @@
 pub mod admission;
 pub mod application;
 pub mod config;
+mod doubt;
 mod http;
 pub mod log;
 pub mod member_key;
@@ -24,6 +25,7 @@ pub mod metrics;
 mod node;
 pub mod producer;
 mod upkeep;
+pub mod watchdog;
 
 pub use config::{Config, ConfigError};
 pub use node::{Node, RunError, StartError, run};

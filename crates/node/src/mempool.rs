@@ -36,6 +36,8 @@ pub enum Outcome {
     Unchecked,
     /// There is no room; it may be sent again.
     Full,
+    /// The disk is full; it may be sent again.
+    DiskFull,
     /// The node stops or its store failed; whether the record enters the log is not known.
     Unavailable,
 }

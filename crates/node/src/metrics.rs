@@ -49,6 +49,12 @@ pub struct Metrics {
     pub connections_refused: IntCounter,
     /// Bytes of the store on disk.
     pub store_bytes: IntGauge,
+    /// Bytes of its disk that are free.
+    pub disk_free_bytes: IntGauge,
+    /// Bytes of its disk that have to stay free.
+    pub disk_reserve_bytes: IntGauge,
+    /// Requests for which the store could not be read; anything but 0 is an alarm.
+    pub store_faults: IntCounter,
     /// Findings of the scrub; anything but 0 is an alarm.
     pub scrub_findings: IntCounter,
     /// Scrubs that walked the whole store.
@@ -134,6 +140,17 @@ impl Metrics {
                 "Connections closed because their address had too many",
             )?,
             store_bytes: made.int_gauge("store_bytes", "Bytes of the store on disk")?,
+            disk_free_bytes: made
+                .int_gauge("disk_free_bytes", "Bytes of the store's disk that are free")?,
+            disk_reserve_bytes: made.int_gauge(
+                "disk_reserve_bytes",
+                "Bytes of the store's disk that have to stay free: with less, no records are \
+                 taken",
+            )?,
+            store_faults: made.int_counter(
+                "store_faults_total",
+                "Requests for which the store could not be read; anything but 0 is an alarm",
+            )?,
             scrub_findings: made.int_counter(
                 "scrub_findings_total",
                 "Damage that the scrub found; anything but 0 is an alarm",

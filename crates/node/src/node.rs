@@ -26,6 +26,7 @@ use crate::mempool::Mempool;
 use crate::metrics::Metrics;
 use crate::producer::{Production, SoleProducer};
 use crate::upkeep;
+use crate::watchdog::Watchdog;
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -146,6 +147,7 @@ pub struct Node {
     threads: Vec<JoinHandle<()>>,
     producer: JoinHandle<()>,
     production: watch::Receiver<Production>,
+    watchdog: Arc<Watchdog>,
     shutdown_timeout: Duration,
     stop: watch::Sender<bool>,
     server: task::JoinHandle<()>,
@@ -216,10 +218,13 @@ impl Node {
         )
         .map_err(|error| internal(error.to_string()))?;
         let (production, receiver) = watch::channel(Production::Running);
+        let commit_timeout = Duration::from_secs(config.store.commit_timeout_seconds);
+        let watchdog = Arc::new(Watchdog::new(commit_timeout));
         let producer = SoleProducer::start(
             Application::new(Arc::clone(&store), member.clone()),
             Arc::clone(&mempool),
             Arc::clone(&metrics),
+            Arc::clone(&watchdog),
             Duration::from_millis(config.block.linger_ms),
             production.clone(),
         )
@@ -244,6 +249,8 @@ impl Node {
         let upkeep = task::spawn(upkeep::run(
             Arc::clone(config),
             context,
+            Arc::clone(&mempool),
+            Arc::clone(&watchdog),
             production,
             stopped,
         ));
@@ -265,6 +272,7 @@ impl Node {
             threads,
             producer,
             production: receiver,
+            watchdog,
             shutdown_timeout: Duration::from_millis(config.http.shutdown_timeout_ms),
             stop,
             server,
@@ -298,7 +306,8 @@ impl Node {
     }
 
     /// Stops: takes no more connections and records, ends the requests under way, makes
-    /// the blocks for what was taken, and returns when all of it is durable.
+    /// the blocks for what was taken, and returns when all of it is durable, or when a commit
+    /// does not end.
     pub async fn shutdown(self) {
         tracing::info!("the node stops");
         self.stop.send_replace(true);
@@ -307,6 +316,7 @@ impl Node {
             mempool,
             threads,
             producer,
+            watchdog,
             ..
         } = self;
         let abandon = Arc::clone(&mempool);
@@ -316,12 +326,22 @@ impl Node {
             mempool.close();
             producer.join().is_err() | panicked.next().is_some()
         });
-        let drained = match tokio::time::timeout(self.shutdown_timeout, &mut drained).await {
-            Ok(drained) => drained,
-            Err(_) => {
-                tracing::warn!("records are left that no block took in time");
+        let in_time = async {
+            match tokio::time::timeout(self.shutdown_timeout, &mut drained).await {
+                Ok(drained) => drained,
+                Err(_) => {
+                    tracing::warn!("records are left that no block took in time");
+                    abandon.abandon();
+                    drained.await
+                }
+            }
+        };
+        let drained = tokio::select! {
+            drained = in_time => drained,
+            _ = watchdog.overdue() => {
+                tracing::error!("a block is still being stored; that ends with the process");
                 abandon.abandon();
-                drained.await
+                Ok(false)
             }
         };
         if !matches!(drained, Ok(false)) {
@@ -340,7 +360,11 @@ impl Node {
 /// ledger's.
 fn open(config: &Config) -> Result<(Store, SigningKey), StartError> {
     let key = member_key::load(&config.member)?;
-    let store = open_store(&config.node, config.store.cache_bytes)?;
+    let options = Options {
+        cache_bytes: config.store.cache_bytes,
+        disk_reserve_bytes: config.store.disk_reserve_bytes,
+    };
+    let store = open_store(&config.node, &options)?;
     let members = State(&store.snapshot()).members()?;
     let id = &config.member.id;
     let Some(seat) = members.find(id) else {
@@ -363,15 +387,14 @@ fn open(config: &Config) -> Result<(Store, SigningKey), StartError> {
     Ok((store, key))
 }
 
-fn open_store(node: &NodeSection, cache_bytes: u64) -> Result<Store, StartError> {
-    let options = Options { cache_bytes };
+fn open_store(node: &NodeSection, options: &Options) -> Result<Store, StartError> {
     let genesis = node.genesis.as_deref().map(read_genesis).transpose()?;
-    let store = match Store::open(&node.data_dir, &options) {
+    let store = match Store::open(&node.data_dir, options) {
         Err(OpenError::NotAStore { .. }) => {
             let data_dir = node.data_dir.clone();
             let (_, bytes, _) = genesis.as_ref().ok_or(StartError::NoGenesis { data_dir })?;
             tracing::info!(folder = %node.data_dir.display(), "first start: making the store");
-            Store::create(&node.data_dir, bytes, &options)?
+            Store::create(&node.data_dir, bytes, options)?
         }
         opened => opened?,
     };

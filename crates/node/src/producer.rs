@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use credlog_ledger::block::BLOCK_BYTES_MAX;
 use credlog_ledger::ids::{RecordId, Round, UnixMillis};
 use credlog_ledger::record::EncodedRecord;
 use credlog_ledger::rejection::Rejection;
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 use crate::application::{Application, Proposal};
 use crate::mempool::{Mempool, Outcome, Place};
 use crate::metrics::Metrics;
+use crate::watchdog::Watchdog;
 
 /// Expired records are looked for this often.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(1);
@@ -34,6 +36,8 @@ pub enum Production {
     Running,
     /// They cannot until this machine's clock has caught up with the newest block.
     ClockBehind,
+    /// They cannot until the disk has space again.
+    DiskFull,
     /// The node stops; what was waiting has its answer.
     Stopped,
     /// They cannot any more: the process must exit.
@@ -49,6 +53,8 @@ enum Failure {
     Store(#[from] Fatal),
     #[error(transparent)]
     State(#[from] ViewError),
+    #[error("the system does not say how much space the store's disk has: {0}")]
+    Space(#[from] std::io::Error),
 }
 
 /// The sole member's producer.
@@ -57,6 +63,7 @@ pub struct SoleProducer {
     application: Application,
     mempool: Arc<Mempool>,
     metrics: Arc<Metrics>,
+    watchdog: Arc<Watchdog>,
     linger: Duration,
     /// How long the newest block took to become durable.
     last_commit: Duration,
@@ -77,6 +84,7 @@ impl SoleProducer {
         application: Application,
         mempool: Arc<Mempool>,
         metrics: Arc<Metrics>,
+        watchdog: Arc<Watchdog>,
         linger: Duration,
         production: watch::Sender<Production>,
     ) -> std::io::Result<JoinHandle<()>> {
@@ -84,6 +92,7 @@ impl SoleProducer {
             application,
             mempool,
             metrics,
+            watchdog,
             linger,
             last_commit: Duration::ZERO,
             last_records: 0,
@@ -120,13 +129,15 @@ impl SoleProducer {
 
     fn produce(&mut self) -> Result<(), Failure> {
         // Before the first record, not when it comes.
-        self.observe_clock();
+        self.observe()?;
         loop {
             let waiting = self.mempool.wait(PRUNE_INTERVAL);
-            let on_time = self.observe_clock();
-            if waiting {
+            let possible = self.observe()?;
+            if waiting && possible == Production::DiskFull {
+                self.turn_away();
+            } else if waiting {
                 let pause = self.application.pause(now())?;
-                if !on_time || pause > SLEEP_MAX {
+                if possible == Production::ClockBehind || pause > SLEEP_MAX {
                     // In parts, so that a shutdown need not wait for it.
                     std::thread::sleep(SLEEP_MAX);
                 } else {
@@ -141,30 +152,61 @@ impl SoleProducer {
         }
     }
 
-    /// Whether the clock allows blocks; says so to everybody when that changes.
-    fn observe_clock(&self) -> bool {
+    /// Whether disk and clock allow blocks; says so to everybody when that changes.
+    fn observe(&self) -> Result<Production, Failure> {
+        let space = self.application.store().space()?;
+        let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.metrics.disk_free_bytes.set(bytes(space.free_bytes));
+        let reserve = bytes(space.reserve_bytes);
+        self.metrics.disk_reserve_bytes.set(reserve);
         let behind = self.application.clock_behind(now());
-        let seconds = behind.unwrap_or_default().as_secs_f64();
-        self.metrics.clock_behind_seconds.set(seconds);
+        let behind_seconds = behind.unwrap_or_default().as_secs_f64();
+        self.metrics.clock_behind_seconds.set(behind_seconds);
+        let next = match (space.is_enough(), behind) {
+            (false, _) => Production::DiskFull,
+            (true, Some(_)) => Production::ClockBehind,
+            (true, None) => Production::Running,
+        };
+        let answer = next.clone();
         self.production.send_if_modified(|production| {
-            let next = match (&production, behind) {
-                (Production::Running, Some(_)) => Production::ClockBehind,
-                (Production::ClockBehind, None) => Production::Running,
-                _ => return false,
-            };
-            if next == Production::ClockBehind {
-                tracing::error!(
-                    seconds,
+            if *production == next || matches!(production, Production::Failed(_)) {
+                return false;
+            }
+            match &next {
+                Production::DiskFull => tracing::error!(
+                    folder = %self.application.store().dir().display(),
+                    free_bytes = space.free_bytes,
+                    reserve_bytes = space.reserve_bytes,
+                    "the disk is full: no records are taken until there is space again; free \
+                     space on it"
+                ),
+                Production::ClockBehind => tracing::error!(
+                    seconds = behind_seconds,
                     "the clock of this machine is behind the ledger's newest block; no blocks are \
                      made until it has caught up: check the clock"
-                );
-            } else {
-                tracing::info!("the clock has caught up with the ledger; blocks are made again");
+                ),
+                _ => tracing::info!("disk and clock allow it: blocks are made again"),
             }
             *production = next;
             true
         });
-        behind.is_none()
+        Ok(answer)
+    }
+
+    /// Answers those who wait while the disk is full; nothing of theirs is kept.
+    fn turn_away(&self) {
+        loop {
+            let records = self.mempool.take(usize::MAX, BLOCK_BYTES_MAX);
+            if records.is_empty() {
+                return;
+            }
+            let outcome = |record: EncodedRecord| {
+                let kind = record.record().body.kind();
+                self.metrics.observe_record(kind, "disk-full");
+                (record.id(), Outcome::DiskFull)
+            };
+            self.mempool.finish(records.into_iter().map(outcome));
+        }
     }
 
     fn prune(&mut self) {
@@ -223,7 +265,7 @@ impl SoleProducer {
 
     fn commit(&mut self, executed: &Executed) -> Result<(), Failure> {
         let begun = Instant::now();
-        self.application.commit(executed)?;
+        self.watchdog.during(|| self.application.commit(executed))?;
         let took = begun.elapsed();
         let seal = &executed.seal;
         (self.last_commit, self.last_records) = (took, seal.record_count);

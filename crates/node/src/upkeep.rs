@@ -13,7 +13,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::config::Config;
 use crate::http::Context;
 use crate::http::listener::stopped;
+use crate::mempool::Mempool;
 use crate::producer::Production;
+use crate::watchdog::Watchdog;
 
 /// How often the store is measured and idle addresses are forgotten.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -24,10 +26,13 @@ const SCRUB_CELLS: usize = 64;
 /// Between two parts of the scrub, so that it takes little of the node's time.
 const SCRUB_PAUSE: Duration = Duration::from_millis(20);
 
-/// Runs until `stop` says true. Damage that the scrub finds ends production.
+/// Runs until `stop` says true. Damage that the scrub finds ends production, and so does a
+/// commit that does not end.
 pub(crate) async fn run(
     config: Arc<Config>,
     context: Arc<Context>,
+    mempool: Arc<Mempool>,
+    watchdog: Arc<Watchdog>,
     production: watch::Sender<Production>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -35,7 +40,24 @@ pub(crate) async fn run(
         () = stopped(&mut stop) => {}
         () = tend(&config, &context) => {}
         () = scrub(config.store.scrub_interval_seconds, &context, &production) => {}
+        () = watch_commits(&watchdog, &mempool, &production) => {}
     }
+}
+
+async fn watch_commits(
+    watchdog: &Watchdog,
+    mempool: &Mempool,
+    production: &watch::Sender<Production>,
+) {
+    let running = watchdog.overdue().await.as_secs();
+    let reason = format!(
+        "a block is being stored for {running} s and is not durable yet: the disk takes no more; \
+         check it (space, health), then start the node again"
+    );
+    tracing::error!(%reason, "no more blocks can be made; the node stops");
+    production.send_replace(Production::Failed(reason));
+    mempool.abandon();
+    std::future::pending::<()>().await;
 }
 
 async fn tend(config: &Config, context: &Context) {
@@ -56,19 +78,30 @@ async fn measure(config: &Config, context: &Context) {
     }
 }
 
-/// Walks the whole store again and again. At the start it was checked already.
+/// Walks the whole store again and again, and at once when it is in doubt. At the start it
+/// was checked already.
 async fn scrub(
     interval_seconds: u64,
     context: &Arc<Context>,
     production: &watch::Sender<Production>,
 ) {
-    if interval_seconds == 0 {
-        return std::future::pending().await;
-    }
+    let interval = match interval_seconds {
+        0 => None,
+        seconds => Some(Duration::from_secs(seconds)),
+    };
     let mut scrub = Scrub::default();
-    let mut pause = Duration::from_secs(interval_seconds);
+    let mut pause = interval;
+    // Faults that this walk looks into.
+    let mut doubted = None;
     loop {
-        sleep(pause).await;
+        let doubt = &context.doubt;
+        tokio::select! {
+            () = doubt.raised(), if doubted.is_none() => {
+                (scrub, doubted) = (Scrub::default(), Some(doubt.faults()));
+                tracing::warn!("the store is in doubt: all of it is looked at now");
+            }
+            () = pause_for(pause) => {}
+        }
         let step = {
             let context = Arc::clone(context);
             spawn_blocking(move || {
@@ -79,7 +112,20 @@ async fn scrub(
         let damage = match step.await {
             Ok((next, Ok(step))) => {
                 scrub = next;
-                pause = after(step, interval_seconds, context);
+                pause = match step {
+                    Scrubbed::Whole { height } => {
+                        context.metrics.scrubs.inc();
+                        tracing::info!(height = height.0, "the scrub found the store whole");
+                        doubted
+                            .take()
+                            .into_iter()
+                            .for_each(|faults| doubt.settle(faults));
+                        interval
+                    }
+                    // Nothing else is as urgent as a doubt.
+                    _ if doubted.is_some() => Some(Duration::ZERO),
+                    Scrubbed::Part { .. } | Scrubbed::Outrun { .. } => Some(SCRUB_PAUSE),
+                };
                 continue;
             }
             Ok((_, Err(ViewError(what)))) => what,
@@ -96,15 +142,11 @@ async fn scrub(
     }
 }
 
-/// How long to wait after a part of the scrub.
-fn after(step: Scrubbed, interval_seconds: u64, context: &Context) -> Duration {
-    match step {
-        Scrubbed::Whole { height } => {
-            context.metrics.scrubs.inc();
-            tracing::info!(height = height.0, "the scrub found the store whole");
-            Duration::from_secs(interval_seconds)
-        }
-        Scrubbed::Part { .. } | Scrubbed::Outrun { .. } => SCRUB_PAUSE,
+/// Waits; forever without a time.
+async fn pause_for(pause: Option<Duration>) {
+    match pause {
+        Some(pause) => sleep(pause).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -286,3 +286,25 @@ async fn memory_for_bodies_is_bounded_and_given_back() {
     assert_eq!(verify().await.problem(400), "malformed-request");
     running.node.shutdown().await;
 }
+
+/// More than `requests_max` are not queued but answered at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_beyond_the_limit_are_turned_away_at_once() {
+    let mut town = Town::new();
+    town.config.http.requests_max = 1;
+    let running = town.start().await;
+    let announced = b"POST /v1/verify HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                      content-length: 10\r\n\r\n";
+    let mut slow = TcpStream::connect(running.address).await.unwrap();
+    slow.write_all(announced).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let begun = Instant::now();
+    let reply = running.get("/v1/ledger").await;
+    assert_eq!(reply.problem(503), "overloaded");
+    assert_eq!(reply.header("retry-after"), Some("1"));
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    drop(slow);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(running.get("/v1/ledger").await.status, 200);
+    running.node.shutdown().await;
+}

@@ -461,8 +461,8 @@ async fn a_clock_behind_the_ledger_stops_blocks_until_it_has_caught_up() {
     let running = town.start().await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let record = town::accreditation(running.ledger);
-    assert_eq!(refused(&running, &record, 503).await, "overloaded");
-    assert_eq!(running.get("/readyz").await.problem(503), "overloaded");
+    assert_eq!(refused(&running, &record, 503).await, "clock-behind");
+    assert_eq!(running.get("/readyz").await.problem(503), "clock-behind");
     let metrics = running.get("/metrics").await;
     assert!(metrics.text().contains("credlog_clock_behind_seconds 1"));
     assert!(metrics.text().contains("credlog_ready 0"));

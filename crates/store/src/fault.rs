@@ -205,6 +205,20 @@ pub enum OpenError {
         /// Where the damaged files are now.
         quarantine: PathBuf,
     },
+    /// The disk is too full for sled, which writes when it is opened. Nothing was touched.
+    #[error(
+        "the disk of {dir} has {free_bytes} bytes free, and opening the store needs \
+         {needed_bytes}: free space on it, then try again. The data is not judged by this",
+        dir = .dir.display()
+    )]
+    DiskFull {
+        /// The folder.
+        dir: PathBuf,
+        /// Bytes that are free.
+        free_bytes: u64,
+        /// Bytes that have to be.
+        needed_bytes: u64,
+    },
     /// Input or output failed; says nothing about the data.
     #[error(
         "{doing} {path}: {reason}. The data is not judged by this: look at free space, \

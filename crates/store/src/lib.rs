@@ -37,6 +37,7 @@ mod rows;
 mod scrub;
 mod sled_files;
 mod snapshot;
+mod space;
 mod store;
 mod watermark;
 
@@ -47,5 +48,6 @@ pub use progress::Progress;
 pub use rebuild::{RebuildOptions, RebuildReport, rebuild};
 pub use scrub::{Scrub, Scrubbed};
 pub use snapshot::Snapshot;
+pub use space::Space;
 pub use store::{Options, Store};
 pub use watermark::Watermark;

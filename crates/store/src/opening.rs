@@ -16,11 +16,12 @@ use crate::cell::{self, Kind, after_prefix, position_key, row_key};
 use crate::digest::StateDigest;
 use crate::directory::Directory;
 use crate::fault::{Fault, OpenError, guarded};
-use crate::folder::{self, SLED};
+use crate::folder::{self, SLED, io_error};
 use crate::generation::{Cells, Generation};
 use crate::rows::each_row;
 use crate::sled_files::SledFiles;
 use crate::snapshot::Rows;
+use crate::space::Space;
 use crate::store::{Options, open_sled};
 use crate::watermark::Watermark;
 
@@ -43,6 +44,7 @@ pub(crate) struct Opened {
 /// moves nothing.
 pub(crate) fn open(dir: &Path, ledger: LedgerId, options: &Options) -> Result<Opened, OpenError> {
     let sled = dir.join(SLED);
+    check_space(dir, options)?;
     let opened = Watermark::read(dir).and_then(|watermark| match watermark {
         Some(watermark) => open_at(dir, ledger, options, watermark).map(Some),
         None if !exists(&sled)? => Ok(None),
@@ -54,9 +56,27 @@ pub(crate) fn open(dir: &Path, ledger: LedgerId, options: &Options) -> Result<Op
             dir: dir.to_owned(),
             quarantine: folder::newest_quarantine_with(dir, SLED),
         }),
-        Err(fault) => Err(fault
-            .into_open_error(&sled)
-            .or_else(|damage| put_aside(dir, &damage))?),
+        Err(fault) => {
+            // Without space sled takes what it could not write for damage.
+            check_space(dir, options)?;
+            Err(fault
+                .into_open_error(&sled)
+                .or_else(|damage| put_aside(dir, &damage))?)
+        }
+    }
+}
+
+/// sled writes when it is opened, and must find space for it.
+pub(crate) fn check_space(dir: &Path, options: &Options) -> Result<(), OpenError> {
+    let space = Space::in_folder(dir, options.disk_reserve_bytes)
+        .map_err(io_error("asking for free space in", dir))?;
+    match space.is_enough_to_open() {
+        true => Ok(()),
+        false => Err(OpenError::DiskFull {
+            dir: dir.to_owned(),
+            free_bytes: space.free_bytes,
+            needed_bytes: space.opening_bytes(),
+        }),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
@@ -22,6 +23,7 @@ use crate::opening::{self, Opened};
 use crate::rows::is_paged;
 use crate::sled_files::SledFiles;
 use crate::snapshot::Snapshot;
+use crate::space::Space;
 use crate::watermark::Watermark;
 
 /// How often and how long a lock is waited for that an earlier store of this process is
@@ -39,12 +41,17 @@ pub struct Options {
     /// Bytes of sled's cache; default 64 MiB. With it a store of a million credentials
     /// stays well below the 512 MiB that a node may take.
     pub cache_bytes: u64,
+    /// Bytes of the disk that are left free; default 64 MiB. [`Store::space`] compares, and
+    /// whoever makes blocks makes none while there is less: sled cannot be trusted on a full
+    /// disk.
+    pub disk_reserve_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             cache_bytes: 64 << 20,
+            disk_reserve_bytes: 64 << 20,
         }
     }
 }
@@ -57,6 +64,7 @@ pub struct Store {
     db: sled::Db,
     current: RwLock<Arc<Generation>>,
     writer: Mutex<Writer>,
+    disk_reserve_bytes: u64,
     _lock: File,
 }
 
@@ -104,6 +112,7 @@ impl Store {
                 dir: dir.to_owned(),
             });
         }
+        opening::check_space(dir, options)?;
         create_data(dir, &rows, options)?;
         // The genesis file comes last: without it, the folder is not a store.
         let path = dir.join(GENESIS);
@@ -144,6 +153,7 @@ impl Store {
                 files,
                 stopped: None,
             }),
+            disk_reserve_bytes: options.disk_reserve_bytes,
             _lock: lock,
         })
     }
@@ -166,6 +176,15 @@ impl Store {
     /// The newest committed and durable state.
     pub fn snapshot(&self) -> Snapshot<'_> {
         Snapshot::new(&self.db, self.current())
+    }
+
+    /// How much space the disk has for this store. No block should be committed unless it
+    /// [is enough](Space::is_enough).
+    ///
+    /// # Errors
+    /// [`io::Error`] if the system does not say.
+    pub fn space(&self) -> io::Result<Space> {
+        Space::in_folder(&self.dir, self.disk_reserve_bytes)
     }
 
     pub(crate) fn current(&self) -> Arc<Generation> {
@@ -234,10 +253,26 @@ impl Store {
         })
     }
 
+    /// Has sled write something.
+    ///
+    /// To drop sled is to flush it, and after a failed write sled 0.34.7 may wait there
+    /// forever: an error of its writing threads does not wake whoever waits for them
+    /// (`exit_reservation` in its logger.rs). So it is not dropped then. What was acknowledged
+    /// is durable, and the process ends now anyway.
+    fn written<T>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&sled::Db) -> sled::Result<T>,
+    ) -> Result<T, String> {
+        guarded(doing, || work(&self.db)).map_err(|fault| {
+            std::mem::forget(self.db.clone());
+            fault.to_string()
+        })
+    }
+
     /// Makes durable what sled was given, then says so in the watermark.
     fn flush(&self, files: &mut SledFiles, position: Watermark) -> Result<(), String> {
-        let flushed = guarded("flushing", || self.db.flush());
-        flushed.map_err(|fault| fault.to_string())?;
+        self.written("flushing", |db| db.flush())?;
         let synced = files.sync();
         synced.map_err(|error| format!("syncing sled's files: {error}"))?;
         let written = position.write(&self.dir);
@@ -289,7 +324,7 @@ impl Store {
             let rows = executed.changes.keys().filter(|row| is_paged(row));
             rows.for_each(|row| directory.note_row(row));
         }
-        guarded("writing the batch", || self.db.apply_batch(batch)).map_err(text)?;
+        self.written("writing the batch", |db| db.apply_batch(batch))?;
         if durability == Durability::Now {
             self.flush(files, position)?;
         }

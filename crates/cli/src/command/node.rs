@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use credlog_node::Config;
+use credlog_node::{Config, RunError, StartError};
+use credlog_store::OpenError;
 use tokio::signal;
 
 use crate::outcome::{Exit, Failure, Result};
@@ -32,17 +33,28 @@ impl NodeCommand {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
-        runtime
-            .block_on(credlog_node::run(config, run.asked_to_stop()))
-            .map_err(|error| {
-                let damaged = matches!(
-                    &error,
-                    credlog_node::RunError::Start(credlog_node::StartError::Store(_))
-                );
-                let exit = if damaged { Exit::Damaged } else { Exit::Input };
-                Failure::new(exit, crate::outcome::chain(&error))
-            })
+        let ended = runtime.block_on(credlog_node::run(config, run.asked_to_stop()));
+        // A thread that waits for a dead disk ends with the process.
+        runtime.shutdown_background();
+        ended.map_err(|error| {
+            let exit = match is_damage(&error) {
+                true => Exit::Damaged,
+                false => Exit::Input,
+            };
+            Failure::new(exit, crate::outcome::chain(&error))
+        })
     }
+}
+
+/// Whether the store is what is wrong. A full disk, or a store in use, says nothing of it.
+fn is_damage(error: &RunError) -> bool {
+    let RunError::Start(StartError::Store(error)) = error else {
+        return false;
+    };
+    matches!(
+        **error,
+        OpenError::Damaged { .. } | OpenError::NoData { .. }
+    )
 }
 
 impl Run {

@@ -90,6 +90,8 @@ impl Default for StoreSection {
         Self {
             cache_bytes: 256 << 20,
             scrub_interval_seconds: 86_400,
+            disk_reserve_bytes: 64 << 20,
+            commit_timeout_seconds: 60,
         }
     }
 }

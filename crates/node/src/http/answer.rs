@@ -22,10 +22,13 @@ impl From<Problem> for Refusal {
 }
 
 impl From<ViewError> for Refusal {
-    /// The store cannot be read. The client learns no more than that.
+    /// The store cannot be read. The client learns no more than that; the
+    /// [`guard`](super::guard) sees to it that the node looks into it.
     fn from(error: ViewError) -> Self {
         tracing::error!(%error, "the store cannot be read");
-        internal()
+        let detail = "the node could not read its store and looks at all of it now; ask another \
+                      node, or its operator, who finds the reason in the log";
+        Problem::new(ProblemType::STORE_UNREADABLE, detail).into()
     }
 }
 

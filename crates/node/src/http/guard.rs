@@ -44,6 +44,11 @@ pub(crate) async fn guard(
     let method = request.method().clone();
     let at_path = request.uri().path().to_owned();
     let response = answer(&context, request, next, route).await;
+    let refusal = response.extensions().get::<Refusal>();
+    if refusal.is_some_and(|Refusal(problem)| problem.is(ProblemType::STORE_UNREADABLE)) {
+        context.metrics.store_faults.inc();
+        context.doubt.raise();
+    }
     let status = response.status();
     let route = route.unwrap_or(NO_ROUTE);
     let response = finish(response, &id, &method, route, at_path);
@@ -330,6 +335,29 @@ pub(crate) fn random_prefix() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A handler that panics is answered like any other failure, and counted.
+    #[tokio::test]
+    async fn a_panic_becomes_a_problem() {
+        async fn fails() -> StatusCode {
+            panic!("the handler panics")
+        }
+        let metrics = Arc::new(Metrics::new("university-a", "ledger.example/1").unwrap());
+        let panics = Panics(Arc::clone(&metrics));
+        let router: axum::Router = axum::Router::new()
+            .route("/", axum::routing::get(fails))
+            .layer(tower_http::catch_panic::CatchPanicLayer::custom(panics));
+        let request = Request::get("/").body(Body::empty()).unwrap();
+        let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
+        assert_eq!(metrics.panics.get(), 1);
+        let response = finish(response, "id", &Method::GET, "/", "/".to_owned());
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()[CONTENT_TYPE], MEDIA_TYPE_PROBLEM);
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await;
+        let problem: Problem = serde_json::from_slice(&body.unwrap()).unwrap();
+        assert!(problem.is(ProblemType::INTERNAL));
+        assert!(!problem.detail.contains("the handler panics"), "{problem}");
+    }
 
     #[test]
     fn accept_headers_are_read_by_precision_and_quality() {

@@ -17,7 +17,7 @@ use crate::application::place;
 use crate::http::answer::{Answer, Refusal, json, json_with, not_found};
 use crate::http::guard::{client, rate_limited};
 use crate::http::query::{no_parameters, parameters, segment};
-use crate::http::{Context, Shared, body};
+use crate::http::{Context, Shared, body, disk_full};
 use crate::mempool::{Outcome, Waiter};
 
 /// Bodies up to this size are decoded where they arrive; longer ones elsewhere.
@@ -151,6 +151,7 @@ fn outcome(record_id: RecordId, outcome: Outcome) -> RecordOutcome {
             let detail = "the node has no room for more records; send this one again";
             Problem::new(ProblemType::MEMPOOL_FULL, detail).retry_after(RETRY_AFTER_SECONDS)
         }
+        Outcome::DiskFull => disk_full(),
         Outcome::Unavailable => {
             let detail = "the node is stopping; the record may have entered the log: send it \
                           again, it enters only once";
