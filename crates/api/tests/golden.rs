@@ -147,12 +147,12 @@ fn revocation() -> StatusFact {
 
 fn facts() -> Facts {
     Facts {
-        ledger: point(),
+        ledger: point().into(),
         digest: Digest([0xd1; 32]),
         issuer: Some(issuer()),
         at: None,
         moment: time("2026-11-23T00:00:00Z"),
-        issuers: vec![issuer_facts()],
+        issuers: vec![issuer_facts().into()],
         matches: vec![Match {
             issuer: issuer(),
             issuance: Issuance {
@@ -167,7 +167,7 @@ fn facts() -> Facts {
                 valid_from: None,
                 valid_until: Some(time("2036-11-01T00:00:00Z")),
                 key: issuer_key().id(),
-                accreditation: accreditation(),
+                accreditation: accreditation().into(),
             },
             history: vec![revocation()],
             history_truncated: false,
@@ -183,7 +183,7 @@ fn facts() -> Facts {
             history: vec![revocation()],
             history_truncated: false,
         }],
-        node_urls: vec!["https://ledger.university-a.example".parse().unwrap()],
+        node_urls: vec!["https://ledger.university-a.example".parse().unwrap()].into(),
     }
 }
 

@@ -93,7 +93,7 @@ macro_rules! bytes32 {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&hex::encode(self.0))
+                f.write_str(hex_text(&self.0, &mut [0; 64]))
             }
         }
 
@@ -117,7 +117,7 @@ macro_rules! bytes32 {
         impl Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 if serializer.is_human_readable() {
-                    serializer.collect_str(self)
+                    serializer.serialize_str(hex_text(&self.0, &mut [0; 64]))
                 } else {
                     self.0.serialize(serializer)
                 }
@@ -167,7 +167,7 @@ pub struct KeyId(pub [u8; 16]);
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        f.write_str(hex_text(&self.0, &mut [0; 32]))
     }
 }
 
@@ -191,7 +191,7 @@ impl FromStr for KeyId {
 impl Serialize for KeyId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
-            serializer.collect_str(self)
+            serializer.serialize_str(hex_text(&self.0, &mut [0; 32]))
         } else {
             self.0.serialize(serializer)
         }
@@ -208,6 +208,17 @@ impl<'de> Deserialize<'de> for KeyId {
             <[u8; 16]>::deserialize(de).map(Self)
         }
     }
+}
+
+/// Writes bytes as hex into `text`, which has room for exactly them.
+fn hex_text<'t>(bytes: &[u8], text: &'t mut [u8]) -> &'t str {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    // Hex digits are text.
+    std::str::from_utf8(text).unwrap_or_default()
 }
 
 fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
@@ -405,6 +416,15 @@ mod tests {
 
     #[test]
     fn hex_is_lower_case_and_whole() {
+        let mut bytes = [0; 32];
+        (0..).zip(&mut bytes).for_each(|(at, byte)| *byte = 8 * at);
+        for bytes in [[0x00; 32], [0xff; 32], bytes] {
+            assert_eq!(RecordId(bytes).to_string(), hex::encode(bytes));
+            let json = serde_json::to_string(&RecordId(bytes)).unwrap();
+            assert_eq!(json, format!("\"{}\"", hex::encode(bytes)));
+        }
+        let key = KeyId([0xa7; 16]);
+        assert_eq!(key.to_string(), hex::encode(key.0));
         let digest = Digest([0xab; 32]);
         assert_eq!(digest.to_string().parse::<Digest>(), Ok(digest));
         assert!(digest.to_string().to_uppercase().parse::<Digest>().is_err());

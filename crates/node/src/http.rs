@@ -129,13 +129,16 @@ impl Context {
     fn facts(&self, question: &Question) -> Result<Facts, ViewError> {
         let snapshot = self.store.snapshot();
         let kept = self.common.read().unwrap_or_else(PoisonError::into_inner);
-        let same = |common: &&Arc<Common>| common.head() == snapshot.head();
-        let common = kept.as_ref().filter(same).map(Arc::clone);
+        let common = kept.clone();
         drop(kept);
         let common = match common {
-            Some(common) => common,
-            None => {
-                let common = Arc::new(Common::read(&snapshot)?);
+            Some(common) if common.head() == snapshot.head() => common,
+            before => {
+                let common = match before {
+                    Some(before) => before.next(&snapshot),
+                    None => Common::read(&snapshot),
+                };
+                let common = Arc::new(common?);
                 let mut kept = self.common.write().unwrap_or_else(PoisonError::into_inner);
                 *kept = Some(Arc::clone(&common));
                 common

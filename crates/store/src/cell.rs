@@ -95,6 +95,11 @@ pub(crate) fn open<'c>(key: &[u8], cell: &'c [u8]) -> Result<&'c [u8], Fault> {
         .ok_or_else(|| Fault::damaged(format!("{} is garbled", describe(key))))
 }
 
+/// The value of a cell that [`open`] has opened before.
+pub(crate) fn value(cell: &[u8]) -> &[u8] {
+    &cell[..cell.len().saturating_sub(CHECK_BYTES)]
+}
+
 fn check(key: &[u8], value: &[u8]) -> [u8; CHECK_BYTES] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&u32::try_from(key.len()).unwrap_or(u32::MAX).to_be_bytes());

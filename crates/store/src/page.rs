@@ -33,6 +33,58 @@ pub(crate) struct Page {
     rows: Vec<Span>,
 }
 
+/// A page as it is stored, for reading a few rows of it: half the work of [`Page::decode`].
+pub(crate) struct StoredPage<'b> {
+    shared: &'b [u8],
+    entries: Vec<u8>,
+}
+
+impl<'b> StoredPage<'b> {
+    /// Reads a page.
+    pub(crate) fn new(bytes: &'b [u8]) -> Result<Self, Fault> {
+        let read = || {
+            let (shared, rest) = bytes.split_first()?;
+            let (shared, packed) = rest.split_at_checked(usize::from(*shared))?;
+            let entries = unpack(packed)?;
+            Some(Self { shared, entries })
+        };
+        read().ok_or_else(malformed)
+    }
+
+    /// Shows the rows ascending by key, each as the two parts of its key and its value, until
+    /// `show` says that it has seen enough. Answers whether it did.
+    pub(crate) fn each(
+        &self,
+        mut show: impl FnMut([&[u8]; 2], &[u8]) -> bool,
+    ) -> Result<bool, Fault> {
+        let mut before: Option<&[u8]> = None;
+        let mut rest = self.entries.as_slice();
+        while !rest.is_empty() {
+            let (key, value, after) = entry(rest).ok_or_else(malformed)?;
+            if before.is_some_and(|before| before >= key) {
+                return Err(malformed());
+            }
+            if show([self.shared, key], value) {
+                return Ok(true);
+            }
+            (before, rest) = (Some(key), after);
+        }
+        Ok(false)
+    }
+}
+
+/// The first entry's key, without what is shared, and value; and the entries behind it.
+fn entry(entries: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (lengths, after) = entries.split_first_chunk::<2>()?;
+    let (key, after) = after.split_at_checked(usize::from(lengths[0]))?;
+    let (value, after) = after.split_at_checked(usize::from(lengths[1]))?;
+    Some((key, value, after))
+}
+
+fn malformed() -> Fault {
+    Fault::damaged("a page does not have the form of a page")
+}
+
 /// A row in a page's bytes: its key, then its value.
 #[derive(Debug, Clone, Copy)]
 struct Span {
@@ -44,29 +96,18 @@ struct Span {
 impl Page {
     /// Reads a page.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Fault> {
-        let damaged = || Fault::damaged("a page does not have the form of a page");
-        let page = Self::try_decode(bytes).ok_or_else(damaged)?;
-        let ascending = page.rows().is_sorted_by(|(a, _), (b, _)| a < b);
-        ascending.then_some(page).ok_or_else(damaged)
-    }
-
-    fn try_decode(bytes: &[u8]) -> Option<Self> {
-        let (shared, rest) = bytes.split_first()?;
-        let (shared, packed) = rest.split_at_checked(usize::from(*shared))?;
-        let unpacked = unpack(packed)?;
+        let stored = StoredPage::new(bytes)?;
+        let room = stored.entries.len() + 2 * ENTRIES_MAX * stored.shared.len();
         let mut page = Self {
-            bytes: Vec::with_capacity(unpacked.len() + 2 * ENTRIES_MAX * shared.len()),
+            bytes: Vec::with_capacity(room),
             rows: Vec::with_capacity(ENTRIES_MAX + 8),
         };
-        let mut rest = unpacked.as_slice();
-        while let [key_length, value_length, after @ ..] = rest {
-            let (key, after) = after.split_at_checked(usize::from(*key_length))?;
-            let (value, after) = after.split_at_checked(usize::from(*value_length))?;
-            let span = page.push(&[shared, key], value);
+        stored.each(|key, value| {
+            let span = page.push(&key, value);
             page.rows.push(span);
-            rest = after;
-        }
-        rest.is_empty().then_some(page)
+            false
+        })?;
+        Ok(page)
     }
 
     fn push(&mut self, key: &[&[u8]], value: &[u8]) -> Span {
@@ -118,12 +159,6 @@ impl Page {
     fn row(&self, span: Span) -> (&[u8], &[u8]) {
         let (key, value) = (span.start..span.value, span.value..span.end);
         (&self.bytes[key], &self.bytes[value])
-    }
-
-    /// The value of a key.
-    pub(crate) fn find(&self, key: &[u8]) -> Option<&[u8]> {
-        let at = self.position(key).ok()?;
-        Some(self.row(self.rows[at]).1)
     }
 
     /// Writes a row and answers its old value.
@@ -242,12 +277,10 @@ mod tests {
     #[test]
     fn entries_are_sorted_found_and_replaced() {
         let mut page = page(&["bb", "a", "ba"]);
-        assert_eq!(page.find(b"ba"), Some(&b"=ba"[..]));
-        assert_eq!(page.find(b"b"), None);
         assert_eq!(page.insert(b"a", b""), Some(b"=a".to_vec()));
-        assert_eq!(page.find(b"a"), Some(&b""[..]));
-        let keys: Vec<&[u8]> = page.rows().map(|(key, _)| key).collect();
-        assert_eq!(keys, [b"a".as_slice(), b"ba", b"bb"]);
+        let expected = [("a", ""), ("ba", "=ba"), ("bb", "=bb")];
+        let expected = expected.map(|(key, value)| (key.into(), value.into()));
+        assert_eq!(rows(&page), expected);
     }
 
     #[test]
@@ -262,6 +295,17 @@ mod tests {
             let page = page(keys);
             let read = Page::decode(&page.encode().unwrap()).unwrap();
             assert_eq!(rows(&read), rows(&page));
+            let bytes = page.encode().unwrap();
+            let stored = StoredPage::new(&bytes).unwrap();
+            for seen in 0..=keys.len() {
+                let mut shown = Vec::new();
+                let enough = stored.each(|key, value| {
+                    shown.push((key.concat(), value.to_vec()));
+                    shown.len() > seen
+                });
+                assert_eq!(enough, Ok(seen < keys.len()));
+                assert_eq!(shown, rows(&page)[..keys.len().min(seen + 1)]);
+            }
         }
         let bytes = page(&["same-1", "same-2"]).encode().unwrap();
         for cut in 0..bytes.len() {

@@ -1,14 +1,15 @@
 //! The rows of the state over cells: plain rows in cells of their own, rows of uniform
 //! tables in pages.
 
+use std::cmp::Ordering;
 use std::ops::Bound;
 
 use credlog_ledger::state::{Row, Table};
 
 use crate::cell::{self, Kind, after_prefix, page_key, row_key};
 use crate::fault::Fault;
-use crate::generation::Cells;
-use crate::page::Page;
+use crate::generation::{Cells, RawCell};
+use crate::page::{Page, StoredPage};
 
 /// Cells read at a time by a walk.
 const CHUNK_CELLS: usize = 64;
@@ -19,17 +20,6 @@ pub(crate) fn is_paged(row: &[u8]) -> bool {
 }
 
 impl Cells<'_> {
-    /// The page in which a row stands or would stand, with the page's key in sled.
-    pub(crate) fn page_of(&self, row: &[u8]) -> Result<Option<(Vec<u8>, Page)>, Fault> {
-        let found = self.raw_page(&page_key(&row[..1]), Bound::Included(&page_key(row)))?;
-        found
-            .map(|(key, raw)| {
-                let page = Page::decode(cell::open(&key, &raw)?)?;
-                Ok((key, page))
-            })
-            .transpose()
-    }
-
     /// The value of a row.
     pub(crate) fn row(&self, row: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         if !is_paged(row) {
@@ -39,8 +29,26 @@ impl Cells<'_> {
         if directory.is_some_and(|directory| !directory.may_hold(row)) {
             return Ok(None);
         }
-        let page = self.page_of(row)?;
-        Ok(page.and_then(|(_, page)| page.find(row).map(<[u8]>::to_vec)))
+        let Some((_, raw)) = self.page_of(row)? else {
+            return Ok(None);
+        };
+        let mut found = None;
+        StoredPage::new(cell::value(&raw))?.each(|key, value| {
+            let order = compare(key, row);
+            found = order.is_eq().then(|| value.to_vec());
+            order.is_ge()
+        })?;
+        Ok(found)
+    }
+
+    /// The page in which a row stands or would stand: its key in sled and the cell, whose
+    /// check holds.
+    fn page_of(&self, row: &[u8]) -> Result<Option<RawCell>, Fault> {
+        let found = self.raw_page(&page_key(&row[..1]), Bound::Included(&page_key(row)))?;
+        if let Some((key, raw)) = &found {
+            cell::open(key, raw)?;
+        }
+        Ok(found)
     }
 
     /// The row with the greatest key that begins with `prefix` and is not above `key`.
@@ -161,31 +169,52 @@ impl Cells<'_> {
         limit: usize,
         rows: &mut Vec<Row>,
     ) -> Result<(), Fault> {
-        let low = page_key(&start[..1]);
-        let high = page_key(start);
-        let Some((first, _)) = self.raw_page(&low, Bound::Included(&high))? else {
+        // Answers whether all rows that are wanted are there.
+        let mut take = |page: &[u8]| {
+            StoredPage::new(page)?.each(|key, value| {
+                if compare(key, start).is_lt() {
+                    return false;
+                }
+                let wanted = begins(key, prefix) && rows.len() < limit;
+                if wanted {
+                    rows.push((key.concat(), value.to_vec()));
+                }
+                !wanted
+            })
+        };
+        let Some((first, raw)) = self.page_of(start)? else {
             return Ok(());
         };
+        if take(cell::value(&raw))? {
+            return Ok(());
+        }
         let end = after_prefix(&page_key(prefix));
-        let mut next = Some(first);
+        let mut next = self.page_after(&first)?.map(Vec::from);
+        next = next.filter(|key| end.as_ref().is_none_or(|end| key < end));
         while let Some(from) = next {
-            let chunk = CHUNK_CELLS.min((limit - rows.len()).div_ceil(8)).max(1);
+            let chunk = CHUNK_CELLS.min(limit.div_ceil(8)).max(1);
             let (cells, more) = self.chunk(&from, end.as_deref(), chunk)?;
             for (_, value) in cells {
-                for (key, value) in Page::decode(&value)?.rows() {
-                    if key < start {
-                        continue;
-                    }
-                    if !key.starts_with(prefix) || rows.len() >= limit {
-                        return Ok(());
-                    }
-                    rows.push((key.to_vec(), value.to_vec()));
+                if take(&value)? {
+                    return Ok(());
                 }
             }
             next = more;
         }
         Ok(())
     }
+}
+
+/// How a key in two parts compares with another.
+fn compare([shared, rest]: [&[u8]; 2], key: &[u8]) -> Ordering {
+    let (start, end) = key.split_at(shared.len().min(key.len()));
+    shared.cmp(start).then_with(|| rest.cmp(end))
+}
+
+/// Whether a key in two parts begins with `prefix`.
+fn begins([shared, rest]: [&[u8]; 2], prefix: &[u8]) -> bool {
+    let (start, end) = prefix.split_at(shared.len().min(prefix.len()));
+    shared.starts_with(start) && rest.starts_with(end)
 }
 
 /// Shows the rows in a cell, if it holds rows.
@@ -208,4 +237,24 @@ pub(crate) fn each_row(
         _ => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_in_two_parts_compare_as_whole_keys() {
+        let keys: &[&[u8]] = &[b"", b"a", b"aa", b"ab", b"aba", b"abb", b"ac", b"b", b"bab"];
+        for left in keys {
+            for cut in 0..=left.len() {
+                let (shared, rest) = left.split_at(cut);
+                for right in keys {
+                    let parts = [shared, rest];
+                    assert_eq!(compare(parts, right), left.cmp(right), "{left:?} {right:?}");
+                    assert_eq!(begins(parts, right), left.starts_with(right));
+                }
+            }
+        }
+    }
 }

@@ -1,29 +1,57 @@
-//! What all lookups of one committed state share, read and decoded once.
+//! What lookups of a committed state share, read, decoded and written as JSON once.
 //!
 //! Head, ledger, members' addresses and issuers' entries are the same for nearly every
 //! question, and decoding them costs more than finding a credential. A server keeps one
-//! [`Common`] a committed state and drops it with the next block.
+//! [`Common`] a committed state and makes the [`next`](Common::next) from it: what a record
+//! said when it was issued stays so in every later state of the same ledger.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use credlog_ledger::entry::IssuerEntry;
-use credlog_ledger::ids::{AchievementId, DisplayName, Height, IssuerNumber, WebUrl};
-use credlog_ledger::rows::{Head, LedgerRow};
+use credlog_ledger::ids::{
+    AchievementId, DisplayName, Height, IssuerId, IssuerNumber, LeafIndex, UnixMillis, WebUrl,
+};
+use credlog_ledger::rows::{Head, IssueRow};
 use credlog_ledger::state::{State, View, ViewError};
 
-/// Entries and names kept of each kind; beyond it all of them are read anew.
+use crate::facts::{AccreditationFacts, IssuerFacts};
+use crate::shared::Shared;
+use crate::verdict::LedgerPoint;
+
+/// Issuers and names kept of a state; beyond it all of them are read anew.
 const KEPT_MAX: usize = 4_096;
+/// Issue records kept, about 1 KB each; beyond it all of them are read anew.
+const ISSUED_MAX: usize = 8_192;
 
 /// What all lookups of one committed state share.
 #[derive(Debug)]
 pub struct Common {
     pub(crate) head: Head,
-    pub(crate) ledger: LedgerRow,
-    pub(crate) node_urls: Vec<WebUrl>,
-    entries: Kept<(IssuerNumber, Height), IssuerEntry>,
+    pub(crate) point: Shared<LedgerPoint>,
+    pub(crate) node_urls: Shared<Vec<WebUrl>>,
+    issuers: Kept<(IssuerNumber, Height), KnownIssuer>,
     names: Kept<(IssuerNumber, AchievementId), DisplayName>,
+    /// Shared with the states before and after.
+    issued: Arc<Kept<LeafIndex, Arc<Issued>>>,
+}
+
+/// An issuer's entry as of a height, and what is told of it.
+#[derive(Debug, Clone)]
+struct KnownIssuer {
+    entry: Arc<IssuerEntry>,
+    /// For every moment, unless a replacement of keys waits for its time.
+    facts: Option<Shared<IssuerFacts>>,
+}
+
+/// What an Issue record says of each of its credentials.
+#[derive(Debug)]
+pub(crate) struct Issued {
+    pub(crate) row: IssueRow,
+    pub(crate) issuer: IssuerId,
+    /// As it stood then.
+    pub(crate) accreditation: Shared<AccreditationFacts>,
 }
 
 impl Common {
@@ -32,15 +60,37 @@ impl Common {
     /// # Errors
     /// [`ViewError`] if the state cannot be read.
     pub fn read(view: &dyn View) -> Result<Self, ViewError> {
+        Self::with(view, Arc::new(Kept::new(ISSUED_MAX)))
+    }
+
+    /// That of another state of the same ledger.
+    ///
+    /// # Errors
+    /// [`ViewError`] if the state cannot be read.
+    pub fn next(&self, view: &dyn View) -> Result<Self, ViewError> {
+        Self::with(view, Arc::clone(&self.issued))
+    }
+
+    fn with(view: &dyn View, issued: Arc<Kept<LeafIndex, Arc<Issued>>>) -> Result<Self, ViewError> {
         let state = State(view);
         let members = state.members()?;
         let urls = members.members().iter().map(|seat| &seat.member.url);
+        let node_urls: Vec<WebUrl> = urls.flatten().cloned().collect();
+        let (head, ledger) = (state.head()?, state.ledger()?);
+        let point = LedgerPoint {
+            origin: ledger.origin,
+            id: ledger.id,
+            height: head.height,
+            size: head.size,
+            as_of: head.time.into(),
+        };
         Ok(Self {
-            head: state.head()?,
-            ledger: state.ledger()?,
-            node_urls: urls.flatten().cloned().collect(),
-            entries: Kept::default(),
-            names: Kept::default(),
+            head,
+            point: Shared::prepared(point),
+            node_urls: Shared::prepared(node_urls),
+            issuers: Kept::new(KEPT_MAX),
+            names: Kept::new(KEPT_MAX),
+            issued,
         })
     }
 
@@ -49,15 +99,22 @@ impl Common {
         &self.head
     }
 
-    /// An issuer's entry as of a height.
+    /// An issuer's entry as of a height, as told at a moment.
     pub(crate) fn issuer_at(
         &self,
         state: State<'_>,
         number: IssuerNumber,
         height: Height,
-    ) -> Result<Option<Arc<IssuerEntry>>, ViewError> {
-        self.entries
-            .find((number, height), || state.issuer_at(number, height))
+        moment: UnixMillis,
+    ) -> Result<Option<Shared<IssuerFacts>>, ViewError> {
+        let known = self.issuers.find((number, height), || {
+            let entry = state.issuer_at(number, height)?;
+            Ok(entry.map(|entry| KnownIssuer::new(number, entry)))
+        })?;
+        Ok(known.map(|known| match known.facts {
+            Some(facts) => facts,
+            None => IssuerFacts::new(number, &known.entry, moment).into(),
+        }))
     }
 
     /// The name of an achievement, if the issuer defined it.
@@ -66,37 +123,78 @@ impl Common {
         state: State<'_>,
         issuer: IssuerNumber,
         id: &AchievementId,
-    ) -> Result<Option<Arc<DisplayName>>, ViewError> {
+    ) -> Result<Option<DisplayName>, ViewError> {
         self.names.find((issuer, id.clone()), || {
             Ok(state.achievement(issuer, id)?.map(|defined| defined.name))
         })
+    }
+
+    /// What the Issue record of an issuer at a leaf says.
+    pub(crate) fn issued(
+        &self,
+        state: State<'_>,
+        number: IssuerNumber,
+        leaf: LeafIndex,
+    ) -> Result<Arc<Issued>, ViewError> {
+        let missing = |what: &str| ViewError(format!("there is no {what} for leaf {leaf}"));
+        let found = self.issued.find(leaf, || {
+            let row = state.issue(leaf)?.ok_or_else(|| missing("issue row"))?;
+            let entry = state.issuer_at(row.issuer, row.height)?;
+            let entry = entry.ok_or_else(|| missing("issuer entry"))?;
+            let accreditation = entry
+                .accreditations
+                .get(usize::from(row.accreditation))
+                .ok_or_else(|| missing("accreditation"))?;
+            Ok(Some(Arc::new(Issued {
+                accreditation: Shared::prepared(AccreditationFacts::new(accreditation)),
+                issuer: entry.id,
+                row,
+            })))
+        })?;
+        found
+            .filter(|issued| issued.row.issuer == number)
+            .ok_or_else(|| missing(&format!("issue row of issuer {number}")))
+    }
+}
+
+impl KnownIssuer {
+    fn new(number: IssuerNumber, entry: IssuerEntry) -> Self {
+        let moment = UnixMillis::default();
+        let always = entry.pending.is_none();
+        Self {
+            facts: always.then(|| Shared::prepared(IssuerFacts::new(number, &entry, moment))),
+            entry: Arc::new(entry),
+        }
     }
 }
 
 /// Values that were read, and keys that lead to nothing.
 #[derive(Debug)]
-struct Kept<K, V>(RwLock<HashMap<K, Option<Arc<V>>>>);
-
-impl<K, V> Default for Kept<K, V> {
-    fn default() -> Self {
-        Self(RwLock::default())
-    }
+struct Kept<K, V> {
+    kept: RwLock<HashMap<K, Option<V>>>,
+    max: usize,
 }
 
-impl<K: Eq + Hash, V> Kept<K, V> {
+impl<K: Eq + Hash, V: Clone> Kept<K, V> {
+    /// Keeps at most `max` values.
+    fn new(max: usize) -> Self {
+        let kept = RwLock::default();
+        Self { kept, max }
+    }
+
     fn find(
         &self,
         key: K,
         read: impl FnOnce() -> Result<Option<V>, ViewError>,
-    ) -> Result<Option<Arc<V>>, ViewError> {
-        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
+    ) -> Result<Option<V>, ViewError> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = kept.get(&key) {
             return Ok(found.clone());
         }
         drop(kept);
-        let found = read()?.map(Arc::new);
-        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT_MAX {
+        let found = read()?;
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= self.max {
             kept.clear();
         }
         kept.insert(key, found.clone());
@@ -110,22 +208,22 @@ mod tests {
 
     #[test]
     fn a_value_is_read_once_also_when_there_is_none() {
-        let kept = Kept::<u8, u8>::default();
-        assert_eq!(kept.find(1, || Ok(Some(7))), Ok(Some(Arc::new(7))));
-        assert_eq!(kept.find(1, || Ok(None)), Ok(Some(Arc::new(7))));
+        let kept = Kept::new(KEPT_MAX);
+        assert_eq!(kept.find(1, || Ok(Some(7))), Ok(Some(7)));
+        assert_eq!(kept.find(1, || Ok(None)), Ok(Some(7)));
         assert_eq!(kept.find(2, || Ok(None)), Ok(None));
         assert_eq!(kept.find(2, || Ok(Some(7))), Ok(None));
         let failing = || Err(ViewError("disk".to_owned()));
         assert!(kept.find(3, failing).is_err());
-        assert_eq!(kept.find(3, || Ok(Some(9))), Ok(Some(Arc::new(9))));
+        assert_eq!(kept.find(3, || Ok(Some(9))), Ok(Some(9)));
     }
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let kept = Kept::<usize, usize>::default();
-        for key in 0..3 * KEPT_MAX {
-            assert_eq!(kept.find(key, || Ok(Some(key))), Ok(Some(Arc::new(key))));
-            assert!(kept.0.read().unwrap().len() <= KEPT_MAX);
+        let kept = Kept::new(100);
+        for key in 0..300 {
+            assert_eq!(kept.find(key, || Ok(Some(key))), Ok(Some(key)));
+            assert!(kept.kept.read().unwrap().len() <= 100);
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use credlog_ledger::body::{POSITIONS, Purposes, Reason, Scope};
 use credlog_ledger::entry::{Accreditation, IssuerEntry, IssuerKey};
@@ -18,6 +17,7 @@ use credlog_ledger::status::{Status, chunk_of};
 use serde::{Deserialize, Serialize};
 
 use crate::common::Common;
+use crate::shared::Shared;
 use crate::timestamp::Time;
 use crate::verdict::LedgerPoint;
 
@@ -111,7 +111,7 @@ pub struct Question {
 #[serde(rename_all = "camelCase")]
 pub struct Facts {
     /// The point of the log that answered.
-    pub ledger: LedgerPoint,
+    pub ledger: Shared<LedgerPoint>,
     /// The digest.
     pub digest: Digest,
     /// The issuer asked for.
@@ -124,7 +124,7 @@ pub struct Facts {
     pub moment: Time,
     /// The issuers of the matches and the one asked for, as known at the moment; one that was
     /// not registered then is missing.
-    pub issuers: Vec<IssuerFacts>,
+    pub issuers: Vec<Shared<IssuerFacts>>,
     /// Where the digest was issued: the match of the issuer asked for, or else the first
     /// [`MATCHES_MAX`]. Later than `at` too, so that an answer can say so.
     pub matches: Vec<Match>,
@@ -135,14 +135,24 @@ pub struct Facts {
     pub positions: Vec<PositionFacts>,
     /// Addresses of the members' nodes: a status list whose URL begins with one of them is
     /// this ledger's.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub node_urls: Vec<WebUrl>,
+    #[serde(default = "no_urls", skip_serializing_if = "is_empty")]
+    pub node_urls: Shared<Vec<WebUrl>>,
+}
+
+fn no_urls() -> Shared<Vec<WebUrl>> {
+    Vec::new().into()
+}
+
+fn is_empty(urls: &Shared<Vec<WebUrl>>) -> bool {
+    urls.is_empty()
 }
 
 impl Facts {
     /// An issuer as known at the moment.
     pub fn issuer_facts(&self, id: &str) -> Option<&IssuerFacts> {
-        self.issuers.iter().find(|issuer| issuer.id.as_str() == id)
+        let mut issuers = self.issuers.iter();
+        let found = issuers.find(|issuer| issuer.id.as_str() == id);
+        found.map(|issuer| &**issuer)
     }
 
     /// Whether the log reaches the date asked about.
@@ -217,7 +227,7 @@ pub struct Issuance {
     /// The issuer's key that signed the record.
     pub key: KeyId,
     /// The accreditation that covered it, as it stood then.
-    pub accreditation: AccreditationFacts,
+    pub accreditation: Shared<AccreditationFacts>,
 }
 
 /// A change of status.
@@ -375,7 +385,7 @@ pub struct AccreditationFacts {
 }
 
 impl AccreditationFacts {
-    fn new(one: &Accreditation) -> Self {
+    pub(crate) fn new(one: &Accreditation) -> Self {
         Self {
             member: one.member.clone(),
             scope: one.scope.clone(),
@@ -433,23 +443,11 @@ pub fn gather_with(
     question: &Question,
 ) -> Result<Facts, ViewError> {
     let state = State(view);
-    let Common {
-        head,
-        ledger,
-        node_urls,
-        ..
-    } = common;
     let reader = Reader::new(state, common, question)?;
     let found = state.credentials(&question.digest)?;
     let match_count = found.len() as u64;
     let mut facts = Facts {
-        ledger: LedgerPoint {
-            origin: ledger.origin.clone(),
-            id: ledger.id,
-            height: head.height,
-            size: head.size,
-            as_of: head.time.into(),
-        },
+        ledger: common.point.clone(),
         digest: question.digest,
         issuer: question.issuer.clone(),
         at: question.at.map(Time::from),
@@ -458,7 +456,7 @@ pub fn gather_with(
         matches: Vec::new(),
         match_count,
         positions: Vec::new(),
-        node_urls: node_urls.clone(),
+        node_urls: common.node_urls.clone(),
     };
     let asked = match &question.issuer {
         None => None,
@@ -519,30 +517,22 @@ impl<'v> Reader<'v> {
         })
     }
 
-    fn issuer(&self, number: IssuerNumber) -> Result<Option<IssuerFacts>, ViewError> {
-        let entry = self.common.issuer_at(self.state, number, self.height)?;
-        Ok(entry.map(|entry| IssuerFacts::new(number, &entry, self.moment)))
+    fn issuer(&self, number: IssuerNumber) -> Result<Option<Shared<IssuerFacts>>, ViewError> {
+        self.common
+            .issuer_at(self.state, number, self.height, self.moment)
     }
 
     fn one_match(&self, number: IssuerNumber, row: &CredentialRow) -> Result<Match, ViewError> {
         let state = self.state;
-        let missing = |what: &str| ViewError(format!("there is no {what} for leaf {}", row.leaf.0));
-        let issue = state.issue(row.leaf)?.ok_or_else(|| missing("issue row"))?;
-        let entry = self
-            .common
-            .issuer_at(state, number, issue.height)?
-            .ok_or_else(|| missing("issuer entry"))?;
-        let accreditation = entry
-            .accreditations
-            .get(usize::from(issue.accreditation))
-            .ok_or_else(|| missing("accreditation"))?;
+        let issued = self.common.issued(state, number, row.leaf)?;
+        let issue = &issued.row;
         let achievement_name = match &issue.achievement {
             Some(id) => self.common.achievement_name(state, number, id)?,
             None => None,
         };
         let (history, history_truncated) = self.history(row.list, row.index)?;
         Ok(Match {
-            issuer: entry.id.clone(),
+            issuer: issued.issuer.clone(),
             issuance: Issuance {
                 record_id: issue.record,
                 leaf_index: row.leaf,
@@ -550,12 +540,12 @@ impl<'v> Reader<'v> {
                 time: issue.time.into(),
                 list: row.list,
                 index: row.index,
-                achievement: issue.achievement,
-                achievement_name: achievement_name.map(Arc::unwrap_or_clone),
+                achievement: issue.achievement.clone(),
+                achievement_name,
                 valid_from: issue.valid_from.map(Time::from),
                 valid_until: issue.valid_until.map(Time::from),
                 key: issue.key,
-                accreditation: AccreditationFacts::new(accreditation),
+                accreditation: issued.accreditation.clone(),
             },
             history,
             history_truncated,

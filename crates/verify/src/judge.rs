@@ -11,7 +11,7 @@ use credlog_ledger::ids::{Digest, UnixMillis};
 use crate::facts::Facts;
 use crate::presented::{DigestOnly, Presented, Subject};
 use crate::timestamp::Time;
-use crate::verdict::{Check, CheckName, Evidence, Outcome, Summary, Verdict};
+use crate::verdict::{Check, CheckName, Evidence, LedgerPoint, Outcome, Summary, Verdict};
 use anchor::Anchor;
 
 /// Facts that are about something else than the credential.
@@ -78,7 +78,7 @@ pub fn judge(subject: &Subject, facts: &Facts, now: UnixMillis) -> Result<Verdic
         summary,
         headline: case.headline(summary, &checks),
         digest: facts.digest,
-        ledger: facts.ledger.clone(),
+        ledger: LedgerPoint::clone(&facts.ledger),
         at: facts.at,
         moment,
         credential: presented.map(|presented| presented.summary.clone()),

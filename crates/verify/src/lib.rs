@@ -23,6 +23,7 @@ mod examine;
 pub mod facts;
 mod judge;
 mod presented;
+mod shared;
 mod timestamp;
 mod verdict;
 
@@ -33,5 +34,6 @@ pub use judge::{JudgeError, judge};
 pub use presented::{
     CredentialSummary, DigestOnly, Presented, ProofFinding, SigningKey, StatusListFinding, Subject,
 };
+pub use shared::Shared;
 pub use timestamp::{Time, TimeError};
 pub use verdict::{Check, CheckName, Evidence, LedgerPoint, Outcome, Summary, Verdict};
