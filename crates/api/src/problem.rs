@@ -218,6 +218,11 @@ impl ProblemType {
             "replacement-pending",
             "A replacement of the issuer's keys is pending",
         ),
+        conflict(
+            Rule::R5,
+            "nothing-to-cancel",
+            "No replacement is pending that could be cancelled",
+        ),
         rule(
             Rule::R6,
             "unknown-issuer",
@@ -238,7 +243,7 @@ impl ProblemType {
             "withdrawn-already",
             "The accreditation ends by then already",
         ),
-        rule(Rule::R6, "time-in-past", "A time lies before the seal"),
+        rule(Rule::R6, "time-in-past", "An end is not after the seal"),
         rule(
             Rule::R7,
             "not-accredited",

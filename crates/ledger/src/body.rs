@@ -255,6 +255,13 @@ pub struct KeyChange {
     pub compromised_since: Option<UnixMillis>,
 }
 
+impl KeyChange {
+    /// Whether no key comes and none goes.
+    pub fn is_empty(&self) -> bool {
+        self.add.is_empty() && self.retire.is_empty()
+    }
+}
+
 /// DefineAchievement: what a credential attests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -476,8 +483,14 @@ impl Body {
                     })
             }
             Self::AmendAccreditation { scope, .. } => check_scope(scope),
-            Self::ReplaceIssuerKeys { change, .. } => check_key_change(self.kind(), change),
-            Self::RotateKeys(change) => check_key_change(self.kind(), change),
+            Self::ReplaceIssuerKeys { change, .. } => {
+                if change.is_empty() {
+                    return Err(FormError::Nothing { what: self.kind() });
+                }
+                check_key_change(change)
+            }
+            // Empty, it cancels a replacement (rule R5).
+            Self::RotateKeys(change) => check_key_change(change),
             Self::DefineAchievement(achievement) => {
                 count("alignments", achievement.alignments.len(), 0, LINKS_MAX)?;
                 count(
@@ -541,14 +554,11 @@ fn check_purposes(keys: &[NewKey]) -> Result<(), FormError> {
     Ok(())
 }
 
-fn check_key_change(what: &'static str, change: &KeyChange) -> Result<(), FormError> {
+fn check_key_change(change: &KeyChange) -> Result<(), FormError> {
     count("add", change.add.len(), 0, KEYS_PER_RECORD_MAX)?;
     count("retire", change.retire.len(), 0, KEYS_PER_RECORD_MAX)?;
     ascending("retire", &change.retire)?;
     check_purposes(&change.add)?;
-    if change.add.is_empty() && change.retire.is_empty() {
-        return Err(FormError::Nothing { what });
-    }
     if change.compromised_since.is_some() && change.retire.is_empty() {
         return Err(FormError::CompromiseOfNothing);
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec;
+use crate::codec::{self, CodecError};
 use crate::ids::{DisplayName, Height, MemberId, NodeAddress, Origin, Root, Round, WebUrl};
 use crate::key::{KeyError, ProvenKey, PublicKey, Role};
 
@@ -204,9 +204,11 @@ impl MemberSet {
     }
 
     /// BLAKE3 of the canonical bytes: `members_hash` of a seal.
-    pub fn hash(&self) -> Root {
-        // A member has at most 8 addresses and bounded texts: 100 fit the limit.
-        let bytes = codec::encode("member set", self, MEMBER_SET_BYTES_MAX).unwrap_or_default();
-        Root(*blake3::hash(&bytes).as_bytes())
+    ///
+    /// # Errors
+    /// [`CodecError`] for a set that is longer than any that the rules let come about.
+    pub fn hash(&self) -> Result<Root, CodecError> {
+        let bytes = codec::encode("member set", self, MEMBER_SET_BYTES_MAX)?;
+        Ok(Root(*blake3::hash(&bytes).as_bytes()))
     }
 }

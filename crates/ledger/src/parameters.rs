@@ -28,28 +28,38 @@ macro_rules! parameters {
             /// Sets one parameter.
             ///
             /// # Errors
-            /// [`OutOfRange`] outside the parameter's range.
+            /// [`OutOfRange`] outside the parameter's range, or together with the others.
             pub fn set(&mut self, parameter: Parameter) -> Result<(), OutOfRange> {
+                let mut next = *self;
                 match parameter {
-                    $(Parameter::$variant(value) => {
-                        check(stringify!($field), value, $range)?;
-                        self.$field = value;
-                    })*
+                    $(Parameter::$variant(value) => next.$field = value,)*
                 }
+                next.check()?;
+                *self = next;
                 Ok(())
             }
 
-            /// Checks every value against its range.
+            /// Checks every value against its range, and what one record may rewrite.
             ///
             /// # Errors
             /// [`OutOfRange`] for the first value outside.
             pub fn check(&self) -> Result<(), OutOfRange> {
                 $(check(stringify!($field), self.$field, $range)?;)*
-                Ok(())
+                check(
+                    "issuersPerMember times registryEntryBytes",
+                    self.issuers_per_member.saturating_mul(self.registry_entry_bytes),
+                    1..=MOVED_BYTES_MAX,
+                )
             }
         }
     };
 }
+
+/// What the parameter for an issuer's registry entry can be at most, in bytes.
+pub(crate) const REGISTRY_ENTRY_BYTES_MAX: u32 = 32_768;
+/// What one transfer of accreditations, or a member's removal, rewrites at most, in bytes of
+/// registry entries: every validator holds it in memory several times.
+const MOVED_BYTES_MAX: u32 = 32 << 20;
 
 parameters! {
     /// Issuers that one member may have accredited at a time; also what one transfer or
@@ -62,7 +72,7 @@ parameters! {
     /// Open proposals of one member.
     open_proposals_per_member / OpenProposalsPerMember: 16 in 1..=256,
     /// Size of an issuer's registry entry in bytes.
-    registry_entry_bytes / RegistryEntryBytes: 16_384 in 4_096..=32_768,
+    registry_entry_bytes / RegistryEntryBytes: 16_384 in 4_096..=REGISTRY_ENTRY_BYTES_MAX,
     /// Records in one block.
     records_per_block / RecordsPerBlock: 10_000 in 1..=10_000,
     /// Least time between two seals in milliseconds.

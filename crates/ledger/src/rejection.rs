@@ -215,6 +215,12 @@ rejections! {
         /// When it takes effect.
         effective: UnixMillis,
     },
+    /// A rotation of no key, without a replacement that the signer could cancel.
+    R5 "nothing-to-cancel" "the rotation names no key, and there is no replacement of issuer {issuer}'s keys that its signer could cancel"
+    NothingToCancel {
+        /// The issuer.
+        issuer: IssuerId,
+    },
     /// The issuer is not registered.
     R6 "unknown-issuer" "issuer {issuer} is not known to the ledger"
     UnknownIssuer {
@@ -247,7 +253,7 @@ rejections! {
         /// Beginning of the withdrawal in force.
         from: UnixMillis,
     },
-    /// A time that lies before the seal.
+    /// An end that does not lie after the seal.
     R6 "time-in-past" "{what} at {given} is not after the seal at {time}"
     TimeInPast {
         /// Which time.

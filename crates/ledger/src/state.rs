@@ -23,7 +23,7 @@ use crate::ids::{
 use crate::key::PublicKey;
 use crate::member::{MEMBER_SET_BYTES_MAX, MemberSet};
 use crate::parameters::Parameters;
-use crate::record::{Author, AuthorId};
+use crate::record::Author;
 use crate::rows::{
     CredentialRow, Head, IssueRow, KeyUse, LedgerRow, ListRow, MemberRow, ProposalRow, SealRow,
     StatusEvent,
@@ -265,6 +265,15 @@ impl State<'_> {
         self.value("issuer entry", &keys::issuer(number))
     }
 
+    /// Length of an issuer's entry as it was last written, in bytes.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub(crate) fn issuer_bytes(&self, number: IssuerNumber) -> Result<Option<usize>, ViewError> {
+        let row = self.0.row(keys::issuer(number).as_bytes())?;
+        Ok(row.map(|row| row.len()))
+    }
+
     /// An issuer's entry after the block of this height.
     ///
     /// # Errors
@@ -444,22 +453,6 @@ impl State<'_> {
         decode_chunk(row.map(|(_, value)| value))
     }
 
-    /// Changes of a position's status, oldest first.
-    ///
-    /// # Errors
-    /// [`ViewError`].
-    pub fn status_events(
-        &self,
-        list: ListNumber,
-        index: StatusIndex,
-    ) -> Result<Vec<StatusEvent>, ViewError> {
-        let prefix = keys::status_events(list, index);
-        let rows = self.0.scan(prefix.as_bytes(), None, usize::MAX)?;
-        rows.iter()
-            .map(|(_, value)| decode("status event", value))
-            .collect()
-    }
-
     /// The newest changes of a position's status by records not behind the leaf `last`,
     /// oldest first, at most `limit`; reads no others.
     ///
@@ -599,11 +592,6 @@ impl State<'_> {
         row.map(|(key, value)| Ok((decode("block start", &value)?, LeafIndex(last_u64(&key)?))))
             .transpose()
     }
-
-    /// Whether an author is this member.
-    pub fn is_member(author: &AuthorId, member: &MemberId) -> bool {
-        matches!(author, AuthorId::Member(id) if id == member)
-    }
 }
 
 fn decode_chunk(row: Option<Vec<u8>>) -> Result<Chunk, ViewError> {
@@ -634,7 +622,7 @@ mod tests {
                 leaf: LeafIndex(leaf),
                 record: RecordId([1; 32]),
                 time: UnixMillis(leaf),
-                by: AuthorId::Member("a".parse().unwrap()),
+                by: crate::record::AuthorId::Member("a".parse().unwrap()),
                 reason: Reason::Unspecified,
             };
             let key = keys::status_events(ListNumber(list), StatusIndex(index)).u64(leaf);

@@ -42,7 +42,7 @@ fn genesis_and_ledger_id() {
         genesis.ledger_id().unwrap().to_string(),
         text(&vectors, "ledgerId")
     );
-    let hash = genesis.member_set().hash();
+    let hash = genesis.member_set().hash().unwrap();
     assert_eq!(hash.to_string(), text(&vectors, "memberSetHash"));
     let empty = TestLedger::new(2).state().head().unwrap();
     assert_eq!(empty.root.to_string(), text(&vectors, "emptyRoot"));

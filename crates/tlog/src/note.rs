@@ -11,8 +11,9 @@ use thiserror::Error;
 /// The longest note that is read or made, in bytes.
 pub const NOTE_BYTES_MAX: usize = 512 * 1024;
 
-/// The most signatures that a note may carry.
-pub const NOTE_SIGNATURES_MAX: usize = 100;
+/// The most signatures that a note may carry: those of a log's whole quorum and of its
+/// witnesses.
+pub const NOTE_SIGNATURES_MAX: usize = 256;
 
 /// A text with one or more signatures, verified or not.
 ///

@@ -6,6 +6,7 @@ use crate::body::{Accredit, Reason, Registration, Scope};
 use crate::entry::{Accreditation, IssuerEntry, IssuerKey, Withdrawal};
 use crate::ids::{IssuerId, IssuerNumber, MemberId, UnixMillis};
 use crate::key::Role;
+use crate::parameters::REGISTRY_ENTRY_BYTES_MAX;
 use crate::record::{AuthorId, countersigned_message};
 use crate::rejection::Rejection;
 use crate::state::{ViewError, keys as row_keys};
@@ -31,7 +32,7 @@ impl Step<'_, '_> {
         Ok((found.number, found.entry.clone()))
     }
 
-    /// Writes an entry, now and for its history; R10 bounds its size.
+    /// Writes an entry, now and for its history; R10 bounds how far it may grow.
     pub(crate) fn write_issuer(
         &mut self,
         number: IssuerNumber,
@@ -42,10 +43,13 @@ impl Step<'_, '_> {
         let whole = u64::from(self.context.parameters.registry_entry_bytes);
         let cap = match cap {
             EntryCap::ThreeQuarters => whole / 4 * 3,
-            EntryCap::Whole => whole,
+            EntryCap::Recovery => u64::from(REGISTRY_ENTRY_BYTES_MAX),
             EntryCap::None => u64::MAX,
         };
-        check_cap("bytes of the registry entry", bytes.len() as u64, cap)?;
+        let before = self.overlay.state().issuer_bytes(number)?.unwrap_or(0);
+        if bytes.len() > before {
+            check_cap("bytes of the registry entry", bytes.len() as u64, cap)?;
+        }
         let at = row_keys::issuer_at(number, self.context.height);
         self.overlay.put(at, bytes.clone());
         self.overlay.put(row_keys::issuer(number), bytes);
@@ -154,7 +158,7 @@ impl Step<'_, '_> {
             accreditations: Vec::new(),
             pending: None,
         };
-        self.check_active_keys(&entry, time, EntryCap::Whole)?;
+        self.check_active_keys(&entry, time, EntryCap::ThreeQuarters)?;
         let mut head = self.overlay.state().head()?;
         let number = IssuerNumber(head.registry_size);
         head.registry_size += 1;
@@ -188,15 +192,9 @@ impl Step<'_, '_> {
         reason: Reason,
     ) -> Result<(), ApplyError> {
         let time = self.context.time;
-        if from < time {
-            let what = "the beginning of the withdrawal";
-            return Err(Rejection::TimeInPast {
-                what,
-                given: from,
-                time,
-            }
-            .into());
-        }
+        // Nobody knows the seal's time beforehand, and the last approval of a governance
+        // decision may come late: what should have begun begins now.
+        let from = from.max(time);
         let (number, mut entry) = self.issuer_to_change(issuer)?;
         let holds_place = self.overlay.state().holds_place(member, number)?;
         let found = entry
@@ -258,14 +256,14 @@ impl Step<'_, '_> {
 }
 
 /// How far a record may let a registry entry grow (rule R10). What ends or takes away
-/// always passes, and the recovery key keeps a quarter for itself: else whoever fills the
-/// entry locks out the recovery.
+/// always passes, and only the recovery key uses the last quarter: else whoever fills the
+/// entry, or lowers the cap, locks out the recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EntryCap {
     /// What members and active keys add.
     ThreeQuarters,
-    /// What the recovery key adds, and the replacement that it can cancel.
-    Whole,
+    /// What the recovery key adds: the most that the parameter could ever allow.
+    Recovery,
     /// What ends, retires or passes on.
     None,
 }

@@ -87,6 +87,9 @@ impl Step<'_, '_> {
             return Err(Rejection::NeedsRecoveryKey {}.into());
         }
         check_change(&entry, change, time)?;
+        if change.is_empty() {
+            check_cancels(&entry, by_recovery)?;
+        }
         if by_recovery {
             entry.pending = None;
         } else if !change.add.is_empty() {
@@ -102,7 +105,7 @@ impl Step<'_, '_> {
         );
         let cap = match (change.add.is_empty(), by_recovery) {
             (true, _) => EntryCap::None,
-            (false, true) => EntryCap::Whole,
+            (false, true) => EntryCap::Recovery,
             (false, false) => EntryCap::ThreeQuarters,
         };
         self.write_keys(number, &entry, cap)
@@ -142,7 +145,7 @@ impl Step<'_, '_> {
             retire: change.retire.clone(),
             compromised_since: change.compromised_since,
         });
-        self.write_keys(number, &entry, EntryCap::Whole)
+        self.write_keys(number, &entry, EntryCap::ThreeQuarters)
     }
 
     /// At least one active record key remains, now and when a pending replacement takes
@@ -212,6 +215,16 @@ fn added(change: &KeyChange) -> Vec<(PublicKey, crate::body::Purposes)> {
         .iter()
         .map(|new| (new.proven.key.clone(), new.purposes))
         .collect()
+}
+
+/// A change of nothing is the recovery key's word that a replacement shall not come.
+fn check_cancels(entry: &IssuerEntry, by_recovery: bool) -> Result<(), Rejection> {
+    if by_recovery && entry.pending.is_some() {
+        return Ok(());
+    }
+    Err(Rejection::NothingToCancel {
+        issuer: entry.id.clone(),
+    })
 }
 
 /// Keys to retire are there and active; with a compromise, retired ones may be named too.

@@ -77,7 +77,12 @@ impl Execution<'_> {
             status_lists: head.status_lists,
             registry_root: head.registry_root,
             registry_size: head.registry_size,
-            members_hash: self.overlay.state().members()?.hash(),
+            members_hash: self
+                .overlay
+                .state()
+                .members()?
+                .hash()
+                .map_err(|error| ViewError(error.to_string()))?,
         };
         let block = Block {
             records: self.records,

@@ -157,6 +157,16 @@ pub(crate) const CASES: &[Case] = &[
         code: "replacement-pending",
         make: active_key_adds,
     },
+    Case {
+        rule: R5,
+        code: "nothing-to-cancel",
+        make: active_key_cancels,
+    },
+    Case {
+        rule: R5,
+        code: "nothing-to-cancel",
+        make: cancelled_twice,
+    },
 ];
 
 #[test]
@@ -457,6 +467,24 @@ fn active_key_adds() -> (TestLedger, Attempt) {
     (ledger, Attempt::new(bad, good))
 }
 
+fn active_key_cancels() -> (TestLedger, Attempt) {
+    let mut ledger = pending();
+    let cancel = rotate(change(vec![], &[], None));
+    let bad = ledger.sign(&by_issuer("a"), cancel.clone());
+    let good = ledger.sign(&by_recovery("a"), cancel);
+    (ledger, Attempt::new(bad, good))
+}
+
+fn cancelled_twice() -> (TestLedger, Attempt) {
+    let mut ledger = pending();
+    let cancel = rotate(change(vec![], &[], None));
+    ledger.seal_one(&by_recovery("a"), cancel.clone());
+    let bad = ledger.sign(&by_recovery("a"), cancel);
+    let good = rotate(change(vec![new_key("a", "a/3", RECORD)], &[], None));
+    let good = ledger.sign(&by_recovery("a"), good);
+    (ledger, Attempt::new(bad, good))
+}
+
 #[test]
 fn r5_a_replacement_takes_effect_after_seven_days_to_the_millisecond() {
     let mut ledger = pending();
@@ -493,15 +521,16 @@ fn r5_a_replacement_takes_effect_after_seven_days_to_the_millisecond() {
 
 #[test]
 fn r5_the_recovery_key_cancels_a_replacement() {
-    let mut ledger = pending();
-    let cancel = change(vec![new_key("a", "a/3", RECORD)], &[], None);
-    ledger.seal_one(&by_recovery("a"), rotate(cancel));
-    ledger.now += 8 * DAY;
-    let old = ledger.sign(&by_issuer("a"), Body::Revoke(status_change("a", &[0])));
-    let never = by_issuer_key("a", "a/2");
-    let never = ledger.sign(&never, Body::Revoke(status_change("a", &[0])));
-    assert_eq!(ledger.refusal(&never).code(), "key-not-active");
-    ledger.seal(vec![old]);
+    for added in [vec![], vec![new_key("a", "a/3", RECORD)]] {
+        let mut ledger = pending();
+        ledger.seal_one(&by_recovery("a"), rotate(change(added, &[], None)));
+        ledger.now += 8 * DAY;
+        let old = ledger.sign(&by_issuer("a"), Body::Revoke(status_change("a", &[0])));
+        let never = by_issuer_key("a", "a/2");
+        let never = ledger.sign(&never, Body::Revoke(status_change("a", &[0])));
+        assert_eq!(ledger.refusal(&never).code(), "key-not-active");
+        ledger.seal(vec![old]);
+    }
 }
 
 #[test]

@@ -20,6 +20,11 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         rule: R10,
         code: "parameter-out-of-range",
+        make: parameters_too_large_together,
+    },
+    Case {
+        rule: R10,
+        code: "parameter-out-of-range",
         make: parameter_zero,
     },
     Case {
@@ -104,6 +109,12 @@ fn proposes(bad: Parameter, good: Parameter) -> (TestLedger, Attempt) {
 fn parameter_too_large() -> (TestLedger, Attempt) {
     let parameter = Parameter::RecordsPerBlock;
     proposes(parameter(10_001), parameter(10_000))
+}
+
+/// Each would pass alone; together one removal would rewrite more than memory holds.
+fn parameters_too_large_together() -> (TestLedger, Attempt) {
+    let parameter = Parameter::IssuersPerMember;
+    proposes(parameter(2_049), parameter(2_048))
 }
 
 fn parameter_zero() -> (TestLedger, Attempt) {
@@ -338,10 +349,35 @@ fn r10_a_full_entry_can_still_be_taken_down() {
     let parameter = Parameter::RegistryEntryBytes(4_096);
     ledger.govern(Action::SetParameter { parameter }, 1);
     let more = Body::RotateKeys(change(keys(&["a/4"]), &[], None));
-    let more = ledger.sign(&by_recovery("a"), more);
-    assert_eq!(ledger.refusal(&more).code(), "cap-reached");
+    let by_key = ledger.sign(&by_issuer("a"), more.clone());
+    assert_eq!(ledger.refusal(&by_key).code(), "cap-reached");
+    // A stolen key that is the only one cannot be retired without another in its place.
+    ledger.seal_one(&by_recovery("a"), more);
+    // A member's grant can be made smaller, not larger.
+    let larger = ledger.sign(&by_member(0), amend(101));
+    assert_eq!(ledger.refusal(&larger).code(), "cap-reached");
+    ledger.seal_one(&by_member(0), amend(99));
     let retire = Body::RotateKeys(change(vec![], &["a/2"], None));
     ledger.seal_one(&by_recovery("a"), retire);
     let now = ledger.now;
     ledger.seal_one(&by_member(0), crate::accreditation::withdraw("a", now));
+}
+
+/// An accreditor could once fill an issuer's entry for good with the keys of a replacement.
+#[test]
+fn r10_a_replacement_leaves_the_reserve_to_the_recovery_key() {
+    let mut ledger = TestLedger::small();
+    let full = (90..120).rev().find(|&count| {
+        let record = ledger.sign(&by_member(0), amend(count));
+        ledger.build(vec![record]).is_ok()
+    });
+    ledger.seal_one(&by_member(0), amend(full.unwrap()));
+    let more = change(keys(&["a/2", "a/3"]), &["a/record"], None);
+    let replace = Body::ReplaceIssuerKeys {
+        issuer: issuer_id("a"),
+        change: more.clone(),
+    };
+    let replace = ledger.sign(&by_member(0), replace);
+    assert_eq!(ledger.refusal(&replace).code(), "cap-reached");
+    ledger.seal_one(&by_recovery("a"), Body::RotateKeys(more));
 }

@@ -38,7 +38,7 @@ pub(crate) struct Withdraw {
     /// Id of the issuer
     #[arg(long, value_name = "ID")]
     issuer: IssuerId,
-    /// From when, not in the past [default: at once]
+    /// From when; a time that has passed means at once [default: at once]
     #[arg(long, value_name = "TIME", value_parser = moment::parse_millis)]
     from: Option<UnixMillis>,
     /// Why
@@ -81,9 +81,8 @@ impl Amend {
     }
 }
 
-/// "At once" is this much later than now or the newest seal: the record has to be sealed
-/// before the withdrawal begins (rule R6).
-const AT_ONCE_MS: u64 = 2_000;
+/// The ledger reads a time before the seal as the seal's (rule R6).
+const AT_ONCE: UnixMillis = UnixMillis(0);
 
 impl Withdraw {
     pub(crate) fn run(self, screen: Screen, passphrase: &Passphrase) -> Result<()> {
@@ -96,16 +95,14 @@ impl Withdraw {
             )));
         }
         let signatory = node.member(&home, passphrase)?;
-        let newest = node.ledger()?.time.unix_millis();
-        let from = self
-            .from
-            .unwrap_or_else(|| moment::now().max(newest).plus(AT_ONCE_MS));
+        let from = self.from.unwrap_or(AT_ONCE);
         let record = signatory.sign(Body::WithdrawAccreditation {
             issuer: self.issuer.clone(),
             from,
             reason: self.reason,
         })?;
         let committed = node.commit(&record)?;
+        let from = from.max(committed.time);
         let lines = format!(
             "The accreditation of {} by {} ends at {} ({}).",
             self.issuer,
