@@ -21,6 +21,7 @@ use credlog_ledger::state::{State, ViewError};
 use credlog_store::Store;
 
 use crate::application::place;
+use crate::doubt::Doubt;
 use crate::http::shares::network;
 use crate::mempool::{Load, Mempool, Outcome, Waiter};
 use crate::metrics::Metrics;
@@ -54,6 +55,7 @@ pub struct Admission {
     store: Arc<Store>,
     mempool: Arc<Mempool>,
     metrics: Arc<Metrics>,
+    doubt: Arc<Doubt>,
 }
 
 type Submitted = (EncodedRecord, Waiter);
@@ -117,6 +119,7 @@ impl Admission {
         store: Arc<Store>,
         mempool: Arc<Mempool>,
         metrics: Arc<Metrics>,
+        doubt: Arc<Doubt>,
     ) -> std::io::Result<(Arc<Self>, Vec<JoinHandle<()>>)> {
         let admission = Arc::new(Self {
             queue: Mutex::default(),
@@ -127,6 +130,7 @@ impl Admission {
             store,
             mempool,
             metrics,
+            doubt,
         });
         let spawn = |number| {
             let admission = Arc::clone(&admission);
@@ -193,6 +197,8 @@ impl Admission {
                 Ok(Ok(passed)) => passed,
                 Ok(Err(error)) => {
                     tracing::error!(%error, "records could not be checked");
+                    self.metrics.store_faults.inc();
+                    self.doubt.raise();
                     Vec::new()
                 }
                 Err(_) => {

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 /// How many requests met something unreadable, and how many of them were looked into.
 #[derive(Debug, Default)]
-pub(crate) struct Doubt {
+pub struct Doubt {
     faults: AtomicU64,
     settled: AtomicU64,
     raised: Notify,
@@ -17,28 +17,28 @@ pub(crate) struct Doubt {
 
 impl Doubt {
     /// Something could not be read.
-    pub(crate) fn raise(&self) {
+    pub fn raise(&self) {
         self.faults.fetch_add(1, Ordering::SeqCst);
         self.raised.notify_one();
     }
 
     /// Whether the store is in doubt.
-    pub(crate) fn stands(&self) -> bool {
+    pub fn stands(&self) -> bool {
         self.faults() > self.settled.load(Ordering::SeqCst)
     }
 
     /// Faults so far.
-    pub(crate) fn faults(&self) -> u64 {
+    pub fn faults(&self) -> u64 {
         self.faults.load(Ordering::SeqCst)
     }
 
     /// The store was found whole by a look at it that began after so many faults.
-    pub(crate) fn settle(&self, faults: u64) {
+    pub fn settle(&self, faults: u64) {
         self.settled.fetch_max(faults, Ordering::SeqCst);
     }
 
     /// Ends when the store is in doubt.
-    pub(crate) async fn raised(&self) {
+    pub async fn raised(&self) {
         while !self.stands() {
             self.raised.notified().await;
         }

@@ -57,7 +57,7 @@ const BODIES_PARTS: u64 = 4;
 pub(crate) struct Context {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) rate_limits: RateLimits,
-    pub(crate) doubt: Doubt,
+    pub(crate) doubt: Arc<Doubt>,
     store: Arc<Store>,
     /// What lookups share, of the newest state that was asked.
     common: RwLock<Option<Arc<Common>>>,
@@ -87,13 +87,14 @@ impl Context {
         store: Arc<Store>,
         admission: Arc<Admission>,
         metrics: Arc<Metrics>,
+        doubt: Arc<Doubt>,
         signer: NoteSigner,
         production: watch::Receiver<Production>,
     ) -> Self {
         let proxies = &config.http.trusted_proxies;
         Self {
             rate_limits: RateLimits::new(&config.rate_limit, proxies),
-            doubt: Doubt::default(),
+            doubt,
             store,
             common: RwLock::default(),
             admission,

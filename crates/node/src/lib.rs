@@ -16,7 +16,7 @@
 pub mod admission;
 pub mod application;
 pub mod config;
-mod doubt;
+pub mod doubt;
 mod http;
 pub mod log;
 pub mod member_key;

@@ -20,6 +20,7 @@ use tokio::task;
 use crate::admission::Admission;
 use crate::application::Application;
 use crate::config::{Config, ConfigError, NodeSection};
+use crate::doubt::Doubt;
 use crate::http;
 use crate::member_key::{self, KeyFileError, NODE_KEY_FILE};
 use crate::mempool::Mempool;
@@ -209,12 +210,14 @@ impl Node {
         let head = store.snapshot().head().clone();
         metrics.observe_tip(head.height, head.tree_size(), head.time);
         let mempool = Arc::new(Mempool::new(&config.mempool));
+        let doubt = Arc::new(Doubt::default());
         let (admission, threads) = Admission::start(
             verifier_threads(config),
             store.ledger_id(),
             Arc::clone(&store),
             Arc::clone(&mempool),
             Arc::clone(&metrics),
+            Arc::clone(&doubt),
         )
         .map_err(|error| internal(error.to_string()))?;
         let (production, receiver) = watch::channel(Production::Running);
@@ -235,6 +238,7 @@ impl Node {
             Arc::clone(&store),
             Arc::clone(&admission),
             Arc::clone(&metrics),
+            doubt,
             signer,
             receiver.clone(),
         ));

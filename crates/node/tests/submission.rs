@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use credlog_api::submission::{MEDIA_TYPE_RECORD, encode_records};
 use credlog_api::{RecordOutcome, Wait};
-use credlog_ledger::body::{Action, Body};
+use credlog_ledger::body::{Action, Body, KeyChange};
 use credlog_ledger::ids::LedgerId;
 use credlog_ledger::parameters::{Parameter, Parameters};
 use credlog_ledger::record::{AuthorId, Record};
@@ -494,5 +494,45 @@ async fn a_key_that_may_not_sign_is_refused_at_the_door() {
     let executed = running.get("/metrics").await;
     let line = "credlog_execute_seconds_count 2";
     assert!(executed.text().contains(line), "{}", executed.text());
+    running.node.shutdown().await;
+}
+
+/// An institution's whole beginning in one request, each record known by those before it only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_of_a_request_may_follow_from_one_another() {
+    let town = Town::new();
+    let running = town.start().await;
+    let fresh = key("fresh");
+    let rotate = Body::RotateKeys(KeyChange {
+        add: vec![town::new_key(&fresh)],
+        retire: Vec::new(),
+        compromised_since: None,
+    });
+    let by_issuer = AuthorId::Issuer(issuer_id());
+    let stranger = running.sign(
+        by_issuer.clone(),
+        town::issue(&[(1, digest(1))]),
+        &key("stranger"),
+    );
+    let records = [
+        town::accreditation(running.ledger),
+        running.by_issuer(Body::OpenStatusList {}),
+        running.by_issuer(rotate),
+        running.sign(by_issuer, town::issue(&[(0, digest(0))]), &fresh),
+        stranger,
+    ];
+    let bytes: Vec<_> = records.iter().map(|r| r.to_bytes().unwrap()).collect();
+    let outcomes = running.client.submit_many(&bytes, Wait::Committed).await;
+    let outcomes = outcomes.unwrap().results;
+    for (record, outcome) in records.iter().zip(&outcomes).take(4) {
+        let RecordOutcome::Committed { record_id, .. } = outcome else {
+            panic!("{outcomes:?}");
+        };
+        assert_eq!(*record_id, Record::id_of(&record.to_bytes().unwrap()));
+    }
+    let RecordOutcome::Refused { problem, .. } = &outcomes[4] else {
+        panic!("{outcomes:?}");
+    };
+    assert_eq!(problem.code(), Some("key-not-active"));
     running.node.shutdown().await;
 }

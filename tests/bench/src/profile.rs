@@ -20,15 +20,7 @@ const PARTS: [(&str, &[&str]); 8] = [
     ("ledger", &["credlog_ledger", "bincode", "credlog_tlog"]),
     (
         "HTTP",
-        &[
-            "hyper",
-            "axum",
-            "tower",
-            "http::",
-            "httparse",
-            "serde_json",
-            "governor",
-        ],
+        &["hyper", "axum", "tower", "http::", "httparse", "serde_json"],
     ),
     ("node", &["credlog_node", "credlog_api", "prometheus"]),
     (

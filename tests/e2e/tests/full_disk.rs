@@ -1,6 +1,5 @@
-//! A real node on a small disk that something else fills to the last byte.
-//!
-//! The test runs itself again where such a disk is mounted that no other process sees.
+//! A real node on a disk that takes no more: one that something else fills to the last byte,
+//! and one that does not answer.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // a panic is a failed test
 
 use std::fs::{self, File};
@@ -21,6 +20,33 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const SETTINGS: &str = "[rate_limit]\nreads_per_second = 0\nwrites_per_second = 0\n\
                         [store]\ndisk_reserve_bytes = 8388608\ncommit_timeout_seconds = 10";
 
+/// A pipe that nobody writes to stands for the disk.
+#[test]
+fn a_disk_that_does_not_answer_ends_the_process() {
+    let settings = "[store]\ncommit_timeout_seconds = 1";
+    let ledger = TestLedger::create(settings).unwrap();
+    let mut node = ledger.start().unwrap();
+    assert_committed(&submit(&node, &ledger.accreditation().unwrap()));
+    let (watermark, away) = (
+        ledger.folder().join("data/watermark"),
+        ledger.folder().join("away"),
+    );
+    fs::rename(&watermark, &away).unwrap();
+    let made = Command::new("mkfifo").arg(&watermark).status().unwrap();
+    assert!(made.success());
+    let record = ledger.list_opening().unwrap();
+    let answer = submit(&node, &record);
+    assert_eq!(answer.status, 503, "{:?}", answer.json());
+    let status = node.wait(PATIENCE).unwrap();
+    let log = node.log().unwrap();
+    assert_eq!(status.code(), Some(5), "{log}");
+    assert!(log.contains("the disk takes no more"), "{log}");
+    fs::rename(&away, &watermark).unwrap();
+    let node = ledger.start().unwrap();
+    assert_committed(&submit(&node, &record));
+}
+
+/// Runs itself again where a small disk is mounted that no other process sees.
 #[test]
 fn a_full_disk_refuses_records_and_nothing_else() {
     if let Some(disk) = std::env::var_os(SMALL_DISK) {

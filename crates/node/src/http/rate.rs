@@ -1,22 +1,27 @@
 //! Rate limits by address, in bounded memory.
+//!
+//! Each address has an allowance that fills steadily, up to its burst. Where more addresses
+//! come than are remembered, the one whose allowance is fullest is forgotten: it loses least,
+//! and whoever has used its allowance up stays remembered.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use http::HeaderMap;
 
 use super::shares::network;
 use crate::config::{AddressRange, RateLimitSection};
 
-/// Most addresses that one limit remembers; those beyond share one allowance.
+/// Most addresses that one limit remembers.
 const ADDRESSES_MAX: usize = 100_000;
+/// Parts of a limit, each with its lock and its part of the addresses.
+const PARTS: usize = 16;
 /// Most elements of X-Forwarded-For that are looked at.
 const FORWARDED_MAX: usize = 16;
-/// Stands for all addresses beyond [`ADDRESSES_MAX`]: the unspecified address calls nobody.
-const OTHERS: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 /// What a request is, for its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,20 +40,19 @@ pub(crate) struct RateLimits {
     reads: Option<Limit>,
     writes: Option<Limit>,
     verify: Option<Limit>,
-    clock: DefaultClock,
+    begun: Instant,
     trusted_proxies: Vec<AddressRange>,
 }
 
-type Limit = DefaultKeyedRateLimiter<IpAddr>;
-
 impl RateLimits {
     pub(crate) fn new(config: &RateLimitSection, trusted_proxies: &[AddressRange]) -> Self {
+        let limit = |per_second, burst| Limit::new(per_second, burst, ADDRESSES_MAX / PARTS);
         Self {
             records: limit(config.records_per_second, config.records_burst),
             reads: limit(config.reads_per_second, config.reads_burst),
             writes: limit(config.writes_per_second, config.writes_burst),
             verify: limit(config.verify_per_second, config.verify_burst),
-            clock: DefaultClock::default(),
+            begun: Instant::now(),
             trusted_proxies: trusted_proxies.to_vec(),
         }
     }
@@ -63,20 +67,7 @@ impl RateLimits {
             Traffic::Write => &self.writes,
             Traffic::Verify => &self.verify,
         };
-        let Some(limit) = limit else {
-            return Ok(());
-        };
-        limit
-            .check_key(&Self::key(limit, client))
-            .map_err(|early| early.wait_time_from(self.clock.now()))
-    }
-
-    /// What a client counts as with a limit.
-    fn key(limit: &Limit, client: IpAddr) -> IpAddr {
-        match limit.len() >= ADDRESSES_MAX {
-            true => OTHERS,
-            false => network(client),
-        }
+        self.take(limit.as_ref(), client, 1)
     }
 
     /// Counts the records of a request.
@@ -84,27 +75,27 @@ impl RateLimits {
     /// # Errors
     /// After how long they may come again, if they are too many.
     pub(crate) fn admit_records(&self, client: IpAddr, count: usize) -> Result<(), Duration> {
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        let (Some(limit), Some(count)) = (&self.records, NonZeroU32::new(count)) else {
-            return Ok(());
-        };
-        match limit.check_key_n(&Self::key(limit, client), count) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(early)) => Err(early.wait_time_from(self.clock.now())),
-            // The configuration does not allow a burst below the longest request.
-            Err(_) => Err(Duration::from_secs(1)),
+        self.take(self.records.as_ref(), client, count as u64)
+    }
+
+    fn take(&self, limit: Option<&Limit>, client: IpAddr, count: u64) -> Result<(), Duration> {
+        match limit {
+            Some(limit) => limit.take(network(client), count, self.now()),
+            None => Ok(()),
         }
     }
 
     /// Forgets addresses whose allowance is full again; to be called now and then.
     pub(crate) fn forget_idle(&self) {
-        for limit in [&self.records, &self.reads, &self.writes, &self.verify]
-            .into_iter()
-            .flatten()
-        {
-            limit.retain_recent();
-            limit.shrink_to_fit();
+        let limits = [&self.records, &self.reads, &self.writes, &self.verify];
+        for limit in limits.into_iter().flatten() {
+            limit.forget_idle(self.now());
         }
+    }
+
+    /// Nanoseconds since these limits began.
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// Whom a request counts for: the peer, or, behind a trusted proxy, the last address
@@ -148,11 +139,118 @@ fn forwarded_address(element: &[u8]) -> Option<IpAddr> {
         .or_else(|| Some(with_port()?.ip()))
 }
 
-fn limit(per_second: u32, burst: u32) -> Option<Limit> {
-    let per_second = NonZeroU32::new(per_second)?;
-    let burst = NonZeroU32::new(burst)?;
-    let quota = Quota::per_second(per_second).allow_burst(burst);
-    Some(RateLimiter::dashmap(quota))
+/// One limit. Times are in nanoseconds since a common beginning.
+struct Limit {
+    /// Fills the allowance by one.
+    period: u64,
+    /// Fills an empty allowance.
+    full: u64,
+    parts: [Mutex<Part>; PARTS],
+    /// Nobody can choose addresses that meet in one part.
+    hasher: RandomState,
+}
+
+impl Limit {
+    /// A limit that remembers `addresses_max` addresses in each of its parts; none for a
+    /// rate of 0.
+    fn new(per_second: u32, burst: u32, addresses_max: usize) -> Option<Self> {
+        let per_second = NonZeroU32::new(per_second)?;
+        let period = (1_000_000_000 / u64::from(per_second.get())).max(1);
+        let part = |_| {
+            Mutex::new(Part {
+                addresses_max,
+                ..Part::default()
+            })
+        };
+        Some(Self {
+            period,
+            full: period.saturating_mul(burst.into()),
+            parts: std::array::from_fn(part),
+            hasher: RandomState::new(),
+        })
+    }
+
+    /// Takes so much from an address's allowance, or nothing: then it says how long until
+    /// there is enough.
+    fn take(&self, address: IpAddr, count: u64, now: u64) -> Result<(), Duration> {
+        let mut part = self.part(address);
+        let before = part.full_at(address).max(now);
+        let after = before.saturating_add(self.period.saturating_mul(count));
+        let over = (after - now).saturating_sub(self.full);
+        if over > 0 {
+            return Err(Duration::from_nanos(over));
+        }
+        part.note(address, after, now);
+        Ok(())
+    }
+
+    fn part(&self, address: IpAddr) -> MutexGuard<'_, Part> {
+        #[allow(clippy::cast_possible_truncation)] // any bits of it do
+        let at = self.hasher.hash_one(address) as usize % PARTS;
+        lock(&self.parts[at])
+    }
+
+    fn forget_idle(&self, now: u64) {
+        for part in &self.parts {
+            lock(part).forget_idle(now);
+        }
+    }
+}
+
+fn lock(part: &Mutex<Part>) -> MutexGuard<'_, Part> {
+    // Nothing here panics half-way through a change.
+    part.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Some of a limit's addresses.
+#[derive(Default)]
+struct Part {
+    addresses_max: usize,
+    /// When the allowance of an address is full again.
+    full_at: HashMap<IpAddr, u64>,
+    /// The same, the fullest first.
+    order: BTreeSet<(u64, IpAddr)>,
+}
+
+impl Part {
+    /// When the allowance of an address is full again: at the beginning for an unknown one.
+    fn full_at(&self, address: IpAddr) -> u64 {
+        self.full_at.get(&address).copied().unwrap_or(0)
+    }
+
+    fn note(&mut self, address: IpAddr, full_at: u64, now: u64) {
+        if let Some(before) = self.full_at.insert(address, full_at) {
+            self.order.remove(&(before, address));
+        } else if self.full_at.len() > self.addresses_max {
+            self.forget_fullest();
+        }
+        self.order.insert((full_at, address));
+        // Forgetting these costs nobody anything.
+        while self
+            .order
+            .first()
+            .is_some_and(|(full_at, _)| *full_at <= now)
+        {
+            self.forget_fullest();
+        }
+    }
+
+    fn forget_fullest(&mut self) {
+        if let Some((_, address)) = self.order.pop_first() {
+            self.full_at.remove(&address);
+        }
+    }
+
+    fn forget_idle(&mut self, now: u64) {
+        while self
+            .order
+            .first()
+            .is_some_and(|(full_at, _)| *full_at <= now)
+        {
+            self.forget_fullest();
+        }
+        self.full_at.shrink_to_fit();
+    }
 }
 
 #[cfg(test)]
@@ -209,6 +307,55 @@ mod tests {
         assert!(limits.admit_records(from("10.0.0.1"), 97).is_err());
         assert!(limits.admit_records(from("10.0.0.2"), 4_096).is_ok());
         assert!(limits.admit_records(from("10.0.0.1"), 96).is_ok());
+    }
+
+    /// All addresses beyond those remembered once shared one allowance: whoever used many
+    /// addresses shut everybody else out.
+    #[test]
+    fn many_addresses_neither_shut_others_out_nor_take_memory_nor_get_more() {
+        const SECOND: u64 = 1_000_000_000;
+        let limit = Limit::new(1, 10, 50).unwrap();
+        let address = |number: u32| IpAddr::from(std::net::Ipv4Addr::from(number));
+        let now = 1_000 * SECOND;
+        let greedy = address(7);
+        for _ in 0..10 {
+            limit.take(greedy, 1, now).unwrap();
+        }
+        // A flood from everywhere.
+        for number in 1_000..101_000 {
+            limit.take(address(number), 1, now).unwrap();
+        }
+        for part in &limit.parts {
+            let part = lock(part);
+            assert_eq!(part.full_at.len(), 50);
+            assert_eq!(part.order.len(), 50);
+        }
+        // Who has used its allowance up is remembered; everybody else gets in.
+        assert_eq!(limit.take(greedy, 1, now), Err(Duration::from_secs(1)));
+        for number in 200_000..200_100 {
+            limit.take(address(number), 10, now).unwrap();
+        }
+        limit.take(greedy, 1, now + SECOND).unwrap();
+        limit.take(greedy, 1, now + SECOND).unwrap_err();
+        limit.forget_idle(now + 100 * SECOND);
+        assert!(limit.parts.iter().all(|part| lock(part).order.is_empty()));
+        assert!(limit.parts.iter().all(|part| lock(part).full_at.is_empty()));
+        limit.take(greedy, 10, now + 100 * SECOND).unwrap();
+        assert_eq!(
+            limit.take(greedy, 3, now + 101 * SECOND),
+            Err(Duration::from_secs(2))
+        );
+    }
+
+    #[test]
+    fn the_highest_rates_and_bursts_are_counted_without_overflow() {
+        let limit = Limit::new(u32::MAX, u32::MAX, 50).unwrap();
+        let one = from("10.0.0.1");
+        limit.take(one, u64::from(u32::MAX), u64::MAX / 2).unwrap();
+        limit.take(one, 1, u64::MAX / 2).unwrap_err();
+        let limit = Limit::new(1, u32::MAX, 50).unwrap();
+        limit.take(one, 4_096, 0).unwrap();
+        assert!(limit.take(one, u64::MAX, 0).is_err());
     }
 
     #[test]

@@ -267,15 +267,23 @@ pub fn sign(ledger: LedgerId, author: AuthorId, body: Body, key: &SigningKey) ->
     Record::sign(ledger, author, nonce(), now().plus(LIFETIME_MS), body, key).unwrap()
 }
 
-/// The member accredits the issuer of the samples for everything.
-pub fn accreditation(ledger: LedgerId) -> Record {
-    let issuer = issuer_id();
+/// A key for the issuer of the samples, for records and credentials.
+pub fn new_key(key: &SigningKey) -> NewKey {
     let purposes = Purposes {
         record: true,
         assertion: true,
     };
-    let owner = issuer.as_str();
     let role = purposes.role().unwrap();
+    NewKey {
+        proven: ProvenKey::ed25519(&origin(), role, issuer_id().as_str(), key),
+        purposes,
+    }
+}
+
+/// The member accredits the issuer of the samples for everything.
+pub fn accreditation(ledger: LedgerId) -> Record {
+    let issuer = issuer_id();
+    let owner = issuer.as_str();
     let recovery = key("issuer/recovery");
     let mut accredit = Accredit {
         issuer: issuer.clone(),
@@ -284,10 +292,7 @@ pub fn accreditation(ledger: LedgerId) -> Record {
                 name: "University A".parse().unwrap(),
                 url: None,
             },
-            keys: vec![NewKey {
-                proven: ProvenKey::ed25519(&origin(), role, owner, &issuer_key()),
-                purposes,
-            }],
+            keys: vec![new_key(&issuer_key())],
             recovery: ProvenKey::ed25519(&origin(), Role::Recovery, owner, &recovery),
         }),
         scope: Scope::All,

@@ -4,13 +4,14 @@ use axum::extract::{Path, Request, State as Extract};
 use bytes::Bytes;
 use credlog_api::submission::{MEDIA_TYPE_RECORD, MEDIA_TYPE_RECORDS, SubmitQuery, decode_records};
 use credlog_api::{Problem, ProblemType, RecordOutcome, RecordView, SubmitOutcomes, Wait};
-use credlog_ledger::ids::RecordId;
-use credlog_ledger::record::{EncodedRecord, RECORD_BYTES_MAX, RECORD_LEAF};
+use credlog_ledger::body::Body;
+use credlog_ledger::ids::{IssuerId, RecordId};
+use credlog_ledger::record::{AuthorId, EncodedRecord, RECORD_BYTES_MAX, RECORD_LEAF};
+use credlog_ledger::rejection::Rejection;
 use credlog_ledger::state::{State, ViewError};
 use http::{StatusCode, Uri};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
-use tokio::sync::oneshot;
 
 use crate::admission::REQUEST_BAD_SIGNATURES_MAX;
 use crate::application::place;
@@ -22,6 +23,9 @@ use crate::mempool::{Outcome, Waiter};
 
 /// Bodies up to this size are decoded where they arrive; longer ones elsewhere.
 const DECODE_INLINE_BYTES_MAX: usize = 32 * 1_024;
+/// How often records of a request are handed in again that follow from others of it: an
+/// accreditation, then a rotation of keys, then what the new key signed.
+const FOLLOWING_ROUNDS_MAX: usize = 3;
 /// A full mempool empties itself within this time.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
@@ -75,6 +79,14 @@ fn decode(bytes: &[u8]) -> Arrived {
         .map_err(|error| Problem::new(ProblemType::MALFORMED_RECORD, error.to_string()).into())
 }
 
+/// What became of a record of a request.
+struct Handed {
+    id: RecordId,
+    /// Kept where others of the request may depend on it, or it on them.
+    record: Option<EncodedRecord>,
+    outcome: Outcome,
+}
+
 /// Hands the records in and waits for what becomes of each.
 async fn outcomes(
     context: &Context,
@@ -83,26 +95,22 @@ async fn outcomes(
     wait: Wait,
 ) -> Vec<RecordOutcome> {
     enum Expected {
-        Answer(RecordId, oneshot::Receiver<Outcome>),
-        /// The same record stood at this place of the request already.
-        Again(usize),
+        /// At this place among those handed in.
+        Handed(usize),
         Malformed(Box<Problem>),
     }
-    let mut submitted = Vec::with_capacity(arrived.len());
+    let mut records = Vec::with_capacity(arrived.len());
     let mut places = HashMap::new();
     let expected: Vec<_> = arrived
         .into_iter()
-        .enumerate()
-        .map(|(at, arrived)| match arrived {
+        .map(|arrived| match arrived {
             Ok(record) => {
-                let id = record.id();
-                if let Some(first) = places.get(&id) {
-                    return Expected::Again(*first);
+                // The same record may stand in the request again.
+                let place = *places.entry(record.id()).or_insert(records.len());
+                if place == records.len() {
+                    records.push(record);
                 }
-                places.insert(id, at);
-                let (waiter, answer) = Waiter::new(wait == Wait::None);
-                submitted.push((record, waiter));
-                Expected::Answer(id, answer)
+                Expected::Handed(place)
             }
             Err(problem) => {
                 context.metrics.observe_record("unknown", "malformed");
@@ -110,22 +118,102 @@ async fn outcomes(
             }
         })
         .collect();
+    let introduces = |record: &EncodedRecord| {
+        matches!(
+            record.record().body,
+            Body::Accredit(_) | Body::RotateKeys(_)
+        )
+    };
+    let keep = records.iter().any(introduces);
+    let mut handed = hand_in(context, client, records, wait, keep).await;
+    let mut before = Vec::new();
+    for _ in 0..FOLLOWING_ROUNDS_MAX {
+        let following = following(&handed);
+        // What nothing has changed for is not tried again.
+        if following.is_empty() || following == before {
+            break;
+        }
+        let records = following.iter().filter_map(|at| handed[*at].record.take());
+        let again = hand_in(context, client, records.collect(), wait, keep).await;
+        for (at, again) in following.iter().zip(again) {
+            handed[*at] = again;
+        }
+        before = following;
+    }
+    let outcomes = expected.into_iter().map(|expected| match expected {
+        Expected::Handed(place) => {
+            let end = &handed[place];
+            outcome(end.id, end.outcome.clone())
+        }
+        Expected::Malformed(problem) => RecordOutcome::Refused {
+            record_id: None,
+            problem: *problem,
+        },
+    });
+    outcomes.collect()
+}
+
+/// Hands records in and waits for all of them.
+async fn hand_in(
+    context: &Context,
+    client: IpAddr,
+    records: Vec<EncodedRecord>,
+    wait: Wait,
+    keep: bool,
+) -> Vec<Handed> {
+    let mut submitted = Vec::with_capacity(records.len());
+    let mut answers = Vec::with_capacity(records.len());
+    for record in records {
+        let (waiter, answer) = Waiter::new(wait == Wait::None);
+        answers.push((record.id(), keep.then(|| record.clone()), answer));
+        submitted.push((record, waiter));
+    }
     context.admission.submit(client, submitted);
-    let mut outcomes: Vec<RecordOutcome> = Vec::with_capacity(expected.len());
-    for expected in expected {
-        outcomes.push(match expected {
-            Expected::Answer(id, answer) => {
-                // A waiter that was dropped without an answer is one nobody can answer.
-                outcome(id, answer.await.unwrap_or(Outcome::Unavailable))
-            }
-            Expected::Again(first) => outcomes[first].clone(),
-            Expected::Malformed(problem) => RecordOutcome::Refused {
-                record_id: None,
-                problem: *problem,
-            },
+    let mut handed = Vec::with_capacity(answers.len());
+    for (id, record, answer) in answers {
+        // A waiter that was dropped without an answer is one nobody can answer.
+        let outcome = answer.await.unwrap_or(Outcome::Unavailable);
+        handed.push(Handed {
+            id,
+            record,
+            outcome,
         });
     }
-    outcomes
+    handed
+}
+
+/// The records that were refused since the committed state did not know their author or its
+/// key, and before which one of the same request was committed that made them known.
+fn following(handed: &[Handed]) -> Vec<usize> {
+    let mut known: HashSet<&IssuerId> = HashSet::new();
+    let mut following = Vec::new();
+    for (at, end) in handed.iter().enumerate() {
+        let Some(record) = end.record.as_ref().map(EncodedRecord::record) else {
+            continue;
+        };
+        let outcome = &end.outcome;
+        let AuthorId::Issuer(author) = &record.author.id else {
+            if let (Body::Accredit(accredit), Outcome::Committed(_)) = (&record.body, outcome) {
+                known.insert(&accredit.issuer);
+            }
+            continue;
+        };
+        match outcome {
+            Outcome::Committed(_) if matches!(record.body, Body::RotateKeys(_)) => {
+                known.insert(author);
+            }
+            Outcome::Refused(rejection)
+                if matches!(
+                    **rejection,
+                    Rejection::UnknownAuthor { .. } | Rejection::KeyNotActive { .. }
+                ) && known.contains(author) =>
+            {
+                following.push(at);
+            }
+            _ => {}
+        }
+    }
+    following
 }
 
 fn outcome(record_id: RecordId, outcome: Outcome) -> RecordOutcome {
