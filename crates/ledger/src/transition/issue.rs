@@ -9,7 +9,7 @@ use crate::rows::{CredentialRow, IssueRow, ListRow};
 use crate::state::{USED_PAGE_POSITIONS, ViewError, keys as row_keys};
 use crate::transition::{ApplyError, Step, check_cap};
 
-/// Status lists opened in one block: each adds 1,024 leaves to the status tree at once.
+/// Status lists opened in one block: each hashes 1,024 blank leaves of the status tree.
 pub(crate) const LISTS_PER_BLOCK_MAX: u64 = 64;
 
 impl Step<'_, '_> {

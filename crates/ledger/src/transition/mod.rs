@@ -12,6 +12,7 @@ mod keys;
 mod overlay;
 mod sealing;
 mod status;
+mod trees;
 
 use crate::block::{BLOCK_BYTES_MAX, Block, BlockFormatError, record_cost};
 use crate::body::Body;

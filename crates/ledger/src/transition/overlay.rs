@@ -1,13 +1,13 @@
 //! The overlay: what a block writes, and within it what the current record writes.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use serde::Serialize;
 
 use crate::entry::IssuerEntry;
-use crate::ids::{IssuerId, IssuerNumber, UnixMillis};
+use crate::ids::{IssuerId, IssuerNumber, ListNumber, UnixMillis};
 use crate::state::{self, Changes, Key, Row, State, Table, View, ViewError};
 
 /// Decoded issuers kept at a time; an entry takes a few kilobytes, at most as many as rule
@@ -28,6 +28,9 @@ pub(crate) struct Overlay<'v> {
     block: Changes,
     record: Changes,
     members_changed: bool,
+    /// Status lists in which the block, and the current record besides, change a status.
+    lists: BTreeSet<ListNumber>,
+    record_lists: BTreeSet<ListNumber>,
     issuers: RefCell<Issuers>,
 }
 
@@ -46,6 +49,8 @@ impl<'v> Overlay<'v> {
             block: Changes::new(),
             record: Changes::new(),
             members_changed: false,
+            lists: BTreeSet::new(),
+            record_lists: BTreeSet::new(),
             issuers: RefCell::default(),
         }
     }
@@ -110,6 +115,15 @@ impl<'v> Overlay<'v> {
         std::mem::take(&mut self.members_changed)
     }
 
+    /// Notes that the current record changes a status in a list; answers in how many lists
+    /// the block does so with it.
+    pub(crate) fn note_list_changed(&mut self, list: ListNumber) -> usize {
+        if !self.lists.contains(&list) {
+            self.record_lists.insert(list);
+        }
+        self.lists.len() + self.record_lists.len()
+    }
+
     /// Whether the current record writes an issuer's entry.
     pub(crate) fn writes_registry(&self) -> bool {
         let table = Table::Issuer as u8;
@@ -123,12 +137,14 @@ impl<'v> Overlay<'v> {
     pub(crate) fn keep(&mut self) {
         // Not `append`: that rebuilds the block's whole map for each record.
         self.block.extend(std::mem::take(&mut self.record));
+        self.lists.append(&mut self.record_lists);
         self.issuers.get_mut().written = false;
     }
 
     /// The current record's writes are forgotten.
     pub(crate) fn discard(&mut self) {
         self.record.clear();
+        self.record_lists.clear();
         self.members_changed = false;
         self.issuers.get_mut().written = false;
     }

@@ -1,8 +1,5 @@
 //! Sealing: the state's roots, the seal, and the log's new root.
 
-use std::collections::BTreeMap;
-
-use credlog_tlog::mutable::{self, NodeReader};
 use credlog_tlog::{Checkpoint, Frontier, Hash, TreeSize, empty_root, leaf_hash};
 
 use crate::block::Block;
@@ -11,9 +8,9 @@ use crate::ids::{Height, LeafIndex, Origin, Root};
 use crate::record::{AuthorId, EncodedRecord};
 use crate::rows::{Head, KeyUse, LedgerRow, MemberRow, SealRow};
 use crate::seal::{SEAL_VERSION, Seal};
-use crate::state::{self, Changes, Table, View, ViewError, keys as row_keys};
-use crate::status::{Chunk, LIST_CHUNKS};
+use crate::state::{self, Changes, ViewError, keys as row_keys};
 use crate::transition::overlay::Overlay;
+use crate::transition::trees::{registry_root, status_root};
 use crate::transition::{BlockError, Execution};
 
 /// A block with all that follows from it.
@@ -135,95 +132,6 @@ fn write_position(
     overlay.put_value("seal time", row_keys::seal_time(head.time), &head.height)?;
     overlay.put_value("block start", row_keys::block_start(first), &head.height)?;
     overlay.put_value("head", row_keys::head(), head)
-}
-
-/// Nodes of one of the state's trees, as rows.
-struct Nodes<'o, 'v> {
-    overlay: &'o Overlay<'v>,
-    table: Table,
-}
-
-impl NodeReader for Nodes<'_, '_> {
-    type Error = ViewError;
-
-    fn node(&self, level: u8, index: u64) -> Result<Option<Hash>, ViewError> {
-        let row = self
-            .overlay
-            .row(row_keys::node(self.table, level, index).as_bytes())?;
-        row.map(|bytes| {
-            <[u8; 32]>::try_from(bytes)
-                .map(Hash)
-                .map_err(|_| ViewError("a tree node is damaged".to_owned()))
-        })
-        .transpose()
-    }
-}
-
-/// Updates a tree with its changed leaves and answers its root.
-fn update_tree(
-    overlay: &mut Overlay<'_>,
-    table: Table,
-    before: u64,
-    after: u64,
-    leaves: &BTreeMap<u64, Hash>,
-) -> Result<Root, ViewError> {
-    let nodes = Nodes { overlay, table };
-    let (root, changed) = mutable::update(&nodes, TreeSize(before), TreeSize(after), leaves)
-        .map_err(|error| ViewError(error.to_string()))?;
-    for ((level, index), hash) in changed {
-        overlay.put(row_keys::node(table, level, index), hash.0.to_vec());
-    }
-    Ok(root.into())
-}
-
-fn status_root(overlay: &mut Overlay<'_>, before: &Head, after: &Head) -> Result<Root, ViewError> {
-    let chunks = u64::from(LIST_CHUNKS);
-    let mut leaves = BTreeMap::new();
-    for list in before.status_lists..after.status_lists {
-        for chunk in 0..LIST_CHUNKS {
-            let leaf = Chunk::default().leaf(crate::ids::ListNumber(list), chunk);
-            leaves.insert(list * chunks + u64::from(chunk), leaf_hash(&leaf));
-        }
-    }
-    for (key, value) in overlay.written(Table::Chunk) {
-        let (list, chunk) = chunk_key(key)?;
-        let bytes = <[u8; 32]>::try_from(value)
-            .map_err(|_| ViewError("a status chunk is damaged".to_owned()))?;
-        let leaf = Chunk(bytes).leaf(crate::ids::ListNumber(list), chunk);
-        leaves.insert(list * chunks + u64::from(chunk), leaf_hash(&leaf));
-    }
-    if leaves.is_empty() {
-        return Ok(before.status_root);
-    }
-    let (from, to) = (before.status_lists * chunks, after.status_lists * chunks);
-    update_tree(overlay, Table::StatusNode, from, to, &leaves)
-}
-
-/// List and chunk in a key of [`Table::Chunk`].
-fn chunk_key(key: &[u8]) -> Result<(u64, u32), ViewError> {
-    let damaged = || ViewError("a chunk's key is damaged".to_owned());
-    let (list, chunk) = key[1..].split_first_chunk::<8>().ok_or_else(damaged)?;
-    let chunk = chunk.try_into().map_err(|_| damaged())?;
-    Ok((u64::from_be_bytes(*list), u32::from_be_bytes(chunk)))
-}
-
-fn registry_root(
-    overlay: &mut Overlay<'_>,
-    before: &Head,
-    after: &Head,
-) -> Result<Root, ViewError> {
-    let mut leaves = BTreeMap::new();
-    for (key, entry) in overlay.written(Table::Issuer) {
-        let number = key
-            .last_chunk::<8>()
-            .ok_or_else(|| ViewError("a key is damaged".into()))?;
-        leaves.insert(u64::from_be_bytes(*number), leaf_hash(entry));
-    }
-    if leaves.is_empty() {
-        return Ok(before.registry_root);
-    }
-    let (from, to) = (before.registry_size, after.registry_size);
-    update_tree(overlay, Table::RegistryNode, from, to, &leaves)
 }
 
 /// Compares the seal that an execution gives with the one that was claimed.

@@ -13,6 +13,10 @@ use crate::status::{Chunk, Status, chunk_of};
 use crate::transition::overlay::IssuerNow;
 use crate::transition::{ApplyError, Step};
 
+/// Status lists in which a block changes a status: the first change near blank chunks hashes
+/// up to a thousand of them.
+const LISTS_CHANGED_PER_BLOCK_MAX: usize = 256;
+
 impl Step<'_, '_> {
     pub(crate) fn revoke(&mut self, change: &StatusChange) -> Result<(), ApplyError> {
         let found = self.issuer_of_credentials(&change.issuer)?;
@@ -160,6 +164,9 @@ impl Step<'_, '_> {
         change: StatusChangeKind,
         reason: Reason,
     ) -> Result<(), ApplyError> {
+        if self.overlay.note_list_changed(row.list) > LISTS_CHANGED_PER_BLOCK_MAX {
+            return Err(Rejection::BlockFull {}.into());
+        }
         let number = chunk_of(row.index);
         let mut chunk: Chunk = self.overlay.state().chunk(row.list, number)?;
         match change {

@@ -338,3 +338,66 @@ fn the_positions_of_a_list_end_where_the_format_says() {
         .unwrap();
     assert_eq!(row[0].1.index, StatusIndex(last));
 }
+
+/// A list once came with 2,047 rows for its blank tree: a record of two hundred bytes made every
+/// validator write more than a block of issuances does.
+#[test]
+fn a_blank_list_is_one_row_of_the_status_tree() {
+    let mut ledger = TestLedger::small();
+    ledger.register(0, "b");
+    let open = ledger.sign(&by_issuer("b"), Body::OpenStatusList {});
+    let opened = ledger.seal(vec![open]);
+    assert!(opened.changes.len() < 16, "{}", opened.changes.len());
+    // Where a status changes, the path and what stands beside it become rows; then only paths.
+    let issue = crate::support::issue(1, &[(0, 100), (1, 101), (131_071, 102)]);
+    ledger.seal_one(&by_issuer("b"), issue);
+    let revoke = |ledger: &mut TestLedger, number| {
+        let record = ledger.sign(&by_issuer("b"), revocation("b", &[number]));
+        ledger.seal(vec![record]).changes.len()
+    };
+    let rows = [100, 101, 102].map(|number| revoke(&mut ledger, number));
+    assert!(
+        rows.iter().all(|rows| *rows < 40) && rows[1] < rows[0],
+        "{rows:?}"
+    );
+}
+
+fn revocation(issuer: &str, numbers: &[u64]) -> Body {
+    Body::Revoke(crate::support::status_change(issuer, numbers))
+}
+
+/// Each list whose statuses change costs a thousand hashes, and a record names one issuer's.
+#[test]
+fn r2_statuses_change_in_at_most_256_lists_a_block() {
+    let mut ledger = TestLedger::small();
+    let names: Vec<_> = (0..256).map(|n| format!("i{n}")).collect();
+    for names in names.chunks(64) {
+        let mut records: Vec<_> = names
+            .iter()
+            .map(|name| ledger.accredit(0, name, true))
+            .collect();
+        for name in names {
+            records.push(ledger.sign(&by_issuer(name), Body::OpenStatusList {}));
+        }
+        ledger.seal(records);
+    }
+    let mut issues = Vec::new();
+    for (list, name) in (1..).zip(&names) {
+        let body = issue(list, &[(0, list + 1_000), (1, list + 2_000)]);
+        issues.push(ledger.sign(&by_issuer(name), body));
+    }
+    ledger.seal(issues);
+    let mut revocations = vec![ledger.sign(&by_issuer("a"), revocation("a", &[0]))];
+    for (list, name) in (1..256).zip(&names) {
+        let body = revocation(name, &[list + 1_000]);
+        revocations.push(ledger.sign(&by_issuer(name), body));
+    }
+    let same_list = ledger.sign(&by_issuer("i0"), revocation("i0", &[2_001]));
+    revocations.push(same_list);
+    let one_more = ledger.sign(&by_issuer("i255"), revocation("i255", &[1_256]));
+    let all = [revocations.clone(), vec![one_more.clone()]].concat();
+    let (at, rejection) = ledger.build(all).unwrap_err();
+    assert_eq!((at, rejection.code()), (257, "block-full"));
+    ledger.seal(revocations);
+    ledger.seal(vec![one_more]);
+}
