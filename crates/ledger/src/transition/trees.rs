@@ -16,7 +16,7 @@ use crate::status::{Chunk, LIST_CHUNKS};
 use crate::transition::overlay::Overlay;
 
 /// Level of the lists' roots in the status tree: a list has 2^10 chunks.
-const LIST_LEVEL: u8 = LIST_CHUNKS.trailing_zeros() as u8;
+const LIST_LEVEL: u8 = 10;
 const _: () = assert!(1 << LIST_LEVEL == LIST_CHUNKS);
 
 /// A tree whose nodes are rows of a table: the tree of the whole table, or a part of it that
