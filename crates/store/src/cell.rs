@@ -11,10 +11,17 @@ use crate::fault::Fault;
 
 /// Bytes of the check at the end of a cell.
 pub(crate) const CHECK_BYTES: usize = 8;
-/// Blocks are stored in parts of this size. sled keeps 16 values in a node, writes whole
-/// nodes again and again, and puts nodes over a quarter of a segment into files of their
-/// own ("blobs"); measured, blocks take least disk in few long parts, which become blobs.
-pub(crate) const BLOCK_PART_BYTES: usize = 63 << 10;
+/// Blocks longer than this are stored in parts of [`LONG_PART_BYTES`], others in parts of
+/// [`SHORT_PART_BYTES`]; readers take parts of any length.
+const SHORT_BLOCK_BYTES: usize = 256 << 10;
+/// sled keeps 16 values in a node, writes whole nodes again and again, and puts nodes over a
+/// quarter of a segment into files of their own ("blobs"). Measured, blocks take least disk
+/// in few long parts, which become blobs.
+const LONG_PART_BYTES: usize = 63 << 10;
+/// Each blob costs a file made and a wait for the disk, which a short block feels: 16 of
+/// these parts make no blob. Measured with blocks of 100 and 500 records, a commit takes a
+/// third less time, and a sixth more disk.
+const SHORT_PART_BYTES: usize = 1_900;
 /// Tiles are stored in parts of this many hashes: only the last part of a growing tile
 /// changes.
 pub(crate) const TILE_PART_HASHES: u16 = 32;
@@ -62,6 +69,14 @@ pub(crate) fn row_key(row: &[u8]) -> Vec<u8> {
 
 pub(crate) fn page_key(row: &[u8]) -> Vec<u8> {
     [&[Kind::Page as u8], row].concat()
+}
+
+/// Bytes of the parts of a block of this length.
+pub(crate) fn block_part_bytes(length: usize) -> usize {
+    match length <= SHORT_BLOCK_BYTES {
+        true => SHORT_PART_BYTES,
+        false => LONG_PART_BYTES,
+    }
 }
 
 pub(crate) fn block_key(height: Height, part: u16) -> Vec<u8> {

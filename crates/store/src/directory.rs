@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock};
 
+use credlog_ledger::state::Table;
+
 use crate::filter::Filter;
 
 /// Pages and rows of the uniform tables, those of a commit under way included.
@@ -29,9 +31,11 @@ impl Directory {
         pages.insert(key.into());
     }
 
-    /// Notes a row of a uniform table.
+    /// Notes a row, if it is one of a uniform table.
     pub(crate) fn note_row(&self, row: &[u8]) {
-        self.rows.note(row);
+        if row.first().is_some_and(|table| Table::is_uniform(*table)) {
+            self.rows.note(row);
+        }
     }
 
     /// Whether a row of a uniform table may be there; false is certain.

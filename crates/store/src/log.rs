@@ -8,7 +8,7 @@ use credlog_tlog::{
     encode_bundle, tile_width,
 };
 
-use crate::cell::{BLOCK_PART_BYTES, TILE_PART_HASHES, block_key, tile_key};
+use crate::cell::{TILE_PART_HASHES, block_key, tile_key};
 use crate::fault::Fault;
 use crate::generation::Cells;
 use crate::snapshot::Rows;
@@ -29,8 +29,10 @@ impl Cells<'_> {
             return Err(damaged());
         }
         let mut block = first.to_vec();
-        for part in 1..(4 + length).div_ceil(BLOCK_PART_BYTES) {
-            let part = u16::try_from(part).map_err(|_| damaged())?;
+        for part in 1..=u16::MAX {
+            if block.len() >= length {
+                break;
+            }
             let bytes = self.value(&block_key(height, part))?;
             block.extend_from_slice(&bytes.ok_or_else(damaged)?);
         }

@@ -225,15 +225,12 @@ fn scan_state(cells: Cells<'_>) -> Result<(StateDigest, Directory), Fault> {
         while let Some(start) = next {
             let (found, more) = cells.chunk(&start, end.as_deref(), CHUNK_CELLS)?;
             for (key, value) in found {
-                let paged = kind == Kind::Page;
-                if paged {
+                if kind == Kind::Page {
                     directory.note_page(&key);
                 }
                 each_row(&key, &value, |row, value| {
                     digest.add(row, value);
-                    if paged {
-                        directory.note_row(row);
-                    }
+                    directory.note_row(row);
                 })?;
             }
             next = more;

