@@ -57,22 +57,44 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<
         .map_err(|error| Failure::input(format!("{} is not {what}: {error}", path.display())))
 }
 
-/// Writes a new file and makes it durable; a file that is there is left alone.
+/// Writes a new file, whole or not at all, and makes it durable; a file that is there is left
+/// alone.
 pub(crate) fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
+    options.write(true).create(true).truncate(true);
     set_mode(&mut options, access);
-    let mut file = options.open(path).map_err(|error| match error.kind() {
+    let write = || {
+        let mut file = options.open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        name_new(&temporary, path)
+    };
+    let written = write();
+    // It is there no more if it was renamed.
+    let _ = fs::remove_file(&temporary);
+    written.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Failure::input(format!(
             "{} is there already and is not overwritten; move it away or choose another place",
             path.display()
         )),
         _ => Failure::from(error).during(path.display().to_string()),
     })?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .during(|| path.display().to_string())?;
     sync_parent(path)
+}
+
+/// Gives a whole file its name, unless the name is taken. A link cannot overwrite; file systems
+/// without links (FAT) leave a moment between looking and renaming.
+fn name_new(temporary: &Path, path: &Path) -> std::io::Result<()> {
+    match fs::hard_link(temporary, path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => match path.try_exists() {
+            Ok(false) => fs::rename(temporary, path),
+            Ok(true) => Err(ErrorKind::AlreadyExists.into()),
+            Err(error) => Err(error),
+        },
+        result => result,
+    }
 }
 
 /// Writes a file in place of the one that may be there: whole or not at all, and durable.
@@ -173,6 +195,7 @@ mod tests {
             refused.message
         );
         assert_eq!(read(&path).unwrap(), b"one");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         replace(&path, b"three").unwrap();
         assert_eq!(read(&path).unwrap(), b"three");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);

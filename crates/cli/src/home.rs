@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! member/credlog.toml  genesis.json  member.json  keys/{governance,consensus,cosigner,node}.pem
+//!        offers/<nonce>.json
 //! issuer/issuer.json   ledger.json                keys/{record,recovery}.pem
 //! ```
 //!
@@ -80,6 +81,11 @@ impl MemberHome {
             )));
         }
         Ok(key)
+    }
+
+    /// Where copies of offered accreditations lie.
+    pub(crate) fn offers_path(&self) -> PathBuf {
+        self.folder.join("offers")
     }
 
     /// The ledger of the genesis file, once there is one.
@@ -172,9 +178,14 @@ impl IssuerHome {
         self.folder.join("keys/record.pem")
     }
 
-    /// Where the next key lies while keys are rotated.
+    /// Where the next key lies while the present key is replaced by its own word.
     pub(crate) fn next_key_path(&self) -> PathBuf {
         self.folder.join("keys/record-next.pem")
+    }
+
+    /// Where the next key lies while keys are replaced by the recovery key.
+    pub(crate) fn recovered_key_path(&self) -> PathBuf {
+        self.folder.join("keys/record-recovered.pem")
     }
 
     /// Where `issuer new` puts the recovery key.

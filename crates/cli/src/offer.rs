@@ -3,8 +3,15 @@
 //! The offer file is the record as JSON with empty signatures. The issuer fills in the
 //! countersignature; the member signs and submits. Nonce and expiry stay as they were, for
 //! the countersignature covers them (rule R4).
+//!
+//! ```text
+//! member/offers/<nonce>.json   a copy of each offer, until it expires
+//! ```
+//!
+//! An offer is in other hands while it is countersigned. The member signs only what it offered:
+//! what comes back is compared with the copy.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use credlog_ledger::body::{Accredit, Body};
 use credlog_ledger::ids::{LedgerId, MemberId};
@@ -14,9 +21,12 @@ use credlog_ledger::record::{
 };
 use ed25519_dalek::{Signer, SigningKey};
 
+use crate::command::accreditation::{end_text, scope_listed};
+use crate::home::MemberHome;
 use crate::keyfile;
 use crate::moment;
 use crate::outcome::{During, Failure, Result};
+use crate::screen::shown;
 use crate::statement::{self, OFFER_EXPIRY_MS, Signatory};
 use crate::{folder, folder::Access};
 
@@ -72,6 +82,85 @@ impl Offer {
 
     pub(crate) fn write_new(&self, path: &Path) -> Result<()> {
         folder::write_new(path, &folder::to_json(&self.0)?, Access::Public)
+    }
+
+    /// Keeps a copy in the member's folder, and drops those that have expired.
+    pub(crate) fn keep(&self, home: &MemberHome) -> Result<()> {
+        let offers = home.offers_path();
+        folder::make_secret(&offers)?;
+        for entry in std::fs::read_dir(&offers).during(|| offers.display().to_string())? {
+            let path = entry?.path();
+            let copy = folder::read_json::<Record>(&path, "the copy of an offer");
+            if copy.is_ok_and(|copy| copy.expires_at < moment::now()) {
+                std::fs::remove_file(&path).during(|| path.display().to_string())?;
+            }
+        }
+        folder::replace(&self.copy_path(home), &folder::to_json(&self.0)?)
+    }
+
+    /// The copy that was kept of it; nothing if it was made in another folder.
+    pub(crate) fn kept(&self, home: &MemberHome) -> Result<Option<Self>> {
+        let path = self.copy_path(home);
+        path.is_file()
+            .then(|| folder::read_json(&path, "the copy of an offer").map(Self))
+            .transpose()
+    }
+
+    fn copy_path(&self, home: &MemberHome) -> PathBuf {
+        let nonce = hex::encode(self.0.nonce);
+        home.offers_path().join(format!("{nonce}.json"))
+    }
+
+    /// What a countersigned offer says otherwise than the offer that was made, in words.
+    pub(crate) fn differences(&self, made: &Self) -> Result<Vec<String>> {
+        let (now, then) = (self.accredit()?, made.accredit()?);
+        let mut found = Vec::new();
+        if now.scope != then.scope {
+            found.push(format!(
+                "the scope is {}, you offered {}",
+                scope_listed(&now.scope),
+                scope_listed(&then.scope)
+            ));
+        }
+        if now.until != then.until {
+            found.push(format!(
+                "it ends {}, you offered {}",
+                end_text(now.until),
+                end_text(then.until)
+            ));
+        }
+        if now.issuer != then.issuer {
+            let text = format!("the issuer is {}, you offered {}", now.issuer, then.issuer);
+            found.push(text);
+        }
+        if now.registration != then.registration {
+            found.push("it registers another name or other keys".to_owned());
+        }
+        let mut same = self.0.clone();
+        same.body.clone_from(&made.0.body);
+        same.signature = made.0.signature;
+        if same != made.0 {
+            found.push("its author, ledger or expiry are others".to_owned());
+        }
+        Ok(found)
+    }
+
+    /// The terms, one a line.
+    pub(crate) fn terms(&self) -> Result<String> {
+        let accredit = self.accredit()?;
+        let mut lines = vec![format!("issuer  {}", accredit.issuer)];
+        if let Some(registration) = &accredit.registration {
+            lines.push(format!(
+                "name    {}",
+                shown(registration.profile.name.as_str())
+            ));
+            let keys = registration.keys.iter();
+            lines.extend(keys.map(|key| format!("key     {}", key.proven.key)));
+            lines.push(format!("recovery key  {}", registration.recovery.key));
+        }
+        lines.push(format!("for     {}", scope_listed(&accredit.scope)));
+        lines.push(format!("ends    {}", end_text(accredit.until)));
+        Ok(lines.join("\n"))
     }
 
     pub(crate) fn record(&self) -> &Record {

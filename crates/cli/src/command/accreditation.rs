@@ -8,10 +8,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use credlog_ledger::body::Scope;
-use credlog_ledger::ids::AchievementId;
+use credlog_ledger::ids::{AchievementId, UnixMillis};
 
 use crate::connection::NodeArgs;
 use crate::keyfile::Passphrase;
+use crate::moment;
 use crate::outcome::Result;
 use crate::screen::{Screen, count};
 
@@ -69,6 +70,22 @@ pub(crate) fn scope_text(scope: &Scope) -> String {
             many => count(many.len(), "achievement"),
         },
     }
+}
+
+/// A scope with every achievement by its id.
+pub(crate) fn scope_listed(scope: &Scope) -> String {
+    match scope {
+        Scope::All => "all achievements".to_owned(),
+        Scope::Achievements(ids) => {
+            let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+            ids.join(", ")
+        }
+    }
+}
+
+/// The end of an accreditation in words.
+pub(crate) fn end_text(until: Option<UnixMillis>) -> String {
+    until.map_or("never".to_owned(), moment::shown)
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! `credlog issue`: credentials are signed and anchored; nothing twice, nothing forgotten.
 
 pub(crate) mod journal;
+mod outlook;
 mod pack;
 mod positions;
 mod prepare;
+mod resume;
 mod settle;
 pub(crate) mod source;
 
@@ -18,13 +20,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use self::journal::{Journal, Pending};
+use self::outlook::Outlook;
 use self::positions::Positions;
 use self::prepare::Signer;
 use self::settle::Settlement;
 use self::source::{Checked, Source};
-use crate::connection::{Ledger, NodeArgs};
+use crate::connection::NodeArgs;
 use crate::home::IssuerHome;
-use crate::keyfile::Passphrase;
+use crate::keyfile::{self, Passphrase};
 use crate::outcome::{Exit, Failure, Result};
 use crate::parallel;
 use crate::screen::{Ink, Screen, count, grouped, note};
@@ -36,9 +39,10 @@ const SHOWN_MAX: usize = 20;
 
 /// Issue credentials: sign those that are unsigned, anchor all of them
 ///
-/// Credentials that this issuer's key signed already are anchored as they are. The signed
-/// files and issued.csv go to the output folder. After a crash or Ctrl-C run the same command
-/// again: nothing is issued twice, nothing is forgotten.
+/// Credentials that this issuer's key signed already are anchored as they are. What would not
+/// be valid once it is issued is left out. The signed files and issued.csv go to the output
+/// folder. After a crash or Ctrl-C run the same command again: nothing is issued twice, nothing
+/// is forgotten.
 #[derive(Debug, Args)]
 pub(crate) struct IssueArgs {
     /// Credentials (JSON files), or folders of them
@@ -50,7 +54,8 @@ pub(crate) struct IssueArgs {
     /// The issuer's folder
     #[arg(long, value_name = "DIR", default_value = ".")]
     issuer_home: PathBuf,
-    /// What credentials attest that name no achievement themselves
+    /// What credentials attest that name no achievement themselves; of use only to an issuer that
+    /// is accredited for all achievements
     #[arg(long, value_name = "ID")]
     achievement: Option<AchievementId>,
     /// How unsigned credentials are signed: eddsa-rdfc-2022 or eddsa-jcs-2022
@@ -73,7 +78,8 @@ struct Tally {
     issued_before: usize,
     finished_from_before: usize,
     issued: usize,
-    unsignable: Vec<String>,
+    /// Files whose former content was signed by an earlier run and will never be issued.
+    replaced: Vec<String>,
 }
 
 impl IssueArgs {
@@ -84,8 +90,16 @@ impl IssueArgs {
         let journal = Journal::open(&self.out)?;
         let node = self.node.connect()?;
         let signatory = node.issuer_signatory(&home, passphrase)?;
-        if node.issuer(home.id())?.is_none() {
-            return Err(positions::not_known(home.id()));
+        let key = keyfile::public(&signatory.key);
+        let outlook = Outlook::ask(&node, home.id(), key.id())?;
+        if !outlook.key_is_active() {
+            return Err(Failure::input(format!(
+                "{} holds the key {key}, which the ledger does not take from {} (any more); put \
+                 its present key there (`credlog issuer show` lists the keys), or finish a \
+                 rotation with `credlog issuer rotate-keys`",
+                home.record_key_path().display(),
+                home.id()
+            )));
         }
         node.on_interrupt("run the same command again to go on where it stopped");
         let signer = Signer {
@@ -102,10 +116,13 @@ impl IssueArgs {
             positions: Positions::new(&node, &signatory, home.id()),
             wanted: checked.sources.iter().map(|source| source.digest).collect(),
             refused: Vec::new(),
+            signer: &signer,
+            outlook,
+            left_out: Vec::new(),
         };
         let mut tally = Tally::default();
         let bar = progress(screen);
-        let result = self.issue_all(&checked, &signer, &mut settlement, &mut tally, &bar);
+        let result = self.issue_all(&checked, &mut settlement, &mut tally, &bar);
         bar.finish_and_clear();
         result.map_err(|failure| self.explain(failure))?;
         self.report(screen, &checked, &settlement, &tally)
@@ -125,25 +142,27 @@ impl IssueArgs {
     fn issue_all(
         &self,
         checked: &Checked,
-        signer: &Signer,
         settlement: &mut Settlement<'_>,
         tally: &mut Tally,
         bar: &ProgressBar,
     ) -> Result<()> {
         // Records of an earlier run come first: the ledger may hold them.
         let pending = settlement.journal.pending()?;
+        for one in &pending {
+            self.check_ours(one, settlement)?;
+        }
+        let (pending, replaced) = settlement.drop_changed(pending, &checked.sources)?;
+        tally.replaced = replaced;
         let left: usize = pending.iter().map(|one| one.credentials.len()).sum();
         let left_sources: HashSet<_> = pending
             .iter()
             .flat_map(|one| &one.credentials)
             .map(|one| one.source)
             .collect();
-        for one in &pending {
-            self.check_ours(one, settlement)?;
-        }
         bar.set_message("finishing an earlier run");
+        let before = settlement.failed();
         settlement.settle(pending, &mut |_| {})?;
-        tally.finished_from_before = left - refused_count(settlement);
+        tally.finished_from_before = left - (settlement.failed() - before);
         let todo = self.todo(checked, settlement, &left_sources)?;
         let done = checked
             .sources
@@ -157,8 +176,9 @@ impl IssueArgs {
         for window in todo.chunks(WINDOW) {
             bar.set_message("signing");
             let mut prepared = Vec::new();
+            let (signer, outlook) = (settlement.signer, &settlement.outlook);
             let results = parallel::map(window, |source| {
-                let result = signer.prepare(source);
+                let result = signer.prepare(source, outlook);
                 bar.inc(1);
                 result
             });
@@ -167,16 +187,16 @@ impl IssueArgs {
                     Ok(one) => prepared.push(one),
                     Err(failure) => {
                         bar.inc(1);
-                        tally.unsignable.push(failure.message);
+                        settlement.left_out.push(failure);
                     }
                 }
             }
             bar.set_message("anchoring");
             let number = prepared.len();
-            let before = refused_count(settlement);
+            let before = settlement.failed();
             let pending = settlement.begin(pack::pack(prepared))?;
             settlement.settle(pending, &mut |count| bar.inc(count as u64))?;
-            tally.issued += number - (refused_count(settlement) - before);
+            tally.issued += number - (settlement.failed() - before);
         }
         Ok(())
     }
@@ -230,31 +250,41 @@ impl IssueArgs {
         settlement: &Settlement<'_>,
         tally: &Tally,
     ) -> Result<Exit> {
-        let refused = refused_count(settlement);
         let issued = tally.issued + tally.finished_from_before;
-        for problem in tally.unsignable.iter().take(SHOWN_MAX) {
-            note(format!("not issued: {problem}"));
-        }
-        for refusal in settlement.refused.iter().take(SHOWN_MAX) {
+        for file in tally.replaced.iter().take(SHOWN_MAX) {
             note(format!(
+                "{file} was signed by an earlier run with other content, which was never issued \
+                 and is forgotten"
+            ));
+        }
+        listed_notes(
+            settlement
+                .left_out
+                .iter()
+                .map(|failure| format!("not issued: {}", failure.message)),
+        );
+        listed_notes(settlement.refused.iter().map(|refusal| {
+            format!(
                 "refused by the ledger: {} ({}): {}",
                 listed(&refusal.files),
                 refusal.refusal.code,
                 refusal.refusal.reason
-            ));
-        }
+            )
+        }));
         let rows: Vec<_> = checked
             .sources
             .iter()
             .filter_map(|source| settlement.journal.issued(&source.digest))
             .collect();
+        let messages: Vec<_> = settlement.left_out.iter().map(|one| &one.message).collect();
         let answer = json!({
             "issued": issued,
             "issuedBefore": tally.issued_before,
             "copies": checked.copies.iter().map(|(copy, first)| json!({
                 "file": copy, "sameAs": first,
             })).collect::<Vec<_>>(),
-            "notIssued": tally.unsignable,
+            "replaced": tally.replaced,
+            "notIssued": messages,
             "refused": settlement.refused.iter().map(|one| json!({
                 "files": one.files, "code": one.refusal.code, "reason": one.refusal.reason,
             })).collect::<Vec<_>>(),
@@ -262,17 +292,30 @@ impl IssueArgs {
             "out": self.out,
             "credentials": rows,
         });
-        screen.answer(&answer, self.lines(screen, checked, tally, issued))?;
-        let failed = refused + tally.unsignable.len();
+        let failed = settlement.failed();
+        let lines = self.lines(screen, checked, tally, issued, failed);
+        screen.answer(&answer, lines)?;
+        let by_the_ledger = settlement
+            .left_out
+            .iter()
+            .any(|one| one.exit == Exit::Refused)
+            || !settlement.refused.is_empty();
         Ok(match (failed, issued + tally.issued_before) {
             (0, _) => Exit::Done,
-            (_, 0) if refused > 0 => Exit::Refused,
+            (_, 0) if by_the_ledger => Exit::Refused,
             (_, 0) => Exit::Input,
             _ => Exit::Partly,
         })
     }
 
-    fn lines(&self, screen: Screen, checked: &Checked, tally: &Tally, issued: usize) -> String {
+    fn lines(
+        &self,
+        screen: Screen,
+        checked: &Checked,
+        tally: &Tally,
+        issued: usize,
+        failed: usize,
+    ) -> String {
         let mut lines = screen.ink(
             Ink::Bold,
             &format!("{} issued.", count(issued, "credential")),
@@ -292,14 +335,30 @@ impl IssueArgs {
                 first.display()
             ));
         }
-        let out = self.out.display();
-        lines.push_str(&format!("\nSigned files and issued.csv are in {out}."));
+        if failed > 0 {
+            let text = format!("{} not issued.", count_were(failed, "credential"));
+            lines.push_str(&format!("\n{}", screen.ink(Ink::Red, &text)));
+        }
+        if issued + tally.issued_before > 0 {
+            let out = self.out.display();
+            lines.push_str(&format!("\nSigned files and issued.csv are in {out}."));
+        }
         lines
     }
 }
 
-fn refused_count(settlement: &Settlement<'_>) -> usize {
-    settlement.refused.iter().map(|one| one.files.len()).sum()
+fn count_were(number: usize, noun: &str) -> String {
+    let verb = if number == 1 { "was" } else { "were" };
+    format!("{} {verb}", count(number, noun))
+}
+
+/// Notes for people: the first ones, and how many more there are.
+fn listed_notes(texts: impl ExactSizeIterator<Item = String>) {
+    let more = texts.len().saturating_sub(SHOWN_MAX);
+    texts.take(SHOWN_MAX).for_each(note);
+    if more > 0 {
+        note(format!("and {} more", grouped(more as u64)));
+    }
 }
 
 fn listed(files: &[String]) -> String {

@@ -1,7 +1,10 @@
 //! The real binary with real nodes: one file a subject.
 #![allow(clippy::unwrap_used, clippy::panic)] // a failed expectation ends a test
 
+mod accreditation;
 mod interrupted;
+mod issue;
+mod keys;
 mod orphan;
 mod story;
 mod world;

@@ -1,7 +1,8 @@
 //! A ledger of one member on a real node process, driven by the real binary.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -62,8 +63,13 @@ impl World {
         world
     }
 
-    /// A running ledger with an accredited issuer in `issuer`.
+    /// A running ledger with an issuer in `issuer`, accredited for everything.
     pub(crate) fn running() -> Self {
+        Self::running_for("all")
+    }
+
+    /// A running ledger with an issuer in `issuer`, accredited for one achievement.
+    pub(crate) fn running_for(scope: &str) -> Self {
         let mut world = Self::founded();
         world.start_node();
         world.ok(&[
@@ -76,11 +82,11 @@ impl World {
             "member/genesis.json",
             "--no-passphrase",
         ]);
-        world.grant("issuer");
+        world.grant("issuer", scope);
         world
     }
 
-    pub(crate) fn grant(&self, issuer: &str) {
+    pub(crate) fn grant(&self, issuer: &str, scope: &str) {
         self.ok(&[
             "accreditation",
             "grant",
@@ -89,7 +95,7 @@ impl World {
             "--issuer",
             &format!("{issuer}/issuer.json"),
             "--scope",
-            "all",
+            scope,
             "--recovery-key",
             &format!("{issuer}/keys/recovery.pem"),
         ]);
@@ -176,6 +182,30 @@ impl World {
         }
     }
 
+    /// Address of a way to the node that is cut as soon as a record is to go through it.
+    pub(crate) fn way_without_records(&self) -> String {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let node = self.port;
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                std::thread::spawn(move || forward_until_a_record(client, node));
+            }
+        });
+        format!("http://127.0.0.1:{port}")
+    }
+
+    /// What is pending in an output folder: the only record's credentials.
+    pub(crate) fn pending(&self, out: &str) -> Vec<Value> {
+        let mut credentials = Vec::new();
+        for entry in fs::read_dir(self.path(out).join(".credlog/pending")).unwrap() {
+            let file: Value =
+                serde_json::from_slice(&fs::read(entry.unwrap().path()).unwrap()).unwrap();
+            credentials.extend(file["credentials"].as_array().unwrap().clone());
+        }
+        credentials
+    }
+
     /// The id of an issuer's folder.
     pub(crate) fn issuer_id(&self, folder: &str) -> String {
         let text = fs::read(self.path(folder).join("issuer.json")).unwrap();
@@ -214,6 +244,27 @@ impl World {
             .map(|row| row.unwrap()[at].to_owned())
             .collect()
     }
+}
+
+fn forward_until_a_record(mut client: TcpStream, node: u16) {
+    let Ok(mut node) = TcpStream::connect(("127.0.0.1", node)) else {
+        return;
+    };
+    let (mut answers, mut back) = (node.try_clone().unwrap(), client.try_clone().unwrap());
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut answers, &mut back);
+        let _ = back.shutdown(Shutdown::Both);
+    });
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(length @ 1..) = client.read(&mut buffer) {
+        let record = b"POST /v1/records";
+        let sent = &buffer[..length];
+        if sent.windows(record.len()).any(|part| part == record) || node.write_all(sent).is_err() {
+            break;
+        }
+    }
+    let _ = node.shutdown(Shutdown::Both);
+    let _ = client.shutdown(Shutdown::Both);
 }
 
 /// The samples that a foreign library signed.

@@ -227,7 +227,10 @@ fn bad_credentials_stop_a_run_before_anything_is_issued() {
         "issuer",
     ];
     let refused = world.fails(6, &words);
-    assert!(refused.contains("its proof does not verify"), "{refused}");
+    assert!(
+        refused.contains("verifiers would call it invalid"),
+        "{refused}"
+    );
     assert_eq!(world.column("out-2/issued.csv", "file"), ["7.json"]);
 }
 

@@ -45,10 +45,15 @@ pub(crate) struct Grant {
 }
 
 /// Submit an accreditation that the issuer has countersigned, as the member that offered it
+///
+/// It must be what was offered: it is compared with the copy in the member's folder.
 #[derive(Debug, Args)]
 pub(crate) struct Submit {
     /// The countersigned offer
     offer: PathBuf,
+    /// Submit it as it is, although the member's folder has no copy to compare it with
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     member: MemberArgs,
 }
@@ -89,6 +94,7 @@ impl Grant {
         let governance = &home.member.keys.governance.key;
         let mut offer = Offer::new(signatory.ledger, &home.member.id, governance, accredit)?;
         if let Some(path) = &self.offer_out {
+            offer.keep(&home)?;
             offer.write_new(path)?;
             return report_offer(screen, &offer, path);
         }
@@ -126,9 +132,35 @@ impl Submit {
             )));
         }
         let home = MemberHome::open(&self.member.home)?;
+        self.check_offered(&home, &offer)?;
         let node = self.member.node.connect()?;
         let signatory = node.member(&home, passphrase)?;
         commit(screen, &node, &signatory, offer)
+    }
+
+    /// What came back is what this member offered.
+    fn check_offered(&self, home: &MemberHome, offer: &Offer) -> Result<()> {
+        let path = self.offer.display();
+        let Some(made) = offer.kept(home)? else {
+            if self.yes {
+                return Ok(());
+            }
+            return Err(Failure::input(format!(
+                "{} has no copy of this offer, so whether {path} is what you offered cannot be \
+                 checked. It says:\n{}\nIf that is what you mean to sign, add --yes",
+                home.folder.display(),
+                offer.terms()?
+            )));
+        };
+        let differences = offer.differences(&made)?;
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::input(format!(
+            "{path} is not what you offered: {}. Nothing was signed; ask the issuer to countersign \
+             the offer as it was, or make a new one",
+            differences.join("; ")
+        )))
     }
 }
 

@@ -167,14 +167,31 @@ impl Journal {
     pub(super) fn finish(&mut self, pending: &Pending, rows: &[Row]) -> Result<()> {
         let issued = |one: &&Prepared| rows.iter().any(|row| row.source == one.source);
         let credentials: Vec<_> = pending.credentials.iter().filter(issued).collect();
-        let written = parallel::map_writing(&credentials, |one| {
-            let unfinished = self.unfinished(&one.source);
-            folder::replace_through(&unfinished, &self.out.join(&one.file), one.text.as_bytes())
-        });
+        let written = parallel::map_writing(&credentials, |one| self.write(one));
         written.into_iter().collect::<Result<()>>()?;
         folder::sync_parent(&self.out.join("issued.csv"))?;
         self.append(rows)?;
         self.drop_pending(&pending.record.id())
+    }
+
+    /// Writes a signed credential; another file of that name stays as it is.
+    fn write(&self, credential: &Prepared) -> Result<()> {
+        let path = self.out.join(&credential.file);
+        let bytes = credential.text.as_bytes();
+        if !path.exists() {
+            return folder::replace_through(&self.unfinished(&credential.source), &path, bytes);
+        }
+        // A crash between the files and their rows: they are written already.
+        if path.is_file() && folder::read(&path)? == bytes {
+            return Ok(());
+        }
+        Err(Failure::input(format!(
+            "{} is there with other content and is not overwritten; the credential that was \
+             issued under this name is kept in {}: move the file away and run the same command \
+             again",
+            path.display(),
+            self.out.join(".credlog/pending").display()
+        )))
     }
 
     /// Forgets a record that the ledger does not have and never will.
@@ -359,6 +376,28 @@ mod tests {
         assert!(!journal.has_room_for("1.json"));
         let text = fs::read_to_string(folder.path().join("1.json")).unwrap();
         assert_eq!(text, "{\"number\": 1}\n");
+    }
+
+    /// Two versions of one file were issued, and the second took the place of the first.
+    #[test]
+    fn a_file_of_other_content_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = pending(&[1, 2]);
+        let mut journal = Journal::open(folder.path()).unwrap();
+        journal.begin(&one).unwrap();
+        fs::write(folder.path().join("2.json"), "mine").unwrap();
+        let rows = [row(&one, 0), row(&one, 1)];
+        let refused = journal.finish(&one, &rows).unwrap_err();
+        assert!(
+            refused.message.contains("move the file away"),
+            "{refused:?}"
+        );
+        assert_eq!(fs::read(folder.path().join("2.json")).unwrap(), b"mine");
+        assert_eq!(journal.pending().unwrap(), std::slice::from_ref(&one));
+        assert_eq!(journal.issued(&Digest([1; 32])), None);
+        fs::remove_file(folder.path().join("2.json")).unwrap();
+        journal.finish(&one, &rows).unwrap();
+        assert!(journal.issued(&Digest([2; 32])).is_some());
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! From a file to a signed credential that is ready to be anchored.
 
-use credlog_credential::{
-    Credential, IssuerBinding, Outcome, ResolvedKey, SignOptions, Suite, sign, verify_proofs,
-};
+use credlog_credential::{Credential, SignOptions, Suite, sign};
 use credlog_ledger::ids::{AchievementId, IssuerId};
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::outlook::Outlook;
 use super::source::{self, Source, Terms};
 use crate::folder;
 use crate::keyfile;
@@ -38,14 +37,29 @@ pub(super) struct Signer {
     pub(super) achievement: Option<AchievementId>,
 }
 
+impl Prepared {
+    /// Whether it was signed here: what came in had no proof.
+    fn was_signed_here(&self) -> bool {
+        self.source != self.digest
+    }
+}
+
 impl Signer {
-    /// The verification method in new proofs: the issuer's id and the key.
+    /// The verification method in new proofs. An issuer whose id is a did:key keeps the id of
+    /// its first key; a did:key method can only name the key itself, and the ledger tells that
+    /// the key is the issuer's.
     fn verification_method(&self) -> String {
-        format!("{}#{}", self.issuer, keyfile::public(&self.key))
+        let key = keyfile::public(&self.key);
+        if self.issuer.as_str().starts_with("did:key:") {
+            format!("did:key:{key}#{key}")
+        } else {
+            format!("{}#{key}", self.issuer)
+        }
     }
 
-    /// Signs an unsigned credential; checks the proof of a signed one.
-    pub(super) fn prepare(&self, source: &Source) -> Result<(Terms, Prepared)> {
+    /// Signs an unsigned credential, takes a signed one as it is, and makes sure that it will
+    /// be valid.
+    pub(super) fn prepare(&self, source: &Source, outlook: &Outlook) -> Result<(Terms, Prepared)> {
         let at = || source.path.display().to_string();
         let bytes = folder::read(&source.path)?;
         let credential = source::parse(&source.path, &bytes)?;
@@ -55,12 +69,12 @@ impl Signer {
         let (credential, text) = if credential.proofs().is_empty() {
             self.sign(credential).during(at)?
         } else {
-            self.check_signed(&credential).during(at)?;
             let text = String::from_utf8(bytes).during(at)?;
             (credential, text)
         };
         let summary = credential.summary();
         let terms = Terms::of(&credential, self.achievement.as_ref()).during(at)?;
+        outlook.check(&credential, &terms).during(at)?;
         let prepared = Prepared {
             file: source.file.clone(),
             source: source.digest,
@@ -75,7 +89,37 @@ impl Signer {
         Ok((terms, prepared))
     }
 
-    fn sign(&self, unsigned: Credential) -> Result<(Credential, String)> {
+    /// Signs anew a credential whose proof is no longer good for a new issue; only one that
+    /// was signed here. Its former digest must not be on the ledger.
+    pub(super) fn prepare_again(
+        &self,
+        former: &Prepared,
+        terms: &Terms,
+        outlook: &Outlook,
+    ) -> Result<Prepared> {
+        let at = || former.file.clone();
+        let credential = Credential::parse(former.text.as_bytes()).during(at)?;
+        let problem = match outlook.check(&credential, terms) {
+            Ok(()) => return Ok(former.clone()),
+            Err(problem) => problem.during(at()),
+        };
+        if !former.was_signed_here() {
+            return Err(problem);
+        }
+        let mut document = credential.into_document();
+        if let Some(object) = document.as_object_mut() {
+            object.remove("proof");
+        }
+        let (signed, text) = self.sign(Credential::from_json(document)?).during(at)?;
+        outlook.check(&signed, terms).during(at)?;
+        Ok(Prepared {
+            digest: source::digest(&signed),
+            text,
+            ..former.clone()
+        })
+    }
+
+    pub(super) fn sign(&self, unsigned: Credential) -> Result<(Credential, String)> {
         let now = OffsetDateTime::now_utc()
             .replace_nanosecond(0)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);
@@ -84,37 +128,5 @@ impl Signer {
         let mut text = serde_json::to_string_pretty(&signed)?;
         text.push('\n');
         Ok((Credential::from_json(signed)?, text))
-    }
-
-    /// A credential that is signed already must carry a good proof by this issuer's key.
-    fn check_signed(&self, credential: &Credential) -> Result<()> {
-        let key = keyfile::public(&self.key).to_string();
-        let own = |method: &str| {
-            let fragment = method
-                .strip_prefix(self.issuer.as_str())?
-                .strip_prefix('#')?;
-            (fragment == key).then(|| ResolvedKey {
-                controller: self.issuer.to_string(),
-                multikey: key.clone(),
-            })
-        };
-        let report = verify_proofs(credential, OffsetDateTime::now_utc(), &own);
-        if report.outcome() != Outcome::Valid {
-            let reason = report
-                .first_error()
-                .map_or("it carries none".to_owned(), ToString::to_string);
-            return Err(Failure::input(format!(
-                "its proof does not verify: {reason}"
-            )));
-        }
-        let by_own_key = report.proofs.iter().any(|proof| {
-            proof.result.is_ok() && proof.key.as_ref().is_some_and(|used| used.multikey == key)
-        });
-        if !by_own_key || report.issuer_binding(self.issuer.as_str()) != IssuerBinding::Bound {
-            return Err(Failure::input(format!(
-                "it is signed, but not with this issuer's key {key}"
-            )));
-        }
-        Ok(())
     }
 }

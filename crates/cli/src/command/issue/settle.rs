@@ -3,26 +3,32 @@
 //! | answer | what follows |
 //! |---|---|
 //! | committed | the credentials are written down; done |
-//! | duplicate, expired | the record is looked up: found, it is as good as committed; else a new record with the same credentials |
+//! | duplicate, expired, key-not-active | the record is looked up: found, it is as good as committed; else a new record with the same credentials |
 //! | index-taken, not-your-list | a new record with other positions |
 //! | digest-taken | credentials that are on the ledger are written down; a new record with the rest |
 //! | block-full, registry-after-issue, members-changed, mempool-full | the same bytes again |
 //! | anything else | refused: kept for the next run if its files are given again |
+//!
+//! A new record anchors the same signed credentials as long as they would be valid. One that
+//! was signed here with a key that was replaced meanwhile is signed again, unless the ledger
+//! has it; one that came in signed is left out.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use credlog_ledger::body::{Body, Issue, Item};
-use credlog_ledger::ids::{Digest, IssuerId, UnixMillis};
+use credlog_ledger::ids::{Digest, IssuerId, RecordId, UnixMillis};
 
 use super::journal::{Journal, Pending, Row};
+use super::outlook::Outlook;
 use super::pack::Batch;
 use super::positions::Positions;
-use super::prepare::Prepared;
+use super::prepare::{Prepared, Signer};
 use super::source::Terms;
 use crate::connection::{Committed, Ledger, Refusal, Sent};
+use crate::keyfile;
 use crate::moment;
-use crate::outcome::Result;
+use crate::outcome::{Failure, Result};
 use crate::statement::Signatory;
 
 /// Times that a credential is sent in one run before its last refusal is reported.
@@ -49,6 +55,12 @@ pub(super) struct Settlement<'a> {
     /// What came in with this run; refused records about nothing of it are forgotten.
     pub(super) wanted: HashSet<Digest>,
     pub(super) refused: Vec<Refused>,
+    /// Signs again what has to be.
+    pub(super) signer: &'a Signer,
+    /// What would become of a credential issued now.
+    pub(super) outlook: Outlook,
+    /// What cannot be issued any more, and why.
+    pub(super) left_out: Vec<Failure>,
 }
 
 enum Next {
@@ -62,6 +74,12 @@ impl Settlement<'_> {
     pub(super) fn begin(&mut self, batches: Vec<Batch>) -> Result<Vec<Pending>> {
         let one = |batch: Batch| self.make(&batch.terms, batch.credentials);
         batches.into_iter().map(one).collect()
+    }
+
+    /// Credentials that were refused or left out.
+    pub(super) fn failed(&self) -> usize {
+        let refused: usize = self.refused.iter().map(|one| one.files.len()).sum();
+        refused + self.left_out.len()
     }
 
     /// Sends records until each is committed or refused; tells of credentials settled.
@@ -108,13 +126,16 @@ impl Settlement<'_> {
             return Ok(Next::Refused(pending, refusal));
         }
         match refusal.code.as_str() {
-            "duplicate" | "expired" => match self.ledger.find_record(&pending.record.id())? {
-                Some(committed) => self.finish(&pending, committed),
-                None => self.remake(pending),
-            },
+            "duplicate" | "expired" => self.find_or_remake(&pending),
+            "key-not-active" => {
+                // The key was replaced since the issuer was asked about.
+                let key = keyfile::public(&self.signer.key).id();
+                self.outlook = Outlook::ask(self.ledger, self.issuer, key)?;
+                self.find_or_remake(&pending)
+            }
             "index-taken" | "not-your-list" => {
                 self.positions.refresh()?;
-                self.remake(pending)
+                self.remake(&pending)
             }
             "digest-taken" => self.adopt(pending, refusal),
             "block-full" | "registry-after-issue" | "members-changed" | "mempool-full" => {
@@ -188,13 +209,46 @@ impl Settlement<'_> {
         Ok(Next::Again(next))
     }
 
+    fn find_or_remake(&mut self, pending: &Pending) -> Result<Next> {
+        match self.ledger.find_record(&pending.record.id())? {
+            Some(committed) => self.finish(pending, committed),
+            None => self.remake(pending),
+        }
+    }
+
     /// A new record for the same signed credentials; the old one can never be committed, or
     /// if it is after all, the ledger refuses this one because of its digests.
-    fn remake(&mut self, pending: Pending) -> Result<Next> {
-        let old = pending.record.id();
-        let next = self.make(&terms(pending.issue()?), pending.credentials)?;
-        self.journal.drop_pending(&old)?;
-        Ok(Next::Again(next))
+    fn remake(&mut self, pending: &Pending) -> Result<Next> {
+        let terms = terms(pending.issue()?);
+        let credentials = pending.credentials.clone();
+        let next = self.replace(&pending.record.id(), &terms, credentials)?;
+        Ok(next.map_or(Next::Done, Next::Again))
+    }
+
+    /// A new record in place of one that can never be committed; none if nothing is left to
+    /// issue.
+    pub(super) fn replace(
+        &mut self,
+        old: &RecordId,
+        terms: &Terms,
+        credentials: Vec<Prepared>,
+    ) -> Result<Option<Pending>> {
+        let mut good = Vec::new();
+        for credential in credentials {
+            match self.signer.prepare_again(&credential, terms, &self.outlook) {
+                Ok(same) if same == credential => good.push(credential),
+                // What the ledger has is neither signed again nor left out.
+                _ if self.is_issued(&credential.digest)? => good.push(credential),
+                Ok(again) => good.push(again),
+                Err(failure) => self.left_out.push(failure),
+            }
+        }
+        let next = match good.is_empty() {
+            true => None,
+            false => Some(self.make(terms, good)?),
+        };
+        self.journal.drop_pending(old)?;
+        Ok(next)
     }
 
     fn make(&mut self, terms: &Terms, credentials: Vec<Prepared>) -> Result<Pending> {
@@ -241,7 +295,8 @@ impl Settlement<'_> {
     }
 }
 
-fn terms(issue: &Issue) -> Terms {
+/// What an Issue record says of its credentials.
+pub(super) fn terms(issue: &Issue) -> Terms {
     Terms {
         achievement: issue.achievement.clone(),
         valid_from: issue.valid_from,
@@ -257,13 +312,15 @@ mod tests {
 
     use credlog_api::Facts;
     use credlog_api::issuer::{IssuerView, StatusListView, USED_POSITIONS_BYTES};
-    use credlog_ledger::ids::{Height, LeafIndex, LedgerId, ListNumber, RecordId};
+    use credlog_credential::{Credential, Suite};
+    use credlog_ledger::ids::{Height, LeafIndex, LedgerId, ListNumber};
     use credlog_ledger::record::{AuthorId, EncodedRecord};
+    use ed25519_dalek::SigningKey;
     use serde_json::json;
 
+    use super::super::source::{self, Source};
     use super::*;
-    use crate::keyfile;
-    use crate::outcome::{Exit, Failure};
+    use crate::outcome::Exit;
 
     const ISSUER: &str = "did:example:a";
     const COMMITTED: Committed = Committed {
@@ -272,9 +329,11 @@ mod tests {
         time: UnixMillis(1_000),
     };
 
-    /// Answers from a script, and keeps what was sent.
+    /// Answers from a script, and keeps what was sent. Knows the issuer with its keys: `true`
+    /// for one that is active.
     #[derive(Default)]
     struct Scripted {
+        keys: RefCell<Vec<(SigningKey, bool)>>,
         answers: RefCell<VecDeque<Sent>>,
         sent: RefCell<Vec<EncodedRecord>>,
         in_log: RefCell<HashSet<RecordId>>,
@@ -298,14 +357,32 @@ mod tests {
 
         fn facts(&self, digest: &Digest, _: Option<&IssuerId>) -> Result<Facts> {
             let issued = self.issued.borrow().contains(digest);
+            let keys = self.keys.borrow();
+            let keys: Vec<_> = keys
+                .iter()
+                .map(|(key, active)| {
+                    let key = keyfile::public(key);
+                    let since = "2025-01-01T00:00:00Z";
+                    let purposes = json!({"record": true, "assertion": true});
+                    if *active {
+                        json!({"id": key.id(), "key": key, "purposes": purposes, "since": since})
+                    } else {
+                        json!({
+                            "id": key.id(), "key": key, "purposes": purposes, "since": since,
+                            "retired": "2026-01-01T00:00:00Z",
+                        })
+                    }
+                })
+                .collect();
+            let accreditation = json!({
+                "member": "board", "scope": "all", "since": "2025-01-01T00:00:00Z",
+                "grantedBy": "ef".repeat(32),
+            });
             let issuance = json!({
                 "issuer": ISSUER, "history": [], "issuance": {
                     "recordId": "ab".repeat(32), "leafIndex": 5, "height": 2,
                     "time": "2026-01-01T00:00:00Z", "list": 4, "index": 44,
-                    "key": "cd".repeat(16), "accreditation": {
-                        "member": "board", "scope": "all", "since": "2026-01-01T00:00:00Z",
-                        "grantedBy": "ef".repeat(32),
-                    },
+                    "key": "cd".repeat(16), "accreditation": accreditation,
                 },
             });
             Ok(serde_json::from_value(json!({
@@ -314,7 +391,12 @@ mod tests {
                     "asOf": "2026-01-01T00:00:00Z",
                 },
                 "digest": digest, "issuer": ISSUER, "moment": "2026-01-01T00:00:00Z",
-                "issuers": [], "positions": [], "matchCount": u8::from(issued),
+                "issuers": [{
+                    "id": ISSUER, "number": 0, "name": "A", "keys": keys,
+                    "recovery": keyfile::public(&keyfile::generate()),
+                    "accreditations": [accreditation],
+                }],
+                "positions": [], "matchCount": u8::from(issued),
                 "matches": if issued { vec![issuance] } else { Vec::new() },
             }))?)
         }
@@ -343,15 +425,76 @@ mod tests {
         })
     }
 
-    fn credential(number: u8) -> Prepared {
+    fn signer(key: &SigningKey) -> Signer {
+        Signer {
+            issuer: ISSUER.parse().unwrap(),
+            key: key.clone(),
+            suite: Suite::EDDSA_JCS_2022,
+            achievement: None,
+        }
+    }
+
+    fn unsigned(number: u8) -> Credential {
+        let document = json!({
+            "@context": ["https://www.w3.org/ns/credentials/v2"],
+            "type": ["VerifiableCredential"],
+            "issuer": ISSUER,
+            "credentialSubject": {"id": format!("https://students.example/{number}")},
+        });
+        Credential::from_json(document).unwrap()
+    }
+
+    fn source(number: u8) -> Digest {
+        source::digest(&unsigned(number))
+    }
+
+    /// A credential that was signed here; or that came in signed.
+    fn credential(number: u8, key: &SigningKey, signed_here: bool) -> Prepared {
+        let (signed, text) = signer(key).sign(unsigned(number)).unwrap();
+        let digest = source::digest(&signed);
         Prepared {
             file: format!("{number}.json"),
-            source: Digest([number; 32]),
-            digest: Digest([number + 100; 32]),
+            source: if signed_here { source(number) } else { digest },
+            digest,
             name: String::new(),
             subject: String::new(),
-            text: "{}".to_owned(),
+            text,
         }
+    }
+
+    const TERMS: Terms = Terms {
+        achievement: None,
+        valid_from: None,
+        valid_until: None,
+    };
+
+    /// Everything for settling, with the key that signs now.
+    fn with_settlement(
+        ledger: &Scripted,
+        key: &SigningKey,
+        look: impl FnOnce(&mut Settlement<'_>, &Path),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let issuer: IssuerId = ISSUER.parse().unwrap();
+        let signatory = Signatory {
+            ledger: LedgerId([1; 32]),
+            author: AuthorId::Issuer(issuer.clone()),
+            key: key.clone(),
+        };
+        let key_id = keyfile::public(key).id();
+        let mut settlement = Settlement {
+            ledger,
+            signatory: &signatory,
+            issuer: &issuer,
+            journal: Journal::open(folder.path()).unwrap(),
+            positions: Positions::new(ledger, &signatory, &issuer),
+            wanted: (1..=3).map(source).collect(),
+            refused: Vec::new(),
+            signer: &signer(key),
+            outlook: Outlook::ask(ledger, &issuer, key_id).unwrap(),
+            left_out: Vec::new(),
+        };
+        look(&mut settlement, folder.path());
     }
 
     /// Settles credentials 1 to 3 with a script, and looks at the outcome.
@@ -360,34 +503,18 @@ mod tests {
         prepare: impl FnOnce(&Scripted, &Pending),
         look: impl FnOnce(&Settlement<'_>, &Path, &Result<()>),
     ) {
-        let folder = tempfile::tempdir().unwrap();
-        let issuer: IssuerId = ISSUER.parse().unwrap();
-        let signatory = Signatory {
-            ledger: LedgerId([1; 32]),
-            author: AuthorId::Issuer(issuer.clone()),
-            key: keyfile::generate(),
-        };
-        let credentials: Vec<_> = (1..=3).map(credential).collect();
-        let mut settlement = Settlement {
-            ledger,
-            signatory: &signatory,
-            issuer: &issuer,
-            journal: Journal::open(folder.path()).unwrap(),
-            positions: Positions::new(ledger, &signatory, &issuer),
-            wanted: credentials.iter().map(|one| one.source).collect(),
-            refused: Vec::new(),
-        };
-        let terms = Terms {
-            achievement: None,
-            valid_from: None,
-            valid_until: None,
-        };
-        let pending = settlement
-            .begin(vec![Batch { terms, credentials }])
-            .unwrap();
-        prepare(ledger, &pending[0]);
-        let result = settlement.settle(pending, &mut |_| {});
-        look(&settlement, folder.path(), &result);
+        let key = keyfile::generate();
+        ledger.keys.borrow_mut().push((key.clone(), true));
+        with_settlement(ledger, &key, |settlement, folder| {
+            let credentials: Vec<_> = (1..=3).map(|one| credential(one, &key, true)).collect();
+            let terms = TERMS;
+            let pending = settlement
+                .begin(vec![Batch { terms, credentials }])
+                .unwrap();
+            prepare(ledger, &pending[0]);
+            let result = settlement.settle(pending, &mut |_| {});
+            look(settlement, folder, &result);
+        });
     }
 
     fn script(answers: impl IntoIterator<Item = Sent>) -> Scripted {
@@ -422,7 +549,7 @@ mod tests {
                         digests(&sent[1]),
                         "no digest is ever new"
                     );
-                    let row = settlement.journal.issued(&Digest([2; 32])).unwrap();
+                    let row = settlement.journal.issued(&source(2)).unwrap();
                     assert_eq!(row.record, sent[1].id());
                     assert!(settlement.journal.pending().unwrap().is_empty());
                 },
@@ -440,7 +567,7 @@ mod tests {
             settle(&ledger, known, |settlement, folder, result| {
                 assert!(result.is_ok(), "{code}");
                 assert_eq!(ledger.sent.borrow().len(), 1);
-                assert!(settlement.journal.issued(&Digest([1; 32])).is_some());
+                assert!(settlement.journal.issued(&source(1)).is_some());
                 assert!(folder.join("1.json").exists());
             });
         }
@@ -449,19 +576,126 @@ mod tests {
     #[test]
     fn credentials_on_the_ledger_are_adopted_and_the_rest_is_sent() {
         let ledger = script([refused("digest-taken"), Sent::Committed(COMMITTED)]);
-        ledger.issued.borrow_mut().insert(Digest([102; 32]));
-        settle(
-            &ledger,
-            |_, _| {},
-            |settlement, _, result| {
-                assert!(result.is_ok());
-                let adopted = settlement.journal.issued(&Digest([2; 32])).unwrap();
-                assert_eq!((adopted.list.0, adopted.index.0), (4, 44));
+        let issued = |ledger: &Scripted, pending: &Pending| {
+            let digest = pending.credentials[1].digest;
+            ledger.issued.borrow_mut().insert(digest);
+        };
+        settle(&ledger, issued, |settlement, _, result| {
+            assert!(result.is_ok());
+            let adopted = settlement.journal.issued(&source(2)).unwrap();
+            assert_eq!((adopted.list.0, adopted.index.0), (4, 44));
+            let sent = ledger.sent.borrow();
+            let (all, rest) = (digests(&sent[0]), digests(&sent[1]));
+            assert_eq!((all.len(), rest.len()), (3, 2));
+            assert!(!rest.contains(&adopted.digest));
+            assert!(settlement.journal.issued(&source(3)).is_some());
+        });
+    }
+
+    /// A record that expired after the key was replaced was made anew with the new key around
+    /// credentials of the old one: issued, and invalid for ever.
+    #[test]
+    fn credentials_of_a_replaced_key_are_signed_again_and_foreign_ones_left_out() {
+        for code in ["expired", "key-not-active"] {
+            let ledger = script([refused(code), Sent::Committed(COMMITTED)]);
+            let (old, new) = (keyfile::generate(), keyfile::generate());
+            let keys = [(old.clone(), false), (new.clone(), true)];
+            ledger.keys.borrow_mut().extend(keys);
+            with_settlement(&ledger, &new, |settlement, folder| {
+                let credentials = vec![
+                    credential(1, &old, true),
+                    credential(2, &old, false),
+                    credential(3, &old, true),
+                ];
+                // The ledger has the third, from a record that is not known here.
+                let [ours, foreign, issued] = [0, 1, 2].map(|at: usize| credentials[at].digest);
+                ledger.issued.borrow_mut().insert(issued);
+                let terms = TERMS;
+                let batch = vec![Batch { terms, credentials }];
+                let pending = settlement.begin(batch).unwrap();
+                settlement.settle(pending, &mut |_| {}).unwrap();
                 let sent = ledger.sent.borrow();
-                assert_eq!(digests(&sent[1]), [Digest([101; 32]), Digest([103; 32])]);
-                assert!(settlement.journal.issued(&Digest([3; 32])).is_some());
-            },
-        );
+                let again = digests(&sent[1]);
+                assert_eq!(again.len(), 2, "{code}");
+                assert!(again.contains(&issued));
+                assert!(!again.contains(&ours) && !again.contains(&foreign));
+                let text = std::fs::read_to_string(folder.join("1.json")).unwrap();
+                assert!(text.contains(&keyfile::public(&new).to_string()), "{text}");
+                let [left_out] = settlement.left_out.as_slice() else {
+                    panic!("{:?}", settlement.left_out);
+                };
+                assert!(left_out.message.starts_with("2.json"), "{left_out:?}");
+                assert!(settlement.journal.pending().unwrap().is_empty());
+            });
+        }
+    }
+
+    /// A pending record with the given expiry, in its place in the journal.
+    fn expiring(settlement: &Settlement<'_>, key: &SigningKey, expires_at: UnixMillis) -> Pending {
+        let credentials: Vec<_> = (1..=2).map(|one| credential(one, key, true)).collect();
+        let items = credentials.iter().zip(0..).map(|(one, at)| Item {
+            index: credlog_ledger::ids::StatusIndex(at),
+            digest: one.digest,
+        });
+        let body = Body::Issue(Issue {
+            achievement: None,
+            list: ListNumber(9),
+            valid_from: None,
+            valid_until: None,
+            items: items.collect(),
+        });
+        let signatory = settlement.signatory;
+        let record = signatory.sign_with([7; 16], expires_at, body).unwrap();
+        let pending = Pending {
+            record,
+            credentials,
+        };
+        settlement.journal.begin(&pending).unwrap();
+        pending
+    }
+
+    fn given(number: u8, content: u8) -> Source {
+        Source {
+            path: format!("inbox/{number}.json").into(),
+            file: format!("{number}.json"),
+            digest: source(content),
+        }
+    }
+
+    /// Both the former and the present content of a file were issued.
+    #[test]
+    fn what_was_signed_from_a_file_that_changed_is_forgotten_once_it_cannot_be_issued() {
+        let ledger = script([]);
+        let key = keyfile::generate();
+        ledger.keys.borrow_mut().push((key.clone(), true));
+        // File 1 has other content now, file 2 the same.
+        let given = [given(1, 11), given(2, 2)];
+        with_settlement(&ledger, &key, |settlement, _| {
+            let alive = expiring(settlement, &key, moment::now().plus(60_000));
+            let refused = settlement
+                .drop_changed(vec![alive], &given)
+                .unwrap_err()
+                .message;
+            assert!(refused.starts_with("1.json was changed"), "{refused}");
+            assert_eq!(settlement.journal.pending().unwrap().len(), 1);
+        });
+        with_settlement(&ledger, &key, |settlement, _| {
+            let dead = expiring(settlement, &key, UnixMillis(1_000));
+            let kept = dead.credentials[1].clone();
+            let (rest, forgotten) = settlement.drop_changed(vec![dead], &given).unwrap();
+            assert_eq!(forgotten, ["1.json"]);
+            assert_eq!(rest[0].credentials, [kept]);
+            assert_eq!(settlement.journal.pending().unwrap(), rest);
+        });
+        with_settlement(&ledger, &key, |settlement, _| {
+            let issued = expiring(settlement, &key, UnixMillis(1_000));
+            let digest = issued.credentials[0].digest;
+            ledger.issued.borrow_mut().insert(digest);
+            let (rest, forgotten) = settlement
+                .drop_changed(vec![issued.clone()], &given)
+                .unwrap();
+            assert_eq!((rest, forgotten), (vec![issued], Vec::new()));
+        });
     }
 
     #[test]

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use crate::folder;
 use crate::moment;
 use crate::outcome::{During, Failure, Result};
-use crate::screen::count;
+use crate::screen::{count, shown};
 
 /// Problems that are listed one by one; more are counted.
 const PROBLEMS_SHOWN_MAX: usize = 20;
@@ -183,18 +183,7 @@ impl Terms {
     /// Reads achievement and validity from a credential. `achievement` is for credentials
     /// that name none.
     pub(super) fn of(credential: &Credential, achievement: Option<&AchievementId>) -> Result<Self> {
-        let own = match credential.summary().achievement_id {
-            None => None,
-            Some(id) => Some(id.parse::<AchievementId>()?),
-        };
-        let achievement = match (own, achievement) {
-            (Some(own), Some(given)) if own != *given => {
-                return Err(Failure::input(format!(
-                    "the credential is for achievement {own}, not {given}"
-                )));
-            }
-            (own, given) => own.or_else(|| given.cloned()),
-        };
+        let achievement = recorded_achievement(credential, achievement)?;
         let time = |time: Option<OffsetDateTime>| match time.map(moment::millis) {
             Some(None) => Err(Failure::input(
                 "the credential's validity lies before 1970, which the ledger cannot state",
@@ -212,6 +201,32 @@ impl Terms {
             )),
             _ => Ok(terms),
         }
+    }
+}
+
+/// The achievement that the record names: of several in the credential the one given, or else
+/// the first by its identifier. Whether all of them may be awarded is judged afterwards.
+fn recorded_achievement(
+    credential: &Credential,
+    given: Option<&AchievementId>,
+) -> Result<Option<AchievementId>> {
+    let own = credential.achievements().ids;
+    let Some(first) = own.first() else {
+        return Ok(given.cloned());
+    };
+    if let Some(given) = given {
+        if own.contains(given.as_str()) {
+            return Ok(Some(given.clone()));
+        }
+        return Err(Failure::input(format!(
+            "the credential is for achievement {}, not {given}",
+            shown(first)
+        )));
+    }
+    let mut readable = own.iter().filter_map(|id| id.parse().ok());
+    match readable.next() {
+        Some(id) => Ok(Some(id)),
+        None => Ok(Some(first.parse()?)),
     }
 }
 
@@ -297,6 +312,17 @@ mod tests {
         );
         assert_eq!(terms.valid_until, Some(UnixMillis(1_798_761_600_000)));
         assert!(Terms::of(&badge, Some(&given)).is_err());
+        let mut two = credential("did:example:h");
+        two["credentialSubject"]["achievement"] =
+            json!([{"id": "urn:example:statistics"}, {"id": "urn:example:other"}]);
+        let two = Credential::from_json(two).unwrap();
+        for given in [None, Some(&given)] {
+            let terms = Terms::of(&two, given).unwrap();
+            assert_eq!(
+                terms.achievement,
+                Some("urn:example:other".parse().unwrap())
+            );
+        }
         let plain = Credential::from_json(credential("did:example:h")).unwrap();
         assert_eq!(
             Terms::of(&plain, Some(&given)).unwrap().achievement,

@@ -1,0 +1,131 @@
+//! What verifiers will say of a credential once it is issued: nothing is anchored that can
+//! never be valid.
+//!
+//! The ledger compares an Issue record with the accreditation and never sees the credential.
+//! So before a record is made, the credential is judged by the function that every verifier
+//! uses, against the issuer's entry, as if it were issued now.
+
+use credlog_api::{Facts, Time};
+use credlog_credential::Credential;
+use credlog_ledger::ids::{
+    Digest, IssuerId, KeyId, LeafIndex, ListNumber, RecordId, StatusIndex, UnixMillis,
+};
+use credlog_verify::facts::{AccreditationFacts, Issuance, IssuerFacts, Match};
+use credlog_verify::{CheckName, Outcome};
+
+use super::positions;
+use super::source::{self, Terms};
+use crate::connection::Ledger;
+use crate::moment;
+use crate::outcome::{Exit, Failure, Result};
+
+/// The checks that must come out well for ever. A validity that begins later or is over is the
+/// issuer's affair, and status lists elsewhere are not at hand here.
+const NEEDED: [CheckName; 3] = [
+    CheckName::Proof,
+    CheckName::Issuer,
+    CheckName::AccreditationAtIssue,
+];
+
+/// The issuer as the ledger knows it, and the key that signs its records.
+pub(super) struct Outlook {
+    facts: Facts,
+    issuer: IssuerFacts,
+    record_key: KeyId,
+}
+
+impl Outlook {
+    /// Asks the ledger about the issuer.
+    pub(super) fn ask(ledger: &dyn Ledger, id: &IssuerId, record_key: KeyId) -> Result<Self> {
+        // About no credential in particular: the answer describes the issuer all the same.
+        let facts = ledger.facts(&Digest([0; 32]), Some(id))?;
+        let issuer = facts
+            .issuer_facts(id.as_str())
+            .ok_or_else(|| positions::not_known(id))?
+            .clone();
+        Ok(Self {
+            facts,
+            issuer,
+            record_key,
+        })
+    }
+
+    /// The moment of an issue now; a clock that is behind the ledger's is set right by it.
+    fn moment(&self) -> Time {
+        let known = self.facts.moment.max(self.facts.ledger.as_of);
+        Time::from(moment::now()).max(known)
+    }
+
+    /// Whether the ledger takes records by this key.
+    pub(super) fn key_is_active(&self) -> bool {
+        let key = self.issuer.key_by_id(&self.record_key);
+        key.is_some_and(|key| key.purposes.record && key.active_at(self.moment()))
+    }
+
+    /// Whether a credential, issued now under these terms, would be good for every verifier.
+    pub(super) fn check(&self, credential: &Credential, terms: &Terms) -> Result<()> {
+        let moment = self.moment();
+        let achievement = terms.achievement.as_ref();
+        let Some(accreditation) = self.issuer.covering(moment, achievement) else {
+            return Err(self.not_accredited(terms));
+        };
+        let mut facts = self.facts.clone();
+        facts.digest = source::digest(credential);
+        facts.matches = vec![self.issued(terms, moment, accreditation)];
+        facts.match_count = 1;
+        let now: UnixMillis = moment.unix_millis();
+        let verdict = credlog_verify::verify(credential, &[], &facts, now)?;
+        let bad = NEEDED
+            .iter()
+            .filter_map(|name| verdict.check(*name))
+            .find(|check| check.outcome != Outcome::Yes);
+        match bad {
+            None => Ok(()),
+            Some(check) if check.outcome == Outcome::No => Err(Failure::input(format!(
+                "verifiers would call it invalid: {}",
+                check.reason
+            ))),
+            Some(check) => Err(Failure::input(format!(
+                "verifiers could never call it valid: {}",
+                check.reason
+            ))),
+        }
+    }
+
+    fn issued(&self, terms: &Terms, time: Time, accreditation: &AccreditationFacts) -> Match {
+        Match {
+            issuer: self.issuer.id.clone(),
+            issuance: Issuance {
+                record_id: RecordId::default(),
+                leaf_index: LeafIndex(0),
+                height: self.facts.ledger.height,
+                time,
+                list: ListNumber::default(),
+                index: StatusIndex::default(),
+                achievement: terms.achievement.clone(),
+                achievement_name: None,
+                valid_from: terms.valid_from.map(Time::from),
+                valid_until: terms.valid_until.map(Time::from),
+                key: self.record_key,
+                accreditation: accreditation.clone().into(),
+            },
+            history: Vec::new(),
+            history_truncated: false,
+        }
+    }
+
+    fn not_accredited(&self, terms: &Terms) -> Failure {
+        let name = &self.issuer.name;
+        let what = match &terms.achievement {
+            Some(id) => format!("to award {id}"),
+            None => "for credentials that name no achievement".to_owned(),
+        };
+        Failure::new(
+            Exit::Refused,
+            format!(
+                "{name} is not accredited {what} (not-accredited); a member can change that \
+                 (credlog accreditation grant or amend)"
+            ),
+        )
+    }
+}
