@@ -8,6 +8,9 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
+/// Room for the JSON of most answers.
+const JSON_BYTES: usize = 2_048;
+
 /// What a route gives.
 pub(crate) type Answer = Result<Response, Refusal>;
 
@@ -66,8 +69,9 @@ pub(crate) fn json(value: &impl Serialize) -> Answer {
 
 /// JSON with a status.
 pub(crate) fn json_with(status: StatusCode, value: &impl Serialize) -> Answer {
-    match serde_json::to_vec(value) {
-        Ok(bytes) => Ok(bytes_with(status, "application/json", bytes)),
+    let mut bytes = Vec::with_capacity(JSON_BYTES);
+    match serde_json::to_writer(&mut bytes, value) {
+        Ok(()) => Ok(bytes_with(status, "application/json", bytes)),
         Err(error) => {
             tracing::error!(%error, "an answer has no JSON form");
             Err(internal())
