@@ -75,7 +75,8 @@ pub fn encode<T: Serialize>(
 /// Reads canonical bytes: what decodes must encode to the same bytes.
 ///
 /// # Errors
-/// Every [`CodecError`]; nothing is allocated beyond a small multiple of the input.
+/// Every [`CodecError`]. A hostile length allocates at most 1 MiB before it is found out (serde's
+/// first guess), for each level of nesting.
 pub fn decode<T: Serialize + DeserializeOwned>(
     what: &'static str,
     bytes: &[u8],

@@ -15,8 +15,8 @@ pub fn verifies(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
 }
 
 /// Checks the signatures of many records at once and marks those that verify; `keys` are
-/// the authors' keys, `None` where the ledger knows none. Records marked before are left
-/// alone. Answers how many are not marked afterwards.
+/// the authors' keys, `None` where the ledger knows none. Records marked by the same key
+/// before are left alone. Answers how many are not marked afterwards.
 ///
 /// A batch that fails is taken apart into small ones, and those of them that fail are
 /// checked one by one. Measured with 4,096 records, against checking all one by one after a
@@ -37,10 +37,11 @@ pub fn verify_batch(records: &mut [EncodedRecord], keys: &[Option<[u8; 32]>]) ->
     for one in good_ones(&open) {
         records[one.at].set_verified_by(one.key);
     }
-    records
-        .iter()
-        .filter(|record| record.verified_by().is_none())
-        .count()
+    let marked = |(record, key): &(&EncodedRecord, &Option<[u8; 32]>)| {
+        key.is_some() && record.verified_by() == **key
+    };
+    let good = records.iter().zip(keys).filter(marked).count();
+    records.len() - good
 }
 
 /// Signatures in a small batch.
