@@ -260,7 +260,7 @@ mod tests {
         let around = [limit - 1_030, limit - 1_028, limit - 4, limit];
         let lengths = lengths.into_iter().chain(around);
         let blocks: Vec<Vec<u8>> = lengths
-            .map(|length| (0..length).map(|at| (at / 7) as u8).collect())
+            .map(|length| (0..length).map(|at| (at % 251).to_be_bytes()[7]).collect())
             .collect();
         let cells = Cells {
             tree: &db,
