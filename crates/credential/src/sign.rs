@@ -118,7 +118,8 @@ impl SignError {
 /// Signs a credential; the result is the credential with its new proof.
 ///
 /// # Errors
-/// [`SignError`]; nothing that a verifier of this crate would refuse is signed.
+/// [`SignError`]; no signature is made that a verifier of this crate would refuse. Whether related
+/// resources are what the credential says is another question ([`Credential::check_related`]).
 pub fn sign(unsigned: Value, key: &SigningKey, options: &SignOptions) -> Result<Value, SignError> {
     let credential = Credential::from_json(unsigned)?;
     check_options(key, options)?;
