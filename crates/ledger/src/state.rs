@@ -42,11 +42,17 @@ pub const USED_PAGE_POSITIONS: u32 = 8_192;
 /// Bytes of such a row.
 pub const USED_PAGE_BYTES: usize = USED_PAGE_POSITIONS as usize / 8;
 
-/// The state cannot be read: the store failed or a row is damaged. Fatal for whoever
-/// executes blocks.
+/// The state cannot be read. Fatal for whoever executes blocks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the state cannot be read: {0}")]
-pub struct ViewError(pub String);
+pub enum ViewError {
+    /// A row is missing, damaged, or contradicts another.
+    #[error("the state cannot be read: {0}")]
+    Damaged(String),
+    /// The system refused to read (no permission, too many open files): says nothing about
+    /// the state.
+    #[error("the state cannot be read now: {0}")]
+    System(String),
+}
 
 /// A row: key and value.
 pub type Row = (Vec<u8>, Vec<u8>);
@@ -86,19 +92,20 @@ pub(crate) fn decode<T: DeserializeOwned>(
     what: &'static str,
     bytes: &[u8],
 ) -> Result<T, ViewError> {
-    codec::decode_stored(what, bytes, ROW_BYTES_MAX).map_err(|error| ViewError(error.to_string()))
+    codec::decode_stored(what, bytes, ROW_BYTES_MAX)
+        .map_err(|error| ViewError::Damaged(error.to_string()))
 }
 
 /// Encodes a row's value.
 pub(crate) fn encode<T: Serialize>(what: &'static str, value: &T) -> Result<Vec<u8>, ViewError> {
-    codec::encode(what, value, ROW_BYTES_MAX).map_err(|error| ViewError(error.to_string()))
+    codec::encode(what, value, ROW_BYTES_MAX).map_err(|error| ViewError::Damaged(error.to_string()))
 }
 
 /// The number in the last eight bytes of a key.
 fn last_u64(key: &[u8]) -> Result<u64, ViewError> {
     key.last_chunk::<8>()
         .map(|bytes| u64::from_be_bytes(*bytes))
-        .ok_or_else(|| ViewError("a key is too short".to_owned()))
+        .ok_or_else(|| ViewError::Damaged("a key is too short".to_owned()))
 }
 
 /// Bytes of an achievement's key up to the end of its place: table, issuer, 48 bits.
@@ -134,7 +141,7 @@ impl State<'_> {
 
     fn required<T: DeserializeOwned>(&self, what: &'static str, key: &Key) -> Result<T, ViewError> {
         self.value(what, key)?
-            .ok_or_else(|| ViewError(format!("there is no {what} row")))
+            .ok_or_else(|| ViewError::Damaged(format!("there is no {what} row")))
     }
 
     /// Ledger id and origin.
@@ -304,7 +311,7 @@ impl State<'_> {
             return Ok(None);
         };
         let entry = self.issuer(number)?.ok_or_else(|| {
-            ViewError(format!(
+            ViewError::Damaged(format!(
                 "issuer {id} has number {number} but no registry entry"
             ))
         })?;
@@ -425,7 +432,9 @@ impl State<'_> {
         match row {
             None => Ok(vec![0; USED_PAGE_BYTES]),
             Some(bytes) if bytes.len() == USED_PAGE_BYTES => Ok(bytes),
-            Some(_) => Err(ViewError(format!("page {page} of list {list} is damaged"))),
+            Some(_) => Err(ViewError::Damaged(format!(
+                "page {page} of list {list} is damaged"
+            ))),
         }
     }
 
@@ -600,7 +609,7 @@ fn decode_chunk(row: Option<Vec<u8>>) -> Result<Chunk, ViewError> {
     };
     <[u8; CHUNK_BYTES]>::try_from(bytes)
         .map(Chunk)
-        .map_err(|_| ViewError("a status chunk is damaged".to_owned()))
+        .map_err(|_| ViewError::Damaged("a status chunk is damaged".to_owned()))
 }
 
 #[cfg(test)]

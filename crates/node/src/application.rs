@@ -146,7 +146,7 @@ pub fn place(state: &State<'_>, id: &RecordId) -> Result<Option<crate::mempool::
         return Ok(None);
     };
     let missing = || {
-        ViewError(format!(
+        ViewError::Damaged(format!(
             "record {id} stands at leaf {leaf}, outside every block"
         ))
     };

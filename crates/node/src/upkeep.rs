@@ -25,6 +25,8 @@ const FILES_MAX: usize = 100_000;
 const SCRUB_CELLS: usize = 64;
 /// Between two parts of the scrub, so that it takes little of the node's time.
 const SCRUB_PAUSE: Duration = Duration::from_millis(20);
+/// Until a scrub that the system refused begins again.
+const RETRY_PAUSE: Duration = Duration::from_secs(10);
 
 /// Runs until `stop` says true. Damage that the scrub finds ends production, and so does a
 /// commit that does not end.
@@ -128,7 +130,12 @@ async fn scrub(
                 };
                 continue;
             }
-            Ok((_, Err(ViewError(what)))) => what,
+            Ok((_, Err(ViewError::System(reason)))) => {
+                tracing::warn!(%reason, "the scrub could not go on; it begins again");
+                (scrub, pause) = (Scrub::default(), Some(RETRY_PAUSE));
+                continue;
+            }
+            Ok((_, Err(damage @ ViewError::Damaged(_)))) => damage.to_string(),
             Err(panic) => panic.to_string(),
         };
         context.metrics.scrub_findings.inc();

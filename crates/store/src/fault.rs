@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use credlog_ledger::genesis::GenesisError;
-use credlog_ledger::ids::{Height, LedgerId};
+use credlog_ledger::ids::Height;
 use credlog_ledger::state::ViewError;
 
 /// Something in sled cannot be read, or is not what it must be.
@@ -67,13 +67,22 @@ const SLED_LOCKED: &str = "could not acquire lock";
 
 impl From<Fault> for ViewError {
     fn from(fault: Fault) -> Self {
-        Self(fault.to_string())
+        match fault {
+            Fault::Environment { .. } => Self::System(fault.to_string()),
+            damage => Self::Damaged(damage.to_string()),
+        }
     }
 }
 
 impl From<ViewError> for Fault {
     fn from(error: ViewError) -> Self {
-        Self::Damaged(error.to_string())
+        match error {
+            ViewError::System(reason) => Self::Environment {
+                doing: "reading the state",
+                reason,
+            },
+            damage @ ViewError::Damaged(_) => Self::Damaged(damage.to_string()),
+        }
     }
 }
 
@@ -289,17 +298,6 @@ pub enum StoreError {
         /// Height at which the roots differ.
         height: Height,
     },
-    /// The store belongs to another ledger.
-    #[error("the store in {dir} is of ledger {found}, its genesis file of {expected}",
-        dir = .dir.display())]
-    OtherLedger {
-        /// The folder.
-        dir: PathBuf,
-        /// In the store.
-        found: LedgerId,
-        /// Of the genesis file.
-        expected: LedgerId,
-    },
 }
 
 impl OpenError {
@@ -316,6 +314,29 @@ impl StoreError {
         Self::Storage {
             dir: dir.to_owned(),
             reason: reason.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Once whatever failed below a view counted as damage: with too many open files, a node
+    /// put a healthy store in quarantine.
+    #[test]
+    fn what_the_system_refuses_stays_no_damage_through_every_layer() {
+        for (kind, damage) in [
+            (ErrorKind::PermissionDenied, false),
+            (ErrorKind::StorageFull, false),
+            (ErrorKind::UnexpectedEof, true),
+        ] {
+            let fault = Fault::of_io("reading", &kind.into());
+            let seen = ViewError::from(fault);
+            assert_eq!(matches!(seen, ViewError::Damaged(_)), damage, "{kind}");
+            let fault = Fault::from(seen);
+            let opened = fault.into_open_error(Path::new("data"));
+            assert_eq!(opened.is_err(), damage, "{kind}");
         }
     }
 }

@@ -243,7 +243,10 @@ fn scan_state(cells: Cells<'_>) -> Result<(StateDigest, Directory), Fault> {
 /// watermark's, and the newest blocks are those whose leaves the tiles hold.
 fn check_log(cells: Cells<'_>, watermark: &Watermark) -> Result<TileAppender, Fault> {
     let head = &cells.generation.head;
-    let tree_fault = |error: TreeError<Fault>| Fault::damaged(error.to_string());
+    let tree_fault = |error: TreeError<Fault>| match error {
+        TreeError::Reader(fault) => fault,
+        other => Fault::damaged(other.to_string()),
+    };
     let log = TileAppender::open(&cells, head.tree_size()).map_err(tree_fault)?;
     if log.root().0 != head.root.0 {
         return Err(Fault::damaged("the tiles lead to another root of the log"));

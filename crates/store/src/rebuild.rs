@@ -50,7 +50,8 @@ pub struct RebuildReport {
 /// [`StoreError::LogLost`] if blocks that were committed do not verify, or nothing says how
 /// far the log was committed, unless `accept_loss`; [`StoreError::OtherLog`] if the blocks
 /// lead to another root than the watermark's; else as for [`check`](crate::check). After an
-/// error the folder is as it was.
+/// error the folder is as it was, or, if moving failed, the old data is in quarantine:
+/// rebuild again.
 pub fn rebuild(
     dir: &Path,
     options: &RebuildOptions,

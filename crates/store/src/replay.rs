@@ -4,7 +4,7 @@ use credlog_ledger::block::Block;
 use credlog_ledger::ids::Height;
 use credlog_ledger::signature;
 use credlog_ledger::state::{State, View};
-use credlog_ledger::transition::{Executed, execute};
+use credlog_ledger::transition::{BlockError, Executed, execute};
 
 use crate::fault::Fault;
 use crate::generation::Cells;
@@ -34,7 +34,10 @@ pub(crate) fn replay(
     let keys: Result<Vec<_>, _> = authors.map(|author| state.author_key(author)).collect();
     // What does not verify in the batch is looked at again by the rules.
     signature::verify_batch(&mut block.records, &keys?);
-    let executed = execute(view, block).map_err(|error| fault(error.to_string()))?;
+    let executed = execute(view, block).map_err(|error| match error {
+        BlockError::Fatal(error) => error.into(),
+        rule => fault(rule.to_string()),
+    })?;
     if executed.block != bytes || executed.seal.height != height {
         return Err(fault("it is stored in another form than it has".to_owned()));
     }

@@ -78,8 +78,8 @@ impl Store {
     /// end of a pass the digest of the whole state.
     ///
     /// # Errors
-    /// [`ViewError`] says what is damaged. The node must stop then, and opening the store
-    /// again puts it aside.
+    /// [`ViewError::Damaged`] says what is damaged. The node must stop then, and opening the
+    /// store again puts it aside. After [`ViewError::System`] begin a new scrub later.
     pub fn scrub_step(&self, scrub: &mut Scrub, cells: usize) -> Result<Scrubbed, ViewError> {
         let pass = scrub.pass.get_or_insert_with(|| Pass {
             generation: self.current(),

@@ -136,7 +136,8 @@ impl Common {
         number: IssuerNumber,
         leaf: LeafIndex,
     ) -> Result<Arc<Issued>, ViewError> {
-        let missing = |what: &str| ViewError(format!("there is no {what} for leaf {leaf}"));
+        let missing =
+            |what: &str| ViewError::Damaged(format!("there is no {what} for leaf {leaf}"));
         let found = self.issued.find(leaf, || {
             let row = state.issue(leaf)?.ok_or_else(|| missing("issue row"))?;
             let entry = state.issuer_at(row.issuer, row.height)?;
@@ -213,7 +214,7 @@ mod tests {
         assert_eq!(kept.find(1, || Ok(None)), Ok(Some(7)));
         assert_eq!(kept.find(2, || Ok(None)), Ok(None));
         assert_eq!(kept.find(2, || Ok(Some(7))), Ok(None));
-        let failing = || Err(ViewError("disk".to_owned()));
+        let failing = || Err(ViewError::Damaged("disk".to_owned()));
         assert!(kept.find(3, failing).is_err());
         assert_eq!(kept.find(3, || Ok(Some(9))), Ok(Some(9)));
     }

@@ -586,7 +586,7 @@ impl<'v> Reader<'v> {
         let (events, truncated) = self.events(list, index)?;
         let bits = self.state.chunk(list, chunk_of(index))?.status(index);
         if bits != standing(&events) {
-            return Err(ViewError(format!(
+            return Err(ViewError::Damaged(format!(
                 "position {index} of status list {list} is {bits:?}, its history says otherwise"
             )));
         }
@@ -634,7 +634,7 @@ impl<'v> Reader<'v> {
         let (height, _) = self
             .state
             .block_of(event.leaf)?
-            .ok_or_else(|| ViewError(format!("leaf {} is in no block", event.leaf.0)))?;
+            .ok_or_else(|| ViewError::Damaged(format!("leaf {} is in no block", event.leaf.0)))?;
         Ok(StatusFact {
             change: event.change,
             record_id: event.record,

@@ -120,7 +120,7 @@ impl Step<'_, '_> {
             record.expires_at,
             &record.body,
         )
-        .map_err(|error| ViewError(error.to_string()))?;
+        .map_err(|error| ViewError::Damaged(error.to_string()))?;
         if entry
             .recovery
             .verifies(&message, &accredit.countersignature)
@@ -244,7 +244,7 @@ impl Step<'_, '_> {
             row.accreditations += 1;
         } else {
             row.accreditations = row.accreditations.checked_sub(1).ok_or_else(|| {
-                ViewError(format!("member {member} holds fewer places than none"))
+                ViewError::Damaged(format!("member {member} holds fewer places than none"))
             })?;
         }
         self.overlay

@@ -327,7 +327,8 @@ impl Step<'_, '_> {
     ) -> Result<(), ApplyError> {
         let time = self.context.time;
         let entry = self.overlay.state().issuer(number)?;
-        let entry = entry.ok_or_else(|| ViewError(format!("issuer {number} has no entry")))?;
+        let entry =
+            entry.ok_or_else(|| ViewError::Damaged(format!("issuer {number} has no entry")))?;
         let mut entry = entry.as_of(time);
         if let Some(to) = to
             && entry.accreditations.iter().any(|one| one.member == *to)
@@ -341,8 +342,9 @@ impl Step<'_, '_> {
             .accreditations
             .iter_mut()
             .find(|one| one.member == *from);
-        let one = held
-            .ok_or_else(|| ViewError(format!("issuer {number} has no accreditation by {from}")))?;
+        let one = held.ok_or_else(|| {
+            ViewError::Damaged(format!("issuer {number} has no accreditation by {from}"))
+        })?;
         match to {
             Some(to) => one.member = to.clone(),
             None if !ended(one, time) => {

@@ -100,8 +100,9 @@ impl Step<'_, '_> {
             time,
             issuer: number,
             key: self.record.record().author.key,
-            accreditation: u16::try_from(place)
-                .map_err(|_| ViewError(format!("issuer {issuer} has too many accreditations")))?,
+            accreditation: u16::try_from(place).map_err(|_| {
+                ViewError::Damaged(format!("issuer {issuer} has too many accreditations"))
+            })?,
             achievement: issue.achievement.clone(),
             valid_from: issue.valid_from,
             valid_until: issue.valid_until,
@@ -169,7 +170,7 @@ impl Step<'_, '_> {
 
     fn list_row(&self, list: ListNumber) -> Result<ListRow, ViewError> {
         let row = self.overlay.state().list(list)?;
-        row.ok_or_else(|| ViewError(format!("there is no row of status list {list}")))
+        row.ok_or_else(|| ViewError::Damaged(format!("there is no row of status list {list}")))
     }
 }
 

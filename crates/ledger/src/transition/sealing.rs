@@ -43,7 +43,7 @@ impl Executed {
     /// [`ViewError`] never for an origin that genesis accepted.
     pub fn checkpoint(&self) -> Result<Checkpoint, ViewError> {
         Checkpoint::new(self.origin.as_str(), self.size, self.root)
-            .map_err(|error| ViewError(error.to_string()))
+            .map_err(|error| ViewError::Damaged(error.to_string()))
     }
 }
 
@@ -69,7 +69,7 @@ impl Execution<'_> {
             round: context.round,
             proposer: context.proposer.clone(),
             record_count: u32::try_from(self.records.len())
-                .map_err(|_| ViewError("too many records".to_owned()))?,
+                .map_err(|_| ViewError::Damaged("too many records".to_owned()))?,
             status_root: head.status_root,
             status_lists: head.status_lists,
             registry_root: head.registry_root,
@@ -79,7 +79,7 @@ impl Execution<'_> {
                 .state()
                 .members()?
                 .hash()
-                .map_err(|error| ViewError(error.to_string()))?,
+                .map_err(|error| ViewError::Damaged(error.to_string()))?,
         };
         let block = Block {
             records: self.records,
@@ -111,7 +111,8 @@ impl Execution<'_> {
 
 fn frontier(head: &Head) -> Result<Frontier, ViewError> {
     let edge = head.edge.iter().map(|root| Hash(root.0)).collect();
-    Frontier::from_parts(head.tree_size(), edge).map_err(|error| ViewError(error.to_string()))
+    Frontier::from_parts(head.tree_size(), edge)
+        .map_err(|error| ViewError::Damaged(error.to_string()))
 }
 
 /// Rows that say where the block stands.

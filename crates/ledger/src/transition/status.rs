@@ -74,7 +74,7 @@ impl Step<'_, '_> {
                 .state()
                 .last_status_event(row.list, row.index)?;
             let event = event.ok_or_else(|| {
-                ViewError(format!("credential {digest} is suspended by no record"))
+                ViewError::Damaged(format!("credential {digest} is suspended by no record"))
             })?;
             if event.record != suspension {
                 let suspension = event.record;
@@ -142,7 +142,7 @@ impl Step<'_, '_> {
         let author = &self.record.record().author.id;
         if let AuthorId::Member(member) = author {
             let issue = state.issue(row.leaf)?.ok_or_else(|| {
-                ViewError(format!("there is no issue row of leaf {}", row.leaf.0))
+                ViewError::Damaged(format!("there is no issue row of leaf {}", row.leaf.0))
             })?;
             let covering = entry.accreditations.get(usize::from(issue.accreditation));
             if covering.is_none_or(|one| one.member != *member) {

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use credlog_tlog::mutable::{self, NodeReader};
-use credlog_tlog::{Frontier, Hash, TreeSize, leaf_hash};
+use credlog_tlog::{Frontier, Hash, TreeError, TreeSize, leaf_hash};
 
 use crate::ids::{ListNumber, Root};
 use crate::rows::Head;
@@ -93,8 +93,11 @@ impl Tree {
             blank: RefCell::default(),
         };
         let (before, after) = (TreeSize(*sizes.start()), TreeSize(*sizes.end()));
-        let (root, changed) = mutable::update(&nodes, before, after, leaves)
-            .map_err(|error| ViewError(error.to_string()))?;
+        let (root, changed) =
+            mutable::update(&nodes, before, after, leaves).map_err(|error| match error {
+                TreeError::Reader(error) => error,
+                other => ViewError::Damaged(other.to_string()),
+            })?;
         let blank = nodes.blank.into_inner();
         for ((level, index), hash) in blank.into_iter().chain(changed) {
             overlay.put(self.key(level, index), hash.0.to_vec());
@@ -116,7 +119,7 @@ impl NodeReader for Nodes<'_, '_> {
         row.map(|bytes| {
             <[u8; 32]>::try_from(bytes)
                 .map(Hash)
-                .map_err(|_| ViewError("a tree node is damaged".to_owned()))
+                .map_err(|_| ViewError::Damaged("a tree node is damaged".to_owned()))
         })
         .transpose()
     }
@@ -145,7 +148,7 @@ pub(super) fn status_root(
     for (key, value) in overlay.written(Table::Chunk) {
         let (list, chunk) = chunk_key(key)?;
         let bytes = <[u8; 32]>::try_from(value)
-            .map_err(|_| ViewError("a status chunk is damaged".to_owned()))?;
+            .map_err(|_| ViewError::Damaged("a status chunk is damaged".to_owned()))?;
         let leaf = leaf_hash(&Chunk(bytes).leaf(ListNumber(list), chunk));
         let chunks = changed.entry(list).or_default();
         chunks.insert(u64::from(chunk), leaf);
@@ -176,7 +179,7 @@ fn list_root(
 
 /// List and chunk in a key of [`Table::Chunk`].
 fn chunk_key(key: &[u8]) -> Result<(u64, u32), ViewError> {
-    let damaged = || ViewError("a chunk's key is damaged".to_owned());
+    let damaged = || ViewError::Damaged("a chunk's key is damaged".to_owned());
     let (list, chunk) = key[1..].split_first_chunk::<8>().ok_or_else(damaged)?;
     let chunk = chunk.try_into().map_err(|_| damaged())?;
     Ok((u64::from_be_bytes(*list), u32::from_be_bytes(chunk)))
@@ -192,7 +195,7 @@ pub(super) fn registry_root(
     for (key, entry) in overlay.written(Table::Issuer) {
         let number = key
             .last_chunk::<8>()
-            .ok_or_else(|| ViewError("a key is damaged".into()))?;
+            .ok_or_else(|| ViewError::Damaged("a key is damaged".into()))?;
         leaves.insert(u64::from_be_bytes(*number), leaf_hash(entry));
     }
     if leaves.is_empty() {

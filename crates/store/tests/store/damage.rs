@@ -192,7 +192,7 @@ fn an_old_block_is_not_served_when_it_is_damaged_or_lost() {
         assert!(
             found
                 .unwrap()
-                .0
+                .to_string()
                 .contains(if lose { "29 of 30" } else { "height 5" })
         );
     }
@@ -239,7 +239,7 @@ fn a_scrub_that_is_outrun_goes_on_with_the_newest_state() {
                         assert_eq!(height, store.snapshot().head().height);
                         outrun += 1;
                     }
-                    Err(error) => found = error.0,
+                    Err(error) => found = error.to_string(),
                 }
             }
         }

@@ -27,7 +27,7 @@ fn list(context: &Context, after: Option<u64>, limit: usize) -> Answer {
     let newest = after.map_or(tip, |after| after.saturating_sub(1).min(tip));
     let mut items = Vec::new();
     for height in (1..=newest).rev().take(limit).map(Height) {
-        let missing = || ViewError(format!("the seal of height {height} is missing"));
+        let missing = || ViewError::Damaged(format!("the seal of height {height} is missing"));
         items.push(BlockBrief::new(&state.seal(height)?.ok_or_else(missing)?));
     }
     let lowest = items.last().map(|block| block.height.0);
@@ -50,7 +50,7 @@ fn one(context: &Context, height: Height, after: Option<u64>, limit: usize) -> A
             "there is no block {height}; the newest is {tip}"
         )));
     };
-    let block = Block::from_bytes(&bytes).map_err(|error| ViewError(error.to_string()))?;
+    let block = Block::from_bytes(&bytes).map_err(|error| ViewError::Damaged(error.to_string()))?;
     let count = block.records.len();
     let skip = after.map_or(0, |after| {
         usize::try_from(after).unwrap_or(count).saturating_add(1)

@@ -84,7 +84,7 @@ pub(crate) async fn status_list(
     let state = State(&snapshot);
     let missing = || not_found(format!("there is no status list {list} on this ledger"));
     let row = state.list(list)?.ok_or_else(missing)?;
-    let damaged = |what: &str| ViewError(format!("status list {list}: {what}"));
+    let damaged = |what: &str| ViewError::Damaged(format!("status list {list}: {what}"));
     let entry = state
         .issuer(row.issuer)?
         .ok_or_else(|| damaged("its issuer is missing"))?;

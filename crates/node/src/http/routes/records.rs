@@ -283,7 +283,7 @@ fn find(context: &Context, id: &RecordId) -> Answer {
             "record {id} is not in the log of this node"
         )));
     };
-    let damaged = || ViewError(format!("leaf {} is not record {id}", place.leaf));
+    let damaged = || ViewError::Damaged(format!("leaf {} is not record {id}", place.leaf));
     let leaf = snapshot.leaf(place.leaf)?.ok_or_else(damaged)?;
     let record = match leaf.as_slice() {
         [RECORD_LEAF, bytes @ ..] => EncodedRecord::decode(bytes).map_err(|_| damaged())?,
