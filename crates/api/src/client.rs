@@ -53,13 +53,14 @@ impl Default for ClientConfig {
     }
 }
 
-/// A request that gave no answer. Each names the URL.
+/// A request that gave no answer. Each names the URL without its query: texts end up in logs, and a
+/// query tells which issuer and positions were asked about.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
     /// Not the address of a node.
     #[error(
-        "{url:?} is not the address of a node ({reason}); write one like http://127.0.0.1:8080"
+        "{url:?} is not the address of a node ({reason}); write one like http://127.0.0.1:7700"
     )]
     Address {
         /// The text given.

@@ -11,6 +11,9 @@ use crate::problem::{Problem, ProblemType};
 
 /// Most bytes of a request to verify: a credential and its status lists.
 pub const VERIFY_BYTES_MAX: usize = 4 << 20;
+/// Levels of a request around a credential: the body, and the array of status lists. The limits
+/// of a credential are checked for each by itself, the same as anywhere.
+const AROUND_LEVELS: usize = 2;
 /// Most status lists in one request.
 pub const STATUS_LISTS_MAX: usize = 8;
 
@@ -123,7 +126,7 @@ impl VerifyRequest {
     pub fn parse(body: &[u8]) -> Result<Self, VerifyRequestError> {
         let limits = Limits {
             bytes_max: VERIFY_BYTES_MAX,
-            ..Limits::DEFAULT
+            depth_max: Limits::DEFAULT.depth_max + AROUND_LEVELS,
         };
         Self::from_json(parse_strict(body, limits)?)
     }

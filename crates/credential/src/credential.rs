@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use crate::achievement::AchievementClaims;
 use crate::context::{CREDENTIALS_V1, CREDENTIALS_V2};
 use crate::digest::{Digest, digest};
-use crate::json::{JsonError, Limits, one_or_many, parse_strict};
+use crate::json::{JsonError, Limits, check_size, one_or_many, parse_strict};
 use crate::related::{self, RelatedError};
 use crate::status::StatusEntry;
 use crate::summary::Summary;
@@ -83,6 +83,15 @@ impl CredentialError {
             Self::EmptyPeriod { .. } => problem::RANGE_ERROR,
         }
     }
+
+    /// Whether it was only too long or too deep to be looked at: it may be a credential.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        matches!(
+            self,
+            Self::Json(JsonError::TooLong { .. } | JsonError::TooDeep { .. })
+        )
+    }
 }
 
 /// A credential as JSON, with or without proofs, whose form was checked.
@@ -99,19 +108,31 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// Reads a credential of at most 1 MiB.
+    /// Most bytes of a text that [`Self::parse`] reads: white space between the values may take
+    /// more room than [`Limits::DEFAULT`] leaves for the credential.
+    pub const TEXT_BYTES_MAX: usize = 4 << 20;
+
+    /// Reads a credential from a text of at most [`Self::TEXT_BYTES_MAX`] bytes.
     ///
     /// # Errors
-    /// [`CredentialError::Json`] for what is not strict JSON, else what is wrong with the form.
+    /// [`CredentialError::Json`] for what is not strict JSON, else as [`Self::from_json`].
     pub fn parse(text: &[u8]) -> Result<Self, CredentialError> {
-        Self::from_json(parse_strict(text, Limits::DEFAULT)?)
+        let limits = Limits {
+            bytes_max: Self::TEXT_BYTES_MAX,
+            ..Limits::DEFAULT
+        };
+        Self::from_json(parse_strict(text, limits)?)
     }
 
-    /// Checks the form of a credential that [`parse_strict`] gave.
+    /// Checks the size and the form of a credential that [`parse_strict`] gave. The size is that
+    /// of the JSON without white space, within [`Limits::DEFAULT`], so that it does not matter
+    /// how or inside of what the credential came.
     ///
     /// # Errors
-    /// [`CredentialError`] names the property that is wrong.
+    /// [`CredentialError`] names the property that is wrong; [`CredentialError::is_too_large`]
+    /// tells what was not looked at for its size.
     pub fn from_json(document: Value) -> Result<Self, CredentialError> {
+        check_size(&document, Limits::DEFAULT)?;
         let object = document.as_object().ok_or(CredentialError::NotAnObject)?;
         let model = model(object)?;
         let (valid_from, valid_until) = period(object, model)?;
@@ -466,5 +487,30 @@ mod tests {
         assert_eq!(credential.validity(until), Validity::InPeriod);
         let after = Validity::Expired { valid_until: until };
         assert_eq!(credential.validity(until + second), after);
+    }
+
+    /// A node read 4 MiB and 64 levels around the credential, the command line 1 MiB and 64 levels
+    /// of it, so the two could differ on one file.
+    #[test]
+    fn the_limit_is_one_of_the_credential_and_not_of_its_text() {
+        let text = minimal().to_string();
+        let spaced = text.replacen(':', &format!(":{}", " ".repeat(2 << 20)), 1);
+        assert!(Credential::parse(spaced.as_bytes()).is_ok());
+        let spaced = text.replacen(':', &format!(":{}", " ".repeat(4 << 20)), 1);
+        assert!(
+            Credential::parse(spaced.as_bytes())
+                .unwrap_err()
+                .is_too_large()
+        );
+
+        let room = Limits::DEFAULT.bytes_max - minimal().to_string().len() - r#","name":"""#.len();
+        assert!(with("name", json!("x".repeat(room))).is_ok());
+        let error = with("name", json!("x".repeat(room + 1))).unwrap_err();
+        assert!(error.is_too_large(), "{error}");
+
+        let nested = |levels| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+        assert!(with("name", nested(63)).is_ok());
+        assert!(with("name", nested(64)).unwrap_err().is_too_large());
+        assert!(!with("id", json!(7)).unwrap_err().is_too_large());
     }
 }

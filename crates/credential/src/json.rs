@@ -44,7 +44,7 @@ impl Default for Limits {
 #[non_exhaustive]
 pub enum JsonError {
     /// Longer than [`Limits::bytes_max`].
-    #[error("the JSON text has {bytes} bytes; at most {bytes_max} are read")]
+    #[error("the JSON has {bytes} bytes; at most {bytes_max} are read")]
     TooLong {
         /// Bytes of the text.
         bytes: usize,
@@ -52,7 +52,7 @@ pub enum JsonError {
         bytes_max: usize,
     },
     /// Deeper than [`Limits::depth_max`].
-    #[error("the JSON text is nested deeper than {depth_max} levels")]
+    #[error("the JSON is nested deeper than {depth_max} levels, which is the most that is read")]
     TooDeep {
         /// The limit.
         depth_max: usize,
@@ -95,6 +95,50 @@ impl JsonError {
     #[must_use]
     pub fn problem_type(&self) -> &'static str {
         problem::PARSING_ERROR
+    }
+}
+
+/// Compares a value with limits; its length is that of its JSON text without white space.
+///
+/// # Errors
+/// [`JsonError::TooDeep`] or [`JsonError::TooLong`].
+pub(crate) fn check_size(value: &Value, limits: Limits) -> Result<(), JsonError> {
+    let Limits {
+        bytes_max,
+        depth_max,
+    } = limits;
+    if is_deeper(value, depth_max) {
+        return Err(JsonError::TooDeep { depth_max });
+    }
+    let mut length = Length(0);
+    // Plain values always have a text, and nothing is written anywhere.
+    let _ = serde_json::to_writer(&mut length, value);
+    match length.0 {
+        bytes if bytes > bytes_max => Err(JsonError::TooLong { bytes, bytes_max }),
+        _ => Ok(()),
+    }
+}
+
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    match (value, levels.checked_sub(1)) {
+        (Value::Array(_) | Value::Object(_), None) => true,
+        (Value::Array(items), Some(left)) => items.iter().any(|item| is_deeper(item, left)),
+        (Value::Object(members), Some(left)) => members.values().any(|one| is_deeper(one, left)),
+        _ => false,
+    }
+}
+
+/// Counts bytes.
+struct Length(usize);
+
+impl std::io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

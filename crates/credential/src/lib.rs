@@ -36,6 +36,7 @@ mod sign;
 pub mod status;
 mod suite;
 mod summary;
+mod text;
 mod timestamp;
 mod url;
 
@@ -56,3 +57,4 @@ pub use status::{
 };
 pub use suite::Suite;
 pub use summary::Summary;
+pub use text::is_deceptive;

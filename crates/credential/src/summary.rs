@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use crate::credential::Credential;
 use crate::json::one_or_many;
+use crate::text::is_deceptive;
 
 /// Longest text that a summary shows, in characters; the rest is cut off.
 const CHARS_MAX: usize = 300;
@@ -64,7 +65,7 @@ fn text(value: Option<&Value>) -> Option<String> {
         .or_else(|| first.get("@value").and_then(Value::as_str))?;
     Some(
         text.chars()
-            .filter(|c| !c.is_control())
+            .filter(|c| !is_deceptive(*c))
             .take(CHARS_MAX)
             .collect(),
     )
@@ -77,8 +78,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_may_carry_languages_and_never_control_characters() {
+    fn names_may_carry_languages_and_never_deceptive_characters() {
         assert_eq!(text(Some(&json!("A\u{1b}[31m"))).as_deref(), Some("A[31m"));
+        let reversed = json!("\u{202e}A ytisrevinU\u{200b}");
+        assert_eq!(text(Some(&reversed)).as_deref(), Some("A ytisrevinU"));
         let named = json!([{"@value": "Statistik", "@language": "de"}, {"@value": "Statistics"}]);
         assert_eq!(text(Some(&named)).as_deref(), Some("Statistik"));
         assert_eq!(text(Some(&json!(7))), None);

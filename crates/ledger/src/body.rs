@@ -57,7 +57,7 @@ pub enum FormError {
         digest: Digest,
     },
     /// An interval that ends before it begins.
-    #[error("valid_from {from} is not before valid_until {until} (Unix milliseconds)")]
+    #[error("valid_from {from} is not before valid_until {until}")]
     Interval {
         /// Beginning.
         from: UnixMillis,

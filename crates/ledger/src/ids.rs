@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 /// A text that is not a valid value of its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +37,9 @@ macro_rules! number {
         )]
         #[serde(transparent)]
         pub struct $name(pub $inner);
+    };
+    ($(#[$doc:meta])* $name:ident, $inner:ty, as itself) => {
+        number!($(#[$doc])* $name, $inner);
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,28 +51,42 @@ macro_rules! number {
 
 number!(
     /// Number of a block; the first block has height 1, genesis stands at 0.
-    Height, u64
+    Height, u64, as itself
 );
 number!(
     /// Consensus round within a height, from 0.
-    Round, u32
+    Round, u32, as itself
 );
 number!(
-    /// Milliseconds since the Unix epoch.
+    /// Milliseconds since the Unix epoch; in texts for people RFC 3339, UTC, with milliseconds.
     UnixMillis, u64
 );
+
+impl fmt::Display for UnixMillis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let form = format_description!(
+            "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
+        );
+        let nanos = i128::from(self.0) * 1_000_000;
+        let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok();
+        match time.and_then(|time| time.format(&form).ok()) {
+            Some(text) => f.write_str(&text),
+            None => write!(f, "{} ms after 1970", self.0),
+        }
+    }
+}
 number!(
     /// Number of a status list of this ledger, from 0 in order of opening.
-    ListNumber, u64
+    ListNumber, u64, as itself
 );
 number!(
     /// Position in a status list, 0 to 131,071.
-    StatusIndex, u32
+    StatusIndex, u32, as itself
 );
 number!(
     /// Number of an issuer: its position in the registry tree, in the order of
     /// first accreditation.
-    IssuerNumber, u64
+    IssuerNumber, u64, as itself
 );
 
 pub use credlog_tlog::{LeafIndex, TreeSize};
@@ -320,9 +339,29 @@ text!(
     /// A name for people: of an institution, an issuer, an achievement.
     DisplayName,
     "name",
-    "1 to 200 bytes without control characters are needed",
-    |text| (1..=200).contains(&text.len()) && !text.chars().any(char::is_control)
+    "1 to 200 bytes without control characters and invisible format characters are needed",
+    |text| (1..=200).contains(&text.len()) && !text.chars().any(is_deceptive)
 );
+/// Whether a character shows nothing itself, but changes what a reader sees or takes two names for
+/// one (Unicode categories Cc, Zl, Zp, and those of Cf that have no glyph). The list is part of
+/// the format, so it stands here, whatever other programs show or hide.
+fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
 text!(
     /// Name of the log, the first line of its checkpoints (C2SP tlog-checkpoint).
     Origin,
@@ -412,6 +451,38 @@ mod tests {
         }
         assert!("urn:uuid:1".parse::<AchievementId>().is_ok());
         assert!("achievement".parse::<AchievementId>().is_err());
+    }
+
+    #[test]
+    fn names_have_no_characters_that_deceive() {
+        for good in ["Universität A", "大学", "جامعة", "विश्वविद्यालय", "a\u{301}"]
+        {
+            assert!(good.parse::<DisplayName>().is_ok(), "{good}");
+        }
+        for c in [
+            '\n',
+            '\u{1b}',
+            '\u{200b}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{feff}',
+            '\u{e0041}',
+        ] {
+            assert!(
+                format!("University{c} A").parse::<DisplayName>().is_err(),
+                "{c:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn times_are_said_as_dates() {
+        assert_eq!(
+            UnixMillis(1_795_312_368_587).to_string(),
+            "2026-11-22T01:52:48.587Z"
+        );
+        assert_eq!(UnixMillis(0).to_string(), "1970-01-01T00:00:00.000Z");
+        assert!(UnixMillis(u64::MAX).to_string().ends_with("ms after 1970"));
     }
 
     #[test]

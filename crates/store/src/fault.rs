@@ -168,7 +168,8 @@ pub enum OpenError {
     },
     /// There is no store.
     #[error(
-        "{dir} is not a store's folder: genesis.json is not there; make one with `credlog init`",
+        "{dir} is not a store's folder: genesis.json is not there; name the folder that a node's \
+         configuration has as node.data_dir (a store is made when its node starts first)",
         dir = .dir.display()
     )]
     NotAStore {

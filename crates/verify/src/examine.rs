@@ -37,6 +37,11 @@ pub fn verify(
     judge(&Subject::Credential(presented), facts, now)
 }
 
+/// The digest of a credential, as the ledger writes it.
+pub fn digest_of(credential: &Credential) -> Digest {
+    Digest(credential.digest().to_bytes())
+}
+
 /// The issuer that a credential names, as the ledger would name it: what to ask the ledger
 /// with. `None` for an identifier that no ledger registers.
 pub fn issuer_of(credential: &Credential) -> Option<IssuerId> {
@@ -44,7 +49,8 @@ pub fn issuer_of(credential: &Credential) -> Option<IssuerId> {
 }
 
 /// The positions that a credential's status entries name in lists with the form of a
-/// ledger's URL, whatever the host: what to ask the ledger with. Sorted, without duplicates,
+/// ledger's URL, whatever the host (which hosts are the ledger's, only its answer tells): what
+/// to ask the ledger with. Sorted, without duplicates,
 /// at most [`POSITIONS_MAX`].
 pub fn positions_named(credential: &Credential) -> Vec<Position> {
     let mut positions: Vec<Position> = credential
@@ -75,7 +81,7 @@ pub fn examine(
         credential.valid_until().map(clamped),
     );
     Presented {
-        digest: Digest(*credential.digest().as_bytes()),
+        digest: digest_of(credential),
         issuer: credential.issuer_id().to_owned(),
         achievements: credential.achievements(),
         proof: with_related(

@@ -11,7 +11,9 @@ use credlog_ledger::ids::{Digest, UnixMillis};
 use crate::facts::Facts;
 use crate::presented::{DigestOnly, Presented, Subject};
 use crate::timestamp::Time;
-use crate::verdict::{Check, CheckName, Evidence, LedgerPoint, Outcome, Summary, Verdict};
+use crate::verdict::{
+    Check, CheckName, Evidence, LedgerPoint, Outcome, Registered, Summary, Verdict,
+};
 use anchor::Anchor;
 
 /// Facts that are about something else than the credential.
@@ -81,6 +83,7 @@ pub fn judge(subject: &Subject, facts: &Facts, now: UnixMillis) -> Result<Verdic
         ledger: LedgerPoint::clone(&facts.ledger),
         at: facts.at,
         moment,
+        registered: case.registered(),
         credential: presented.map(|presented| presented.summary.clone()),
         checks,
     })
@@ -131,6 +134,23 @@ impl Case<'_> {
     fn proof_elsewhere(&self) -> bool {
         *self.subject == Subject::Digest(DigestOnly::ProofCheckedElsewhere)
             && self.facts.issuer.is_some()
+    }
+
+    /// What the ledger calls that which the credential names as it likes.
+    fn registered(&self) -> Registered {
+        let issued = self.anchor.issued();
+        let id = match (self.presented, issued) {
+            (Some(presented), _) => Some(presented.issuer.as_str()),
+            (None, Some(one)) => Some(one.issuer.as_str()),
+            (None, None) => None,
+        };
+        let issuer = id.and_then(|id| self.facts.issuer_facts(id));
+        let issuance = issued.map(|one| &one.issuance);
+        Registered {
+            issuer_name: issuer.map(|issuer| issuer.name.clone()),
+            achievement: issuance.and_then(|one| one.achievement.clone()),
+            achievement_name: issuance.and_then(|one| one.achievement_name.clone()),
+        }
     }
 
     fn proof(&self) -> Check {

@@ -28,7 +28,7 @@ mod timestamp;
 mod verdict;
 
 pub use common::Common;
-pub use examine::{examine, issuer_of, positions_named, verify};
+pub use examine::{digest_of, examine, issuer_of, positions_named, verify};
 pub use facts::{Facts, Position, Question, gather, gather_with};
 pub use judge::{JudgeError, judge};
 pub use presented::{
@@ -36,4 +36,4 @@ pub use presented::{
 };
 pub use shared::Shared;
 pub use timestamp::{Time, TimeError};
-pub use verdict::{Check, CheckName, Evidence, LedgerPoint, Outcome, Summary, Verdict};
+pub use verdict::{Check, CheckName, Evidence, LedgerPoint, Outcome, Registered, Summary, Verdict};

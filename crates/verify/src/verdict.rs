@@ -4,8 +4,8 @@ use std::fmt;
 
 use credlog_ledger::body::Reason;
 use credlog_ledger::ids::{
-    AchievementId, Digest, Height, IssuerId, LeafIndex, LedgerId, ListNumber, MemberId, Origin,
-    RecordId, StatusIndex,
+    AchievementId, Digest, DisplayName, Height, IssuerId, LeafIndex, LedgerId, ListNumber,
+    MemberId, Origin, RecordId, StatusIndex,
 };
 use credlog_ledger::key::PublicKey;
 use credlog_ledger::record::AuthorId;
@@ -32,6 +32,10 @@ pub struct Verdict {
     /// The moment that validity and accreditation were checked for: `at`, or the time of
     /// the check.
     pub moment: Time,
+    /// What the ledger calls issuer and achievement. Show these names before those that the
+    /// credential claims: whoever wrote the credential chose them.
+    #[serde(default, skip_serializing_if = "Registered::is_empty")]
+    pub registered: Registered,
     /// The credential's own claims, for display; absent when only the digest was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<CredentialSummary>,
@@ -49,6 +53,28 @@ impl Verdict {
     /// The exit code of `credlog verify`: [`Summary::exit_code`].
     pub fn exit_code(&self) -> u8 {
         self.summary.exit_code()
+    }
+}
+
+/// Names that the ledger knows; only what it knows is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Registered {
+    /// Name of the issuer, as the member that accredited it registered it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer_name: Option<DisplayName>,
+    /// The achievement of the Issue record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub achievement: Option<AchievementId>,
+    /// Its name, as the issuer defined it on the ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub achievement_name: Option<DisplayName>,
+}
+
+impl Registered {
+    /// Whether the ledger knows none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 

@@ -110,7 +110,7 @@ impl Client {
         &self,
         request: Request,
     ) -> Result<T, ClientError> {
-        let url = self.url(&format!("{}{}", request.path, request.query));
+        let url = self.url(&request.path);
         let bytes = self.bytes(request, ANSWER_BYTES_MAX).await?;
         serde_json::from_slice(&bytes).map_err(|error| ClientError::Malformed {
             url,
@@ -124,8 +124,9 @@ impl Client {
         request: Request,
         bytes_max: usize,
     ) -> Result<Vec<u8>, ClientError> {
-        let url = self.url(&format!("{}{}", request.path, request.query));
-        for retries_left in (0..=self.config.retries_max).rev() {
+        let url = self.url(&request.path);
+        let mut retries_left = self.config.retries_max;
+        loop {
             let response = self.send(&request, &url).await?;
             if response.status().is_success() {
                 return self.read(response, &url, bytes_max).await;
@@ -139,20 +140,20 @@ impl Client {
                 Some(pause) if put_off && retries_left > 0 => tokio::time::sleep(pause).await,
                 _ => return Err(self.failure(response, url).await),
             }
+            retries_left -= 1;
         }
-        // The last round above returns.
-        Err(ClientError::Status { url, status: 503 })
     }
 
     async fn send(&self, request: &Request, url: &str) -> Result<Response, ClientError> {
-        let mut builder = self.http.request(request.method.clone(), url);
+        let whole = format!("{url}{}", request.query);
+        let mut builder = self.http.request(request.method.clone(), whole);
         if let Some((media_type, body)) = &request.body {
             builder = builder.header(CONTENT_TYPE, *media_type).body(body.clone());
         }
         builder
             .send()
             .await
-            .map_err(|error| self.transport_error(&error, url))
+            .map_err(|error| self.transport_error(&error.without_url(), url))
     }
 
     async fn read(
@@ -165,7 +166,7 @@ impl Client {
         while let Some(chunk) = response
             .chunk()
             .await
-            .map_err(|error| self.transport_error(&error, url))?
+            .map_err(|error| self.transport_error(&error.without_url(), url))?
         {
             if bytes.len() + chunk.len() > bytes_max {
                 let url = url.to_owned();
@@ -221,7 +222,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
     value.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// The innermost cause says most; reqwest's own text only repeats the URL.
+/// The innermost cause says most.
 fn causes(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {

@@ -1,11 +1,11 @@
 //! `accreditation_at_issue` and `accreditation_now`.
 
 use credlog_ledger::body::Scope;
-use credlog_ledger::ids::AchievementId;
+use credlog_ledger::ids::{AchievementId, DisplayName};
 
 use super::anchor::Anchor;
 use super::{Answer, Case};
-use crate::facts::{AccreditationFacts, IssuerFacts, Match};
+use crate::facts::{AccreditationFacts, Issuance, IssuerFacts, Match};
 use crate::timestamp::Time;
 use crate::verdict::{Check, CheckName, Evidence, Summary};
 
@@ -45,12 +45,15 @@ impl Case<'_> {
         evidence.achievement = recorded.cloned();
         if !covers(accreditation, time, recorded) {
             return Answer::no(format!(
-                "When it was issued, {name} was not accredited to award it."
+                "When it was issued, {name} was not accredited to award {}.",
+                named(&one.issuance)
             ))
             .with(evidence);
         }
         let yes = Answer::yes(format!(
-            "When it was issued, {name} was accredited by {member} to award it."
+            "When it was issued, {name} was accredited by {member} to award {}.{}",
+            named(&one.issuance),
+            self.called_otherwise(&one.issuance)
         ));
         let claims = match self.presented {
             Some(presented) if accreditation.scope != Scope::All => &presented.achievements,
@@ -72,27 +75,45 @@ impl Case<'_> {
         if claims.ids.is_empty() || claims.unnamed {
             return Answer::unknown(format!(
                 "When it was issued, {name} was accredited by {member} for certain achievements, \
-                 and the credential does not name by an identifier all that it attests."
+                 and the credential does not name all that it attests so that it can be compared: \
+                 by identifiers, in the words of the built-in contexts."
             ))
             .with(evidence);
         }
         yes.with(evidence)
     }
 
+    /// A sentence about an achievement that has another name on the ledger than in the
+    /// credential, whose name whoever wrote it chose.
+    fn called_otherwise(&self, issuance: &Issuance) -> String {
+        let claims = self.presented.map(|presented| &presented.summary);
+        let claimed = claims.filter(|claims| {
+            let recorded = issuance.achievement.as_ref().map(AchievementId::as_str);
+            claims.achievement.as_deref() == recorded
+        });
+        let claimed = claimed.and_then(|claims| claims.achievement_name.as_deref());
+        let defined = issuance.achievement_name.as_ref();
+        match (claimed, defined.map(DisplayName::as_str)) {
+            (Some(claimed), Some(defined)) if claimed != defined => {
+                format!(" The credential itself calls it “{claimed}”.")
+            }
+            _ => String::new(),
+        }
+    }
+
     /// A digest does not tell what its credential attests.
     fn scoped_digest(&self, one: &Match) -> Check {
         let accreditation = &one.issuance.accreditation;
         let name = self.name_of(one.issuer.as_str());
-        let achievement = one.issuance.achievement.as_ref();
         let reason = format!(
             "When it was issued, {name} was accredited by {} to award {}; whether the credential \
              attests just that was not checked here, as only the digest was given.",
             accreditation.member,
-            achievement.map_or_else(|| "it".to_owned(), |id| shown(id.as_str())),
+            named(&one.issuance),
         );
         let mut check = self.only_digest(CheckName::AccreditationAtIssue, &reason);
         check.evidence = accreditation_evidence(accreditation);
-        check.evidence.achievement = achievement.cloned();
+        check.evidence.achievement = one.issuance.achievement.clone();
         check
     }
 
@@ -138,7 +159,7 @@ impl Case<'_> {
             .with(accreditation_evidence(accreditation)),
             None if self.names_too_little(issuer) => Answer::unknown(format!(
                 "{} is accredited for certain achievements {when}, and the credential does not \
-                 name by an identifier all that it attests.",
+                 name all that it attests so that it can be compared.",
                 issuer.name
             )),
             None => self.not_covered(issuer, when),
@@ -218,6 +239,15 @@ fn covers(
 /// An identifier that is none on a ledger is covered only where everything is.
 fn covers_text(accreditation: &AccreditationFacts, time: Time, achievement: &str) -> bool {
     covers(accreditation, time, achievement.parse().ok().as_ref())
+}
+
+/// The achievement of an Issue record, for a sentence: identifier and name on the ledger.
+fn named(issuance: &Issuance) -> String {
+    match (&issuance.achievement, &issuance.achievement_name) {
+        (Some(id), Some(name)) => format!("{} (“{name}”)", shown(id.as_str())),
+        (Some(id), None) => shown(id.as_str()),
+        (None, _) => "it".to_owned(),
+    }
 }
 
 /// An identifier that a stranger wrote, for a sentence.

@@ -110,7 +110,23 @@ impl Case<'_> {
             Some(one) => key_at_issue(issuer, key, one),
             None => self.key_without_issue(issuer, key),
         };
-        answer.with(key_evidence(issuer, key))
+        let mut answer = answer.with(key_evidence(issuer, key));
+        answer.reason.push_str(&self.calls_itself(issuer));
+        answer
+    }
+
+    /// A sentence about a name that whoever wrote the credential chose.
+    fn calls_itself(&self, issuer: &IssuerFacts) -> String {
+        let presented = self.presented.map(|presented| &presented.summary);
+        let claimed = presented.and_then(|summary| summary.issuer_name.as_deref());
+        match claimed.filter(|claimed| *claimed != issuer.name.as_str()) {
+            Some(claimed) => format!(
+                " The credential itself calls its issuer “{claimed}”; its name on this ledger is \
+                 “{}”.",
+                issuer.name
+            ),
+            None => String::new(),
+        }
     }
 
     /// There is no issue to say when it was signed, so only the moment of the check counts.

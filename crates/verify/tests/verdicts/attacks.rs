@@ -1,8 +1,8 @@
 //! Attacks that once led to a false "valid" or to endless work, each with its story.
 
 use credlog_credential::{Credential, SignOptions, Suite, sign, status::Bitstring};
-use credlog_ledger::body::{Body, Issue, KeyChange, Scope};
-use credlog_ledger::ids::{Digest, IssuerId};
+use credlog_ledger::body::{Achievement, Body, Issue, KeyChange, Scope};
+use credlog_ledger::ids::{Digest, DisplayName, IssuerId};
 use credlog_verify::facts::HISTORY_MAX;
 use credlog_verify::{CheckName, DigestOnly, Outcome, Question, Summary, Verdict, gather};
 use serde_json::{Value, json};
@@ -124,6 +124,106 @@ fn a_credential_that_does_not_name_what_it_attests_needs_a_scope_of_everything()
             "{subject}"
         );
     }
+}
+
+/// With a JCS suite only plain names were read, so the credential's own context, `@graph` or an
+/// IRI hid the doctorate, and the verdict was "valid: accredited when issued".
+#[test]
+fn what_own_contexts_hide_is_not_covered_by_a_scope() {
+    let phd = json!({"id": "urn:phd", "type": ["Achievement"]});
+    let vocabulary = "https://purl.imsglobal.org/spec/vc/ob/vocab.html#";
+    let own = json!({"award": format!("{vocabulary}achievement"), "ob": vocabulary});
+    let v2 = "https://www.w3.org/ns/credentials/v2";
+    let with = |name: &str| {
+        let mut subject = one(INTRO);
+        subject[name] = phd.clone();
+        json!({"@context": [v2, own], "credentialSubject": subject})
+    };
+    let property = "https://www.w3.org/2018/credentials#credentialSubject";
+    for more in [
+        with("award"),
+        with("ob:achievement"),
+        json!({"credentialSubject": one(INTRO), "@graph": [{"achievement": phd}]}),
+        json!({"credentialSubject": one(INTRO), property: {"achievement": phd}}),
+    ] {
+        for (scope, expected) in [(Some(INTRO), Summary::Unknown), (None, Summary::Valid)] {
+            let (mut ledger, achievement) = match scope {
+                Some(scope) => (scoped(), Some(scope.parse().unwrap())),
+                None => (Ledger::with_university(), None),
+            };
+            let credential = made_by(&university(), "university A", 1, &more);
+            let Body::Issue(issue) = ledger.issue_body(0, digest_of(&credential)) else {
+                panic!("an Issue body is needed");
+            };
+            let issue = Issue {
+                achievement,
+                ..issue
+            };
+            ledger.university(ISSUED, Body::Issue(issue));
+            let verdict = ledger.verdict(&credential);
+            assert_eq!(verdict.summary, expected, "{more}: {verdict:#?}");
+        }
+    }
+}
+
+/// A school that may award an introduction called itself a university and the introduction a
+/// doctorate; a reader of the verdict saw only these names.
+#[test]
+fn names_are_the_ledgers_and_others_are_told() {
+    let mut ledger = scoped();
+    ledger.university(
+        "2026-11-03T00:00:00Z",
+        Body::DefineAchievement(Achievement {
+            id: INTRO.parse().unwrap(),
+            definition: Digest([7; 32]),
+            name: "Introduction".parse().unwrap(),
+            alignments: Vec::new(),
+            prerequisites: Vec::new(),
+        }),
+    );
+    let mut verdict_of = |id: u32, issuer: &str, achievement: &str| {
+        let more = json!({
+            "issuer": {"id": university(), "name": issuer},
+            "credentialSubject": {"achievement": {"id": INTRO, "name": achievement}},
+        });
+        let credential = made_by(&university(), "university A", id, &more);
+        let Body::Issue(issue) = ledger.issue_body(0, digest_of(&credential)) else {
+            panic!("an Issue body is needed");
+        };
+        let achievement = Some(INTRO.parse().unwrap());
+        let at = format!("2026-11-10T10:00:0{id}Z");
+        ledger.university(
+            &at,
+            Body::Issue(Issue {
+                achievement,
+                ..issue
+            }),
+        );
+        ledger.verdict(&credential)
+    };
+    let honest = verdict_of(1, "University A", "Introduction");
+    let boast = verdict_of(2, "Great University", "Doctor of Medicine");
+    for verdict in [&honest, &boast] {
+        assert_eq!(verdict.summary, Summary::Valid, "{verdict:#?}");
+        let registered = &verdict.registered;
+        assert_eq!(registered.issuer_name, "University A".parse().ok());
+        assert_eq!(registered.achievement, INTRO.parse().ok());
+        assert_eq!(registered.achievement_name, "Introduction".parse().ok());
+    }
+    let reason = |verdict: &Verdict, name| check(verdict, name).reason.clone();
+    let awarded = "to award urn:intro (“Introduction”).";
+    let at_issue = reason(&honest, CheckName::AccreditationAtIssue);
+    assert!(at_issue.ends_with(awarded), "{at_issue}");
+    let issuer = reason(&honest, CheckName::Issuer);
+    assert!(!issuer.contains("calls"), "{issuer}");
+    let at_issue = reason(&boast, CheckName::AccreditationAtIssue);
+    let told = format!("{awarded} The credential itself calls it “Doctor of Medicine”.");
+    assert!(at_issue.ends_with(&told), "{at_issue}");
+    let issuer = reason(&boast, CheckName::Issuer);
+    assert!(
+        issuer.contains("calls its issuer “Great University”"),
+        "{issuer}"
+    );
 }
 
 /// A digest does not tell what the credential attests; the verdict says so instead of "yes".
@@ -422,4 +522,13 @@ fn facts_without_an_issue_are_gathered_without_a_history() {
     let facts = gather(&ledger.state, &question).unwrap();
     assert!(facts.positions[0].history.is_empty());
     assert!(!facts.positions[0].history_truncated);
+}
+
+/// What a name on the ledger must not hold, no display shows.
+#[test]
+fn names_of_the_ledger_and_texts_of_credentials_are_cleaned_alike() {
+    for c in (0..=0x0010_ffff).filter_map(char::from_u32) {
+        let name = format!("a{c}b").parse::<DisplayName>();
+        assert_eq!(name.is_err(), credlog_credential::is_deceptive(c), "{c:?}");
+    }
 }

@@ -5,7 +5,7 @@ use credlog_api::verification::{RequestSubject, VerifyQuery};
 use credlog_api::{Problem, ProblemType, VerifyRequest};
 use credlog_credential::Credential;
 use credlog_verify::{
-    DigestOnly, Question, Subject, Time, examine, issuer_of, judge, positions_named,
+    DigestOnly, Question, Subject, Time, digest_of, examine, issuer_of, judge, positions_named,
 };
 
 use crate::config::VerifySection;
@@ -68,7 +68,7 @@ fn verdict(context: &Context, body: &[u8], query: VerifyQuery) -> Answer {
             let credential = Credential::from_json(document).map_err(|error| {
                 Problem::new(ProblemType::MALFORMED_CREDENTIAL, error.to_string())
             })?;
-            let digest = credlog_ledger::ids::Digest(*credential.digest().as_bytes());
+            let digest = digest_of(&credential);
             let positions = positions_named(&credential);
             let question = question(digest, issuer_of(&credential), positions);
             let facts = context.facts(&question)?;
