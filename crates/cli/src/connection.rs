@@ -3,7 +3,7 @@
 use clap::Args;
 use credlog_api::issuer::{IssuerBrief, IssuerView, StatusListView};
 use credlog_api::ledger::LedgerView;
-use credlog_api::problem::{Problem, ProblemType};
+use credlog_api::problem::{Problem, ProblemType, TYPE_PREFIX};
 use credlog_api::verification::CredentialQuery;
 use credlog_api::{
     Client, ClientError, Facts, Page, PageQuery, RecordOutcome, RecordView, Verdict, VerifyRequest,
@@ -68,6 +68,7 @@ impl From<Refusal> for Failure {
                 refusal.reason, refusal.code
             ),
         )
+        .of_problem(format!("{TYPE_PREFIX}{}", refusal.code))
     }
 }
 
@@ -357,12 +358,23 @@ impl Node {
             _ => Err(Failure::new(
                 Exit::Node,
                 format!("{} did not take a record: {problem}", self.url()),
-            )),
+            )
+            .of_problem(&problem.type_uri)),
         }
     }
 }
 
 /// A request without a usable answer.
 fn unanswered(error: &ClientError) -> Failure {
-    Failure::new(Exit::Node, error.to_string())
+    let failure = Failure::new(Exit::Node, error.to_string());
+    match error.problem() {
+        // Only what has to be there is asked for in this way.
+        Some(problem) if problem.is(ProblemType::NOT_FOUND) => {
+            let advice = "; check --node: it is the address alone, without the path of a route";
+            Failure::new(Exit::Node, format!("{}{advice}", failure.message))
+                .of_problem(&problem.type_uri)
+        }
+        Some(problem) => failure.of_problem(&problem.type_uri),
+        None => failure,
+    }
 }

@@ -28,7 +28,8 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 done; verify: every credential valid. 1 verify: one is invalid, revoked, suspended,
 superseded, not yet valid or expired. 2 verify: one is not anchored or cannot be checked.
 3 no answer from the node. 4 refused by the ledger. 5 a file, key or folder is not what is needed.
-6 done in part. 7 the store is damaged. 64 wrong command line. 130 interrupted.";
+6 done in part. 7 the store is damaged. 64 wrong command line. 130 interrupted. 141 nobody read
+the answer to its end.";
 
 /// A ledger of micro-credentials that institutions run together.
 #[derive(Debug, Parser)]

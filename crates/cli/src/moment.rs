@@ -1,6 +1,7 @@
 //! Times on the command line and on the screen.
 
 use credlog_ledger::ids::UnixMillis;
+use credlog_verify::Time;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
@@ -34,35 +35,17 @@ pub(crate) fn now() -> UnixMillis {
 
 /// A time as RFC 3339 with milliseconds, for programs.
 pub(crate) fn rfc3339(time: UnixMillis) -> String {
-    format(time, true)
+    Time::from(time).to_string()
 }
 
-/// A time for people: `2026-11-21 10:00:00 UTC`.
+/// A time for people, as verdicts say it: `21 November 2026 at 10:00:00 UTC`.
 pub(crate) fn shown(time: UnixMillis) -> String {
-    format(time, false)
+    Time::from(time).spoken()
 }
 
 /// A day for tables: `2026-11-21`.
 pub(crate) fn day(time: UnixMillis) -> String {
-    shown(time).chars().take(10).collect()
-}
-
-fn format(time: UnixMillis, exact: bool) -> String {
-    let nanos = i128::from(time.0) * 1_000_000;
-    let text = OffsetDateTime::from_unix_timestamp_nanos(nanos)
-        .ok()
-        .and_then(|time| {
-            if exact {
-                let form = format_description!(
-                    "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
-                );
-                time.format(&form).ok()
-            } else {
-                let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
-                time.format(&form).ok()
-            }
-        });
-    text.unwrap_or_else(|| format!("{} ms after 1970", time.0))
+    rfc3339(time).chars().take(10).collect()
 }
 
 #[cfg(test)]
@@ -89,7 +72,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let time = UnixMillis(1_795_255_200_123);
         assert_eq!(parse_millis(&rfc3339(time)), Ok(time));
-        assert_eq!(shown(UnixMillis(0)), "1970-01-01 00:00:00 UTC");
-        assert!(shown(UnixMillis(u64::MAX)).ends_with("ms after 1970"));
+        assert_eq!(shown(UnixMillis(0)), "1 January 1970 at 00:00:00 UTC");
+        assert_eq!(day(time), "2026-11-21");
     }
 }

@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use credlog_api::problem::TYPE_PREFIX;
+use serde_json::{Value, json};
+
 /// Exit codes, the same for every command (docs/cli.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -27,6 +30,27 @@ pub(crate) enum Exit {
     Usage = 64,
     /// Interrupted by Ctrl-C.
     Interrupted = 130,
+    /// Nobody reads standard output any more: what a shell says of a program that SIGPIPE ended.
+    BrokenPipe = 141,
+}
+
+impl Exit {
+    /// A stable name for programs; more than the number only for people who read JSON.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Negative => "negative",
+            Self::Unknown => "unknown",
+            Self::Node => "node",
+            Self::Refused => "refused",
+            Self::Input => "input",
+            Self::Partly => "partly",
+            Self::Damaged => "damaged",
+            Self::Usage => "usage",
+            Self::Interrupted => "interrupted",
+            Self::BrokenPipe => "broken-pipe",
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -42,6 +66,9 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     /// What happened, to what, and what to do.
     pub(crate) message: String,
+    /// `type` of the problem, if the node or the ledger named one (docs/api.md, Problems), or a
+    /// W3C problem identifier.
+    problem: Option<String>,
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
@@ -51,7 +78,33 @@ impl Failure {
         Self {
             exit,
             message: message.into(),
+            problem: None,
         }
+    }
+
+    /// The same failure with the `type` of the problem behind it.
+    pub(crate) fn of_problem(mut self, type_uri: impl Into<String>) -> Self {
+        self.problem = Some(type_uri.into());
+        self
+    }
+
+    /// A stable name for programs: the problem's own code, or that of the exit.
+    pub(crate) fn code(&self) -> &str {
+        let problem = self.problem.as_deref();
+        problem
+            .and_then(|problem| problem.strip_prefix(TYPE_PREFIX))
+            .unwrap_or(self.exit.code())
+    }
+
+    /// The failure for programs, as docs/cli.md describes it.
+    pub(crate) fn json(&self) -> Value {
+        let mut error = json!({
+            "exit": self.exit as u8, "code": self.code(), "message": self.message,
+        });
+        if let Some(problem) = &self.problem {
+            error["type"] = json!(problem);
+        }
+        error
     }
 
     pub(crate) fn input(message: impl Into<String>) -> Self {
@@ -97,5 +150,31 @@ pub(crate) trait During<T> {
 impl<T, E: Into<Failure>> During<T> for std::result::Result<T, E> {
     fn during(self, what: impl FnOnce() -> String) -> Result<T> {
         self.map_err(|error| error.into().during(what()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_get_a_stable_code_and_the_type_of_the_problem() {
+        let failure = Failure::input("no");
+        assert_eq!(
+            failure.json(),
+            json!({"exit": 5, "code": "input", "message": "no"})
+        );
+        let type_uri = format!("{TYPE_PREFIX}not-accredited");
+        let failure = Failure::new(Exit::Refused, "no")
+            .of_problem(&type_uri)
+            .during("a.json");
+        assert_eq!(
+            failure.json(),
+            json!({
+                "exit": 4, "code": "not-accredited", "message": "a.json: no", "type": type_uri,
+            })
+        );
+        let failure = Failure::input("no").of_problem("https://www.w3.org/x#PARSING_ERROR");
+        assert_eq!(failure.code(), "input");
     }
 }

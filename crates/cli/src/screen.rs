@@ -2,9 +2,11 @@
 
 use std::io::{IsTerminal, Write};
 
+use credlog_credential::is_deceptive;
 use serde::Serialize;
+use serde_json::json;
 
-use crate::outcome::{Failure, Result};
+use crate::outcome::{Exit, Failure, Result};
 
 /// Colours and weights of a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +17,9 @@ pub(crate) enum Ink {
     Yellow,
     Red,
 }
+
+/// Things that are told one by one in a text for people.
+pub(crate) const NOTES_MAX: usize = 20;
 
 /// Where a command prints.
 #[derive(Debug, Clone, Copy)]
@@ -84,14 +89,32 @@ impl Screen {
     /// Says on stderr why the command failed: a line, or with `--json` an object, so that
     /// a program need not read sentences.
     pub(crate) fn failure(self, failure: &Failure) {
-        let message = &failure.message;
-        if self.json {
-            let error = serde_json::json!({
-                "error": {"exit": failure.exit as u8, "message": message},
-            });
-            note(error.to_string());
+        if failure.exit == Exit::BrokenPipe {
+            // Who went away (`| head`) had enough.
+        } else if self.json {
+            note(json!({"error": failure.json()}).to_string());
         } else {
-            note(format!("credlog: {message}"));
+            note(format!("credlog: {}", failure.message));
+        }
+    }
+
+    /// A note for people beside an answer that holds the same: nothing with `--json`.
+    pub(crate) fn note(self, text: impl AsRef<str>) {
+        if !self.json {
+            note(text);
+        }
+    }
+
+    /// Notes about each of many things, the first [`NOTES_MAX`] of them, with how many more there
+    /// are; the answer with `--json` holds all.
+    pub(crate) fn notes(self, notes: impl ExactSizeIterator<Item = String>) {
+        let number = notes.len();
+        for text in notes.take(NOTES_MAX) {
+            self.note(text);
+        }
+        if number > NOTES_MAX {
+            let more = grouped((number - NOTES_MAX) as u64);
+            self.note(format!("and {more} more; --json lists all"));
         }
     }
 
@@ -104,7 +127,8 @@ impl Screen {
     }
 }
 
-/// Prints lines; a reader that went away (`| head`) ends the program quietly.
+/// Prints lines. A reader that went away (`| head`) ends the command like any failure, so that
+/// what it holds is given back, and without a word.
 fn write_stdout(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let end = if text.ends_with('\n') { "" } else { "\n" };
@@ -113,7 +137,10 @@ fn write_stdout(text: &str) -> Result<()> {
         .and_then(|()| out.write_all(end.as_bytes()))
         .and_then(|()| out.flush())
     {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Failure::new(
+            Exit::BrokenPipe,
+            "nobody reads standard output any more",
+        )),
         Err(error) => Err(Failure::input(format!(
             "standard output cannot be written: {error}"
         ))),
@@ -127,11 +154,18 @@ pub(crate) fn note(text: impl AsRef<str>) {
     let _ = writeln!(std::io::stderr().lock(), "{}", text.as_ref());
 }
 
-/// Names and texts that others wrote, made safe to show: no control characters.
+/// Names and texts that others wrote, made safe to show: control characters become spaces, and
+/// invisible ones that move or hide letters are written out, such as `<U+202E>`.
 pub(crate) fn shown(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_control() => shown.push(' '),
+            c if is_deceptive(c) => shown.push_str(&format!("<U+{:04X}>", u32::from(c))),
+            c => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// A text in lines of at most `width` columns, each indented; a longer word stays whole.
@@ -196,5 +230,9 @@ mod tests {
     #[test]
     fn foreign_texts_cannot_move_the_cursor() {
         assert_eq!(shown("a\x1b[2Jb\n"), "a [2Jb ");
+        assert_eq!(
+            shown("\u{202e}A\u{2066}\u{200b}é"),
+            "<U+202E>A<U+2066><U+200B>é"
+        );
     }
 }

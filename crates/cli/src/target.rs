@@ -123,16 +123,23 @@ pub(crate) fn read(path: &Path) -> std::result::Result<Credential, Unreadable> {
             problem: credlog_credential::problem::PARSING_ERROR,
         });
     }
-    Credential::parse(&bytes).map_err(|error| Unreadable::NoCredential {
-        reason: error.to_string(),
-        problem: error.problem_type(),
+    Credential::parse(&bytes).map_err(|error| {
+        if error.is_too_large() {
+            // It may be a credential, and nobody looked at it.
+            let failure = Failure::input(error.to_string()).of_problem(error.problem_type());
+            return Unreadable::File(failure.during(path.display().to_string()));
+        }
+        Unreadable::NoCredential {
+            reason: error.to_string(),
+            problem: error.problem_type(),
+        }
     })
 }
 
 /// Why a file gave no credential.
 #[derive(Debug)]
 pub(crate) enum Unreadable {
-    /// It cannot be read.
+    /// It cannot be read, or is larger than any credential that is looked at.
     File(Failure),
     /// Its content is no credential.
     NoCredential {

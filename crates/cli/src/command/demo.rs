@@ -81,7 +81,7 @@ impl Demo {
             screen.answer(&answer, "")?;
         }
         if failures > 0 {
-            note(format!(
+            screen.note(format!(
                 "credlog: {} did not come out as expected",
                 count(failures, "thing")
             ));

@@ -30,12 +30,10 @@ use crate::home::IssuerHome;
 use crate::keyfile::{self, Passphrase};
 use crate::outcome::{Exit, Failure, Result};
 use crate::parallel;
-use crate::screen::{Ink, Screen, count, grouped, note};
+use crate::screen::{Ink, NOTES_MAX, Screen, count, grouped};
 
 /// Credentials that are signed before they are sent.
 const WINDOW: usize = 1_024;
-/// Files that are listed one by one in a text for people.
-const SHOWN_MAX: usize = 20;
 
 /// Issue credentials: sign those that are unsigned, anchor all of them
 ///
@@ -251,24 +249,20 @@ impl IssueArgs {
         tally: &Tally,
     ) -> Result<Exit> {
         let issued = tally.issued + tally.finished_from_before;
-        for file in tally.replaced.iter().take(SHOWN_MAX) {
-            note(format!(
+        let replaced = tally.replaced.iter();
+        screen.notes(replaced.map(|file| {
+            format!(
                 "{file} was signed by an earlier run with other content, which was never issued \
                  and is forgotten"
-            ));
-        }
-        listed_notes(
-            settlement
-                .left_out
-                .iter()
-                .map(|failure| format!("not issued: {}", failure.message)),
-        );
-        listed_notes(settlement.refused.iter().map(|refusal| {
+            )
+        }));
+        let left_out = settlement.left_out.iter();
+        screen.notes(left_out.map(|failure| format!("not issued: {}", failure.message)));
+        screen.notes(settlement.refused.iter().map(|one| {
+            let (files, refusal) = (listed(&one.files), &one.refusal);
             format!(
-                "refused by the ledger: {} ({}): {}",
-                listed(&refusal.files),
-                refusal.refusal.code,
-                refusal.refusal.reason
+                "refused by the ledger: {files} ({}): {}",
+                refusal.code, refusal.reason
             )
         }));
         let rows: Vec<_> = checked
@@ -328,12 +322,16 @@ impl IssueArgs {
             let before = count(tally.issued_before, "credential");
             lines.push_str(&format!("\n{before} had been issued before."));
         }
-        for (copy, first) in checked.copies.iter().take(SHOWN_MAX) {
+        for (copy, first) in checked.copies.iter().take(NOTES_MAX) {
             lines.push_str(&format!(
                 "\n{} is the same as {}.",
                 copy.display(),
                 first.display()
             ));
+        }
+        if checked.copies.len() > NOTES_MAX {
+            let more = checked.copies.len() - NOTES_MAX;
+            lines.push_str(&format!("\nAnd {more} more that are the same as another."));
         }
         if failed > 0 {
             let text = format!("{} not issued.", count_were(failed, "credential"));
@@ -350,15 +348,6 @@ impl IssueArgs {
 fn count_were(number: usize, noun: &str) -> String {
     let verb = if number == 1 { "was" } else { "were" };
     format!("{} {verb}", count(number, noun))
-}
-
-/// Notes for people: the first ones, and how many more there are.
-fn listed_notes(texts: impl ExactSizeIterator<Item = String>) {
-    let more = texts.len().saturating_sub(SHOWN_MAX);
-    texts.take(SHOWN_MAX).for_each(note);
-    if more > 0 {
-        note(format!("and {} more", grouped(more as u64)));
-    }
 }
 
 fn listed(files: &[String]) -> String {

@@ -18,14 +18,12 @@ use crate::keyfile::Passphrase;
 use crate::moment;
 use crate::outcome::{Exit, Failure, Result};
 use crate::parallel;
-use crate::screen::{Ink, Screen, count, note};
+use crate::screen::{Ink, NOTES_MAX, Screen, count};
 use crate::statement::Signatory;
 use crate::target::{self, Condition, Target, Unreadable};
 
 /// Credentials in one record.
 const DIGESTS_PER_RECORD: usize = 256;
-/// Credentials that are listed one by one in a text for people.
-const SHOWN_MAX: usize = 20;
 
 /// What happens to the credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,20 +167,34 @@ impl ChangeStatus {
         let (signatory, own) = self.actor.signatory(&node, passphrase)?;
         let issuer = self.issuer.as_ref().or(own.as_ref());
         let plan = self.plan(change, &node, &targets, issuer)?;
-        for problem in plan.problems.iter().take(SHOWN_MAX) {
-            note(format!("cannot {}: {problem}", change.verb()));
-        }
         if !plan.problems.is_empty() {
-            let number = count(plan.problems.len(), "credential");
-            return Err(Failure::new(
-                Exit::Refused,
-                format!("nothing was sent: {number} cannot be {}", change.done()),
-            ));
+            return Err(self.impossible(change, screen, &plan));
         }
         let number = plan.groups.values().map(Vec::len).sum();
         self.confirm(change, number)?;
         let results = self.send(change, &node, &signatory, &plan)?;
         report(screen, change, self.reason, &plan, &results)
+    }
+
+    /// All or nothing: says what stands in the way.
+    fn impossible(&self, change: Change, screen: Screen, plan: &Plan) -> Failure {
+        let verb = change.verb();
+        let problems = plan.problems.iter();
+        screen.notes(problems.map(|problem| format!("cannot {verb}: {problem}")));
+        let answer = json!({
+            "changed": 0, "refused": 0, "reason": self.reason, "already": plan.already,
+            "notChanged": plan.problems, "records": [],
+        });
+        if screen.is_json()
+            && let Err(failure) = screen.answer(&answer, "")
+        {
+            return failure;
+        }
+        let number = count(plan.problems.len(), "credential");
+        Failure::new(
+            Exit::Refused,
+            format!("nothing was sent: {number} cannot be {}", change.done()),
+        )
     }
 
     /// Asks the ledger about every credential.
@@ -328,8 +340,8 @@ fn look_up(
         Target::Digest(digest) => (*digest, None),
         Target::File(path) => match target::read(path) {
             Ok(credential) => {
-                let digest = Digest(*credential.digest().as_bytes());
-                (digest, credlog_verify::issuer_of(&credential))
+                let issuer = credlog_verify::issuer_of(&credential);
+                (credlog_verify::digest_of(&credential), issuer)
             }
             Err(Unreadable::File(failure)) => return Err(failure),
             Err(Unreadable::NoCredential { reason, .. }) => {
@@ -382,7 +394,7 @@ fn report(
             }
             Sent::Refused(refusal) => {
                 refused += digests.len();
-                note(format!(
+                screen.note(format!(
                     "refused by the ledger: {} ({})",
                     refusal.reason, refusal.code
                 ));
@@ -405,15 +417,15 @@ fn report(
     lines.extend(
         plan.already
             .iter()
-            .take(SHOWN_MAX)
+            .take(NOTES_MAX)
             .map(|one| format!("{one}.")),
     );
-    if plan.already.len() > SHOWN_MAX {
-        lines.push(format!("And {} more.", plan.already.len() - SHOWN_MAX));
+    if plan.already.len() > NOTES_MAX {
+        lines.push(format!("And {} more.", plan.already.len() - NOTES_MAX));
     }
     let answer = json!({
         "changed": done, "refused": refused, "reason": reason,
-        "already": plan.already, "records": answers,
+        "already": plan.already, "notChanged": [], "records": answers,
     });
     screen.answer(&answer, lines.join("\n"))?;
     Ok(match (refused, done) {

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::outcome::{Exit, Failure, Result, chain};
-use crate::screen::{Ink, Screen, count, grouped, note};
+use crate::screen::{Ink, Screen, count, grouped};
 
 /// Findings that are listed one by one.
 const SHOWN_MAX: usize = 20;
@@ -146,7 +146,7 @@ impl Rebuild {
         bar.finish_and_clear();
         let report = report.map_err(|error| failure(&error))?;
         if let Some(lost) = &report.lost {
-            note(format!("committed blocks are lost: {lost}"));
+            screen.note(format!("committed blocks are lost: {lost}"));
         }
         let answer = json!({
             "folder": folder,

@@ -1,6 +1,7 @@
 //! `credlog verify`: are credentials genuine, anchored and in force?
 //!
-//! Proofs are checked here; the node is asked about the digest only.
+//! Proofs are checked here; the node is asked about the digest, the issuer and the positions in
+//! status lists that the credential names.
 
 mod show;
 
@@ -12,14 +13,14 @@ use credlog_api::{Time, Verdict};
 use credlog_credential::Credential;
 use credlog_credential::json::{Limits, parse_strict};
 use credlog_ledger::ids::Digest;
-use credlog_verify::{DigestOnly, Subject, Summary, issuer_of, judge, positions_named};
+use credlog_verify::{DigestOnly, Subject, Summary, digest_of, issuer_of, judge, positions_named};
 use serde_json::{Value, json};
 
 use crate::connection::{Node, NodeArgs};
 use crate::moment;
 use crate::outcome::{During, Exit, Result};
 use crate::parallel;
-use crate::screen::Screen;
+use crate::screen::{Screen, count, grouped};
 use crate::target::{self, Target, Unreadable};
 use crate::{folder, outcome::Failure};
 
@@ -28,9 +29,11 @@ const WINDOW: usize = 256;
 
 /// Verify credentials: proof, issuer, accreditation, anchoring, status and validity
 ///
-/// Proofs are checked on this machine; only digests are sent to the node. With --json each
-/// credential is one line of JSON. Exit code: 0 all valid; 1 one is invalid, revoked,
-/// suspended, superseded, not yet valid or expired; 2 one is not anchored or unknown.
+/// Proofs are checked on this machine. The node is asked about the credential's digest, its
+/// issuer and, if its status entries look like a ledger's, their positions; the credential
+/// itself stays here. With --json each credential is one line of JSON. Exit code: 0 all valid;
+/// 1 one is invalid, revoked, suspended, superseded, not yet valid or expired; 2 one is not
+/// anchored or cannot be checked; 3 the node failed, and what it did not answer is told.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// Credentials (JSON files), folders of them, or digests
@@ -67,6 +70,8 @@ enum Finding {
         reason: String,
         problem: &'static str,
     },
+    /// Nothing is known: the file cannot be read, or the node did not answer.
+    Unchecked(Failure),
 }
 
 impl Finding {
@@ -74,7 +79,13 @@ impl Finding {
         match self {
             Self::Judged(verdict) => verdict.summary,
             Self::NoCredential { .. } => Summary::Invalid,
+            Self::Unchecked(_) => Summary::Unknown,
         }
+    }
+
+    /// Whether the node is why nothing is known: it need not be asked any further.
+    fn is_of_the_node(&self) -> bool {
+        matches!(self, Self::Unchecked(failure) if failure.exit == Exit::Node)
     }
 
     fn json(&self, target: &Target) -> Value {
@@ -82,12 +93,20 @@ impl Finding {
             Self::Judged(verdict) => json!({"target": target.to_string(), "verdict": verdict}),
             Self::NoCredential { reason, problem } => json!({
                 "target": target.to_string(),
-                "verdict": {
-                    "summary": Summary::Invalid,
-                    "headline": format!("This is no credential: {reason}."),
-                    "problem": problem,
+                "error": {
+                    "exit": Exit::Negative as u8,
+                    "code": "no-credential",
+                    "message": format!("this is no credential: {reason}"),
+                    "type": problem,
                 },
             }),
+            Self::Unchecked(failure) => {
+                let mut error = failure.json();
+                if failure.exit != Exit::Node {
+                    error["exit"] = json!(Exit::Unknown as u8);
+                }
+                json!({"target": target.to_string(), "error": error})
+            }
         }
     }
 }
@@ -99,17 +118,40 @@ impl Verify {
         let node = self.node.connect()?;
         let mut tally = show::Tally::new(screen, targets.len(), self.details);
         let mut exit = Exit::Done;
+        let mut unanswered = Vec::new();
+        let mut checked = 0;
         for window in targets.chunks(WINDOW) {
-            let findings = parallel::map(window, |target| self.check(&node, target, &lists));
+            let findings = parallel::map(window, |target| {
+                self.check(&node, target, &lists)
+                    .unwrap_or_else(Finding::Unchecked)
+            });
+            checked += window.len();
             for (target, finding) in window.iter().zip(findings) {
-                let finding = finding?;
                 exit = worse(exit, finding.summary());
                 screen.json_line(&finding.json(target))?;
                 tally.show(target, &finding)?;
+                if let (true, Finding::Unchecked(failure)) = (finding.is_of_the_node(), finding) {
+                    unanswered.push(failure);
+                }
+            }
+            if !unanswered.is_empty() {
+                break;
             }
         }
+        // Verdicts that were reached count, whatever happened afterwards.
         tally.end()?;
-        Ok(exit)
+        let number = unanswered.len() + targets.len() - checked;
+        match unanswered.into_iter().next() {
+            Some(failure) if targets.len() > 1 => {
+                let all = count(targets.len(), "credential");
+                Err(failure.during(format!(
+                    "{} of {all} could not be checked",
+                    grouped(number as u64)
+                )))
+            }
+            Some(failure) => Err(failure),
+            None => Ok(exit),
+        }
     }
 
     fn lists(&self) -> Result<Vec<Value>> {
@@ -127,7 +169,7 @@ impl Verify {
         };
         let credential = match target::read(path) {
             Ok(credential) => credential,
-            Err(Unreadable::File(failure)) => return Err(failure),
+            Err(Unreadable::File(failure)) => return Ok(Finding::Unchecked(failure)),
             Err(Unreadable::NoCredential { reason, problem }) => {
                 return Ok(Finding::NoCredential { reason, problem });
             }
@@ -151,8 +193,7 @@ impl Verify {
             issuer: issuer_of(credential),
             positions: (!positions.is_empty()).then_some(Positions(positions)),
         };
-        let digest = Digest(*credential.digest().as_bytes());
-        let facts = node.facts_at(&digest, &query)?;
+        let facts = node.facts_at(&digest_of(credential), &query)?;
         credlog_verify::verify(credential, lists, &facts, moment::now())
             .map_err(|error| distrust(&error))
     }

@@ -79,7 +79,7 @@ fn an_offer_that_was_changed_on_its_way_is_not_signed() {
         (
             "until",
             json!(null),
-            "it ends never, you offered 2100-01-01 00:00:00 UTC",
+            "it ends never, you offered 1 January 2100 at 00:00:00 UTC",
         ),
         (
             "scope",
@@ -118,7 +118,7 @@ fn an_offer_without_a_copy_is_shown_and_needs_a_yes() {
         "has no copy of this offer",
         "School",
         "urn:x:intro",
-        "2100-01-01",
+        "1 January 2100",
         "--yes",
     ] {
         assert!(refused.contains(text), "{text}: {refused}");
@@ -150,7 +150,7 @@ fn an_amendment_keeps_the_end_unless_told_otherwise() {
     let (text, now) = amend(&["--scope", "all"]);
     assert!(text.contains("urn:x:intro → all achievements"), "{text}");
     assert!(
-        text.contains("2100-01-01 00:00:00 UTC (as before)"),
+        text.contains("1 January 2100 at 00:00:00 UTC (as before)"),
         "{text}"
     );
     assert_eq!(now["scope"], "all");
@@ -160,7 +160,7 @@ fn an_amendment_keeps_the_end_unless_told_otherwise() {
     );
     let (text, now) = amend(&["--scope", "all", "--until", "2090-01-01"]);
     assert!(
-        text.contains("2100-01-01 00:00:00 UTC → 2090-01-01"),
+        text.contains("1 January 2100 at 00:00:00 UTC → 1 January 2090"),
         "{text}"
     );
     assert!(
@@ -168,7 +168,10 @@ fn an_amendment_keeps_the_end_unless_told_otherwise() {
         "{now}"
     );
     let (text, now) = amend(&["--scope", "urn:x:intro", "--until", "never"]);
-    assert!(text.contains("2090-01-01 00:00:00 UTC → never"), "{text}");
+    assert!(
+        text.contains("1 January 2090 at 00:00:00 UTC → never"),
+        "{text}"
+    );
     assert!(now["until"].is_null(), "{now}");
     let other = [
         "accreditation",

@@ -7,5 +7,6 @@ mod issue;
 mod keys;
 mod orphan;
 mod story;
+mod verify;
 mod world;
 mod wrong_input;

@@ -247,7 +247,10 @@ fn every_sample_gets_its_verdict_and_exit_code() {
         assert_eq!(verdict, (code, summary.to_owned()), "{name}");
     }
     fs::write(world.path("empty.json"), "").unwrap();
-    assert_eq!(world.verdict(&["empty.json"]), (1, "invalid".to_owned()));
+    let empty = world.run(&["verify", "--json", "empty.json"]);
+    assert_eq!(empty.status.code(), Some(1));
+    let empty: serde_json::Value = serde_json::from_slice(&empty.stdout).unwrap();
+    assert_eq!(empty["error"]["code"], "no-credential", "{empty}");
     assert_eq!(
         world.verdict(&[&"0".repeat(64)]),
         (2, "not_anchored".to_owned())

@@ -110,10 +110,14 @@ impl World {
         command
             .args(words)
             .current_dir(self.folder.path())
-            .env("CREDLOG_NODE", format!("http://127.0.0.1:{}", self.port))
+            .env("CREDLOG_NODE", self.node_url())
             .env_remove("CREDLOG_PASSPHRASE")
             .stdin(Stdio::null());
         command
+    }
+
+    pub(crate) fn node_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     pub(crate) fn run(&self, words: &[&str]) -> Output {

@@ -297,12 +297,101 @@ fn a_damaged_store_is_found_and_built_again() {
     assert_eq!(world.verdict(&["out/0.json"]), (0, "valid".to_owned()));
 }
 
+/// A store that another node has open was called damaged, exit code 7.
+#[test]
+fn a_second_node_on_a_store_in_use_is_no_damage() {
+    let world = World::running();
+    let said = world.fails(5, &["node", "run", "--config", "member/credlog.toml"]);
+    assert!(said.contains("is in use by another process"), "{said}");
+    let said = world.fails(5, &["store", "check", "issuer"]);
+    assert!(said.contains("node.data_dir"), "{said}");
+}
+
+/// Of more than 20 failures the others vanished without a word.
+#[test]
+fn failures_are_counted_and_the_answer_lists_all() {
+    let world = World::running();
+    let id = world.issuer_id("issuer");
+    fs::create_dir(world.path("inbox")).unwrap();
+    for number in 0..25 {
+        let undefined = serde_json::json!({
+            "@context": ["https://www.w3.org/ns/credentials/v2"],
+            "type": ["VerifiableCredential"],
+            "issuer": id,
+            "credentialSubject": {"id": format!("urn:student:{number}"), "grade": "A"},
+        });
+        let path = world.path(&format!("inbox/{number}.json"));
+        fs::write(path, undefined.to_string()).unwrap();
+    }
+    let issue = ["issue", "inbox", "--out", "out", "--issuer-home", "issuer"];
+    let output = world.run(&issue);
+    assert_eq!(output.status.code(), Some(5));
+    let (told, noted) = (text(&output.stdout), text(&output.stderr));
+    assert!(told.contains("25 credentials were not issued."), "{told}");
+    assert!(!told.contains("issued.csv"), "{told}");
+    assert!(noted.ends_with("and 5 more; --json lists all\n"), "{noted}");
+    let output = world.run(&[issue.as_slice(), &["--json"]].concat());
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["notIssued"].as_array().unwrap().len(), 25);
+    assert_eq!(text(&output.stderr), "");
+
+    let digests: Vec<_> = (0..25).map(|number| format!("{number:064x}")).collect();
+    let mut revoke = vec!["revoke", "--issuer-home", "issuer"];
+    revoke.extend(digests.iter().map(String::as_str));
+    let noted = world.fails(4, &revoke);
+    assert!(noted.contains("and 5 more; --json lists all"), "{noted}");
+    revoke.push("--json");
+    let output = world.run(&revoke);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["notChanged"].as_array().unwrap().len(), 25);
+    let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(error["error"]["code"], "refused");
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn a_failure_is_json_with_a_stable_code() {
+    let world = World::running();
+    let json = |code: i32, words: &[&str]| -> serde_json::Value {
+        let said = world.fails(code, &[words, &["--json"]].concat());
+        let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+        said["error"].clone()
+    };
+    let definition = r#"{"id": "urn:example:stat", "name": "Statistics"}"#;
+    fs::write(world.path("stat.json"), definition).unwrap();
+    let define = [
+        "achievement",
+        "define",
+        "stat.json",
+        "--issuer-home",
+        "issuer",
+    ];
+    world.ok(&define);
+    let error = json(4, &define);
+    assert_eq!(error["code"], "achievement-taken", "{error}");
+    assert_eq!(error["type"], "urn:credlog:problem:achievement-taken");
+    let error = json(5, &["keys", "show", "nothing.pem"]);
+    assert_eq!(
+        (&error["code"], &error["exit"]),
+        (&"input".into(), &5.into())
+    );
+    let wrong = format!("{}/xyz", world.node_url());
+    let error = json(3, &["ledger", "status", "--node", &wrong]);
+    assert_eq!(error["code"], "not-found", "{error}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("check --node"), "{message}");
+}
+
 #[test]
 fn a_failure_is_json_for_those_who_asked_for_json() {
     let world = World::founded();
     let said = world.fails(3, &["ledger", "status", "--json"]);
     let said: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert_eq!(said["error"]["exit"], 3);
+    assert_eq!(said["error"]["code"], "node");
     let message = said["error"]["message"].as_str().unwrap();
     assert!(message.contains("no node answers"), "{message}");
 }

@@ -105,6 +105,9 @@ pub(super) fn university_a_key() -> SigningKey {
     SigningKey::from_bytes(&Sha256::digest(b"eval-vc university A").into())
 }
 
+/// How many unsigned badges there are.
+pub(super) const BADGES: usize = 3;
+
 /// Unsigned badges of University A, as its registrar's office would write them.
 pub(super) fn unsigned_badges() -> Result<Vec<(String, Value)>> {
     let mut template: Value = serde_json::from_slice(GOOD[2].bytes)?;
@@ -122,7 +125,7 @@ pub(super) fn unsigned_badges() -> Result<Vec<(String, Value)>> {
             json!(format!("https://university-a.example/students/{number}"));
         (format!("student-{number}.json"), badge)
     };
-    Ok((1..=3).map(badge).collect())
+    Ok((1..=BADGES).map(badge).collect())
 }
 
 #[cfg(test)]
@@ -136,6 +139,6 @@ mod tests {
             let credential = credlog_credential::Credential::parse(sample.bytes).unwrap();
             assert_eq!(credential.issuer_id(), did, "{}", sample.name);
         }
-        assert_eq!(unsigned_badges().unwrap().len(), 3);
+        assert_eq!(unsigned_badges().unwrap().len(), BADGES);
     }
 }

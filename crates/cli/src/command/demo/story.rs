@@ -172,7 +172,7 @@ impl<'a> Story<'a> {
         self.step(
             "Verify, as an employer",
             "An employer got a badge by mail. The signature is checked on the employer's \
-             machine; only the digest is sent to a node.",
+             machine; a node is asked about its digest and its issuer.",
         )?;
         self.show(&["verify", "issued/student-1.json"], Exit::Done, 20)?;
         self.tell_more(
@@ -326,6 +326,7 @@ impl<'a> Story<'a> {
             "--status-list",
             "status-lists/status-list-suspension.json",
         ];
+        let number = GOOD.len() + samples::BADGES + BAD.len();
         let mut summaries = Vec::new();
         for at in [[].as_slice(), &["--at", before]] {
             let words = [
@@ -335,13 +336,19 @@ impl<'a> Story<'a> {
             ]
             .concat();
             let output = self.network.run(&words)?;
-            for line in String::from_utf8_lossy(&output.stdout).lines() {
-                let answer: Value = serde_json::from_str(line)?;
-                summaries.push(format!(
-                    "{} {}",
-                    answer["target"], answer["verdict"]["summary"]
-                ));
+            // The suspicious ones are among them.
+            let expected = (Some(i32::from(Exit::Negative as u8)), number);
+            let found = summaries_of(&output.stdout)?;
+            if (output.status.code(), found.len()) != expected {
+                return Err(Failure::input(format!(
+                    "`credlog {}` ended with {} and {} of {number} verdicts: {}",
+                    words.join(" "),
+                    output.status,
+                    found.len(),
+                    String::from_utf8_lossy(&output.stderr)
+                )));
             }
+            summaries.extend(found);
         }
         Ok(summaries)
     }
@@ -415,6 +422,19 @@ impl<'a> Story<'a> {
     }
 }
 
+/// Target and summary of each line that `verify --json` printed; a line without a verdict is an
+/// error.
+fn summaries_of(stdout: &[u8]) -> Result<Vec<String>> {
+    let line = |line: &str| {
+        let answer: Value = serde_json::from_str(line)?;
+        match answer["verdict"]["summary"].as_str() {
+            Some(summary) => Ok(format!("{} {summary}", answer["target"])),
+            None => Err(Failure::input(format!("there is no verdict in {line}"))),
+        }
+    };
+    String::from_utf8_lossy(stdout).lines().map(line).collect()
+}
+
 fn write_samples<'s>(
     folder: &Path,
     samples: impl Iterator<Item = &'s samples::Sample>,
@@ -436,4 +456,19 @@ fn quoted(words: &[&str]) -> String {
         }
     };
     words.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_verdicts_are_compared() {
+        let good = br#"{"target": "a.json", "verdict": {"summary": "valid"}}"#;
+        assert_eq!(summaries_of(good).unwrap(), [r#""a.json" valid"#]);
+        assert!(summaries_of(b"").unwrap().is_empty());
+        for bad in [r#"{"target": "a.json", "error": {"exit": 3}}"#, "no answer"] {
+            assert!(summaries_of(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
 }

@@ -176,7 +176,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Credential> {
 
 /// The digest of a credential as the ledger counts it.
 pub(super) fn digest(credential: &Credential) -> Digest {
-    Digest(*credential.digest().as_bytes())
+    credlog_verify::digest_of(credential)
 }
 
 impl Terms {

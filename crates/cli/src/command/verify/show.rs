@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use credlog_api::Verdict;
-use credlog_verify::{Check, CheckName, CredentialSummary, Outcome, Summary};
+use credlog_ledger::ids::AchievementId;
+use credlog_verify::{Check, CheckName, CredentialSummary, Outcome, Registered, Summary};
 
 use super::Finding;
 use crate::outcome::Result;
@@ -46,15 +47,17 @@ impl Tally {
             }
             return self.screen.line(detailed(self.screen, target, finding));
         }
-        let credential = match finding {
-            Finding::Judged(verdict) => verdict.credential.clone().unwrap_or_default(),
-            Finding::NoCredential { .. } => CredentialSummary::default(),
+        let (title, issuer) = match finding {
+            Finding::Judged(verdict) => names(verdict).unwrap_or_default(),
+            Finding::NoCredential { .. } => ("not a credential".to_owned(), String::new()),
+            // Nothing else says why.
+            Finding::Unchecked(failure) => (failure.message.clone(), String::new()),
         };
         self.table.row([
             words(summary).to_owned(),
-            target.to_string(),
-            shown(&title(&credential)),
-            shown(&credential.issuer_name.unwrap_or(credential.issuer)),
+            shown(&target.to_string()),
+            shown(&title),
+            shown(&issuer),
         ]);
         Ok(())
     }
@@ -80,7 +83,7 @@ impl Tally {
 fn detailed(screen: Screen, target: &Target, finding: &Finding) -> String {
     let summary = finding.summary();
     let head = screen.ink(ink(summary), &words(summary).to_uppercase());
-    let mut lines = vec![format!("{head}  {target}")];
+    let mut lines = vec![format!("{head}  {}", shown(&target.to_string()))];
     match finding {
         Finding::NoCredential { reason, problem } => {
             lines.push(wrap(
@@ -90,6 +93,11 @@ fn detailed(screen: Screen, target: &Target, finding: &Finding) -> String {
             ));
             lines.push(format!("  {}", screen.ink(Ink::Dim, problem)));
         }
+        Finding::Unchecked(failure) => lines.push(wrap(
+            &format!("It could not be checked: {}.", shown(&failure.message)),
+            WIDTH,
+            2,
+        )),
         Finding::Judged(verdict) => lines.extend(judged(screen, verdict)),
     }
     lines.join("\n")
@@ -97,12 +105,8 @@ fn detailed(screen: Screen, target: &Target, finding: &Finding) -> String {
 
 fn judged(screen: Screen, verdict: &Verdict) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(credential) = &verdict.credential {
-        let issuer = credential
-            .issuer_name
-            .as_ref()
-            .unwrap_or(&credential.issuer);
-        let text = format!("{}, by {}", shown(&title(credential)), shown(issuer));
+    if let Some((title, issuer)) = names(verdict) {
+        let text = format!("{}, by {}", shown(&title), shown(&issuer));
         lines.push(format!("  {}", screen.ink(Ink::Bold, &text)));
     }
     lines.push(wrap(&shown(&verdict.headline), WIDTH, 2));
@@ -151,6 +155,40 @@ fn label(name: CheckName) -> &'static str {
         CheckName::Validity => "validity",
         other => other.as_str(),
     }
+}
+
+/// What is awarded and by whom: as the ledger calls them, for whoever wrote the credential chose
+/// the names in it. Those are for what the ledger has no name for. A digest alone has the
+/// ledger's names or none.
+fn names(verdict: &Verdict) -> Option<(String, String)> {
+    let registered = &verdict.registered;
+    let issuer = registered.issuer_name.as_ref().map(ToString::to_string);
+    let Some(credential) = &verdict.credential else {
+        return Some((awarded(registered)?, issuer?));
+    };
+    let claimed = || {
+        credential
+            .issuer_name
+            .as_ref()
+            .unwrap_or(&credential.issuer)
+    };
+    let recorded = registered.achievement.as_ref().map(AchievementId::as_str);
+    let title = match (recorded, credential.achievement.as_deref()) {
+        (None, _) | (_, None) => title(credential),
+        (Some(recorded), Some(own)) if recorded == own => match &registered.achievement_name {
+            Some(name) => name.to_string(),
+            None => format!("{} ({own})", title(credential)),
+        },
+        (Some(_), Some(own)) => format!("{} ({own})", title(credential)),
+    };
+    Some((title, issuer.unwrap_or_else(|| claimed().clone())))
+}
+
+/// The achievement of the Issue record.
+fn awarded(registered: &Registered) -> Option<String> {
+    let name = registered.achievement_name.as_ref();
+    name.map(ToString::to_string)
+        .or_else(|| registered.achievement.as_ref().map(ToString::to_string))
 }
 
 fn title(credential: &CredentialSummary) -> String {
