@@ -12,7 +12,8 @@ pub fn is_deceptive(c: char) -> bool {
             '\u{ad}'
                 | '\u{61c}'
                 | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
+                | '\u{200b}'
+                | '\u{200e}'..='\u{200f}'
                 | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}'
                 | '\u{feff}'
@@ -31,7 +32,7 @@ mod tests {
         let bad =
             "\u{1b}\u{9b}\u{200b}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}\u{feff}\u{e0041}\u{2028}";
         assert!(bad.chars().all(is_deceptive));
-        let good = "Ünïversität 大学 جامعة विश्वविद्यालय – “A” 👩\u{301}\u{a0}";
+        let good = "Ünïversität 大学 جامعة دانشگاه\u{200c}ها विश्वविद्यालय – “A” 👩\u{301}\u{a0}";
         assert!(!good.chars().any(is_deceptive));
     }
 }

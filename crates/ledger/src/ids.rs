@@ -340,8 +340,23 @@ text!(
     DisplayName,
     "name",
     "1 to 200 bytes without control characters and invisible format characters are needed",
-    |text| (1..=200).contains(&text.len()) && !text.chars().any(is_deceptive)
+    |text| {
+        (1..=200).contains(&text.len())
+            && !text.chars().any(is_deceptive)
+            && joiners_join(text)
+    }
 );
+/// Persian and many Indian scripts are spelled with joiners and non-joiners (U+200C, U+200D);
+/// in other places they only make a second name of the same looks.
+fn joiners_join(text: &str) -> bool {
+    let is_joiner = |c: char| matches!(c, '\u{200c}' | '\u{200d}');
+    let mut before = 'a';
+    text.chars().all(|c| {
+        let joins = !is_joiner(c) || !(before.is_ascii() || is_joiner(before));
+        before = c;
+        joins
+    })
+}
 /// Whether a character shows nothing itself, but changes what a reader sees or takes two names for
 /// one (Unicode categories Cc, Zl, Zp, and those of Cf that have no glyph). The list is part of
 /// the format, so it stands here, whatever other programs show or hide.
@@ -352,7 +367,8 @@ fn is_deceptive(c: char) -> bool {
             '\u{ad}'
                 | '\u{61c}'
                 | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
+                | '\u{200b}'
+                | '\u{200e}'..='\u{200f}'
                 | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}'
                 | '\u{feff}'
@@ -455,14 +471,22 @@ mod tests {
 
     #[test]
     fn names_have_no_characters_that_deceive() {
-        for good in ["Universität A", "大学", "جامعة", "विश्वविद्यालय", "a\u{301}"]
-        {
+        for good in [
+            "Universität A",
+            "大学",
+            "جامعة",
+            "विश्वविद्यालय",
+            "a\u{301}",
+            "دانشگاه\u{200c}ها",
+        ] {
             assert!(good.parse::<DisplayName>().is_ok(), "{good}");
         }
         for c in [
             '\n',
             '\u{1b}',
             '\u{200b}',
+            '\u{200c}',
+            '\u{200d}',
             '\u{202e}',
             '\u{2066}',
             '\u{feff}',
