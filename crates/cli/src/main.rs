@@ -14,6 +14,7 @@ mod screen;
 mod statement;
 mod table;
 mod target;
+mod terms;
 
 use std::process::ExitCode;
 

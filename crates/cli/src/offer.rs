@@ -21,13 +21,13 @@ use credlog_ledger::record::{
 };
 use ed25519_dalek::{Signer, SigningKey};
 
-use crate::command::accreditation::{end_text, scope_listed};
 use crate::home::MemberHome;
 use crate::keyfile;
 use crate::moment;
 use crate::outcome::{During, Failure, Result};
 use crate::screen::shown;
 use crate::statement::{self, OFFER_EXPIRY_MS, Signatory};
+use crate::terms::{end_text, scope_listed};
 use crate::{folder, folder::Access};
 
 /// The offer of an accreditation.

@@ -48,13 +48,13 @@ pub use multikey::{Multikey, MultikeyError};
 pub use proof::error::ProofError;
 pub use proof::method::{Candidates, KeyResolver, KeySource, MethodKey, NoRegistry, ResolvedKey};
 pub use proof::report::{IssuerBinding, Outcome, ProofReport, ProofResult};
-pub use proof::{ASSERTION_METHOD, PROOFS_MAX, verify_document, verify_proofs};
+pub use proof::{PROOFS_MAX, verify_document, verify_proofs};
 pub use related::RelatedError;
 pub use sign::{ExistingProofs, SignError, SignOptions, sign};
 pub use status::check_status;
 pub use status::{
     StatusEntry, StatusError, StatusListCredential, StatusResult, VerifiedStatusList,
 };
-pub use suite::Suite;
+pub use suite::{ASSERTION_METHOD, Suite};
 pub use summary::Summary;
 pub use text::is_deceptive;

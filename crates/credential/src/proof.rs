@@ -17,10 +17,7 @@ use crate::credential::Credential;
 use crate::json::one_or_many;
 use crate::multikey::Multikey;
 use crate::rdf::budget::Budget;
-use crate::suite::Suite;
-
-/// The purpose of a credential's proof.
-pub const ASSERTION_METHOD: &str = "assertionMethod";
+use crate::suite::{ASSERTION_METHOD, Suite};
 
 /// Proofs of one document that are checked at most.
 pub const PROOFS_MAX: usize = 16;

@@ -10,9 +10,9 @@ use crate::multikey::encode_ed25519;
 use crate::problem;
 use crate::proof::error::ProofError;
 use crate::proof::method::{NoRegistry, resolve};
-use crate::proof::{ASSERTION_METHOD, PROOFS_MAX, signed_document};
+use crate::proof::{PROOFS_MAX, signed_document};
 use crate::rdf::budget::Budget;
-use crate::suite::{Suite, base58btc};
+use crate::suite::{ASSERTION_METHOD, Suite, base58btc};
 use crate::timestamp;
 use crate::url::is_url;
 

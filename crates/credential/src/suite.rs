@@ -21,6 +21,9 @@ use crate::rdf::budget::Budget;
 
 pub(crate) use self::ed25519::base58btc;
 
+/// The purpose of a credential's proof.
+pub const ASSERTION_METHOD: &str = "assertionMethod";
+
 /// A cryptosuite that is known here.
 #[derive(Clone, Copy)]
 pub struct Suite(&'static dyn Cryptosuite);

@@ -9,7 +9,7 @@ use crate::ids::{
 use crate::key::{ProvenKey, Role};
 use crate::member::Member;
 use crate::parameters::Parameter;
-use crate::record::signature_text;
+use crate::text::signature_text;
 
 /// Most credentials in one Issue or status record; tools pack 256.
 pub const ITEMS_MAX: usize = 1_024;

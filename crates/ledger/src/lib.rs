@@ -30,4 +30,5 @@ pub mod seal;
 pub mod signature;
 pub mod state;
 pub mod status;
+mod text;
 pub mod transition;

@@ -2,11 +2,11 @@
 
 use ed25519_dalek::{Signer, SigningKey};
 use serde::{Deserialize, Serialize};
-use serde_big_array::BigArray;
 
 use crate::body::{Body, FormError};
 use crate::codec::{self, CodecError};
 use crate::ids::{IssuerId, KeyId, LedgerId, MemberId, RecordId, UnixMillis};
+use crate::text::{nonce_text, signature_text};
 
 /// Version of the envelope that this crate reads and writes.
 pub const RECORD_VERSION: u8 = 1;
@@ -236,60 +236,4 @@ pub fn countersigned_message(
     let statement = (ledger, author, nonce, expires_at, &body);
     let bytes = codec::encode("accreditation", &statement, RECORD_BYTES_MAX)?;
     Ok([COUNTERSIGNATURE_DOMAIN, &bytes].concat())
-}
-
-pub(crate) mod signature_text {
-    use super::BigArray;
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(
-        bytes: &[u8; 64],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.serialize_str(&STANDARD.encode(bytes))
-        } else {
-            BigArray::serialize(bytes, serializer)
-        }
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(de: D) -> Result<[u8; 64], D::Error> {
-        if de.is_human_readable() {
-            let text = String::deserialize(de)?;
-            let bytes = STANDARD.decode(text).map_err(serde::de::Error::custom)?;
-            bytes
-                .try_into()
-                .map_err(|_| serde::de::Error::custom("64 bytes are needed"))
-        } else {
-            BigArray::deserialize(de)
-        }
-    }
-}
-
-mod nonce_text {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(
-        bytes: &[u8; 16],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.serialize_str(&hex::encode(bytes))
-        } else {
-            bytes.serialize(serializer)
-        }
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(de: D) -> Result<[u8; 16], D::Error> {
-        if de.is_human_readable() {
-            let mut bytes = [0; 16];
-            let text = String::deserialize(de)?;
-            hex::decode_to_slice(text, &mut bytes).map_err(serde::de::Error::custom)?;
-            Ok(bytes)
-        } else {
-            <[u8; 16]>::deserialize(de)
-        }
-    }
 }

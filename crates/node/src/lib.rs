@@ -19,6 +19,7 @@ pub mod config;
 pub mod doubt;
 mod http;
 pub mod log;
+mod machine;
 pub mod member_key;
 pub mod mempool;
 pub mod metrics;

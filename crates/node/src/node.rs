@@ -22,6 +22,7 @@ use crate::application::Application;
 use crate::config::{Config, ConfigError, NodeSection};
 use crate::doubt::Doubt;
 use crate::http;
+use crate::machine::cores;
 use crate::member_key::{self, KeyFileError, NODE_KEY_FILE};
 use crate::mempool::Mempool;
 use crate::metrics::Metrics;
@@ -436,9 +437,4 @@ fn verifier_threads(config: &Config) -> usize {
         0 => cores().div_ceil(2),
         threads => threads as usize,
     }
-}
-
-/// Cores of this machine, as far as this process may use them.
-pub(crate) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -10,6 +10,7 @@ use credlog_ledger::transition::genesis_state;
 use credlog_tlog::{Tile, TileAppender};
 
 use crate::cell::{self, Kind, TILE_PART_HASHES, tile_key};
+use crate::database::{Options, open_sled};
 use crate::digest::StateDigest;
 use crate::fault::{Fault, OpenError, StoreError};
 use crate::folder::{self, SLED, copy_tree, io_error};
@@ -18,7 +19,7 @@ use crate::opening::read_position;
 use crate::progress::Progress;
 use crate::replay::{Replayed, replay};
 use crate::rows::each_row;
-use crate::store::{Options, open_sled, read_genesis};
+use crate::store::read_genesis;
 use crate::watermark::Watermark;
 
 /// Findings that a report holds; more are only counted.

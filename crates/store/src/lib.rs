@@ -21,6 +21,7 @@
 mod batch;
 mod cell;
 mod check;
+mod database;
 mod digest;
 mod directory;
 mod fault;
@@ -42,6 +43,7 @@ mod store;
 mod watermark;
 
 pub use check::{CheckReport, FINDINGS_MAX, Finding, check};
+pub use database::Options;
 pub use digest::StateDigest;
 pub use fault::{Fatal, OpenError, StoreError};
 pub use progress::Progress;
@@ -49,5 +51,5 @@ pub use rebuild::{RebuildOptions, RebuildReport, rebuild};
 pub use scrub::{Scrub, Scrubbed};
 pub use snapshot::Snapshot;
 pub use space::Space;
-pub use store::{Options, Store};
+pub use store::Store;
 pub use watermark::Watermark;

@@ -13,6 +13,7 @@ use credlog_tlog::{
 };
 
 use crate::cell::{self, Kind, after_prefix, position_key, row_key};
+use crate::database::{Options, open_sled};
 use crate::digest::StateDigest;
 use crate::directory::Directory;
 use crate::fault::{Fault, OpenError, guarded};
@@ -22,7 +23,6 @@ use crate::rows::each_row;
 use crate::sled_files::SledFiles;
 use crate::snapshot::Rows;
 use crate::space::Space;
-use crate::store::{Options, open_sled};
 use crate::watermark::Watermark;
 
 /// Newest blocks whose leaves are compared with the tiles at open.

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use credlog_ledger::ids::Height;
 
 use crate::check::{SledCopy, unless_environment};
+use crate::database::{Options, open_sled};
 use crate::fault::{Fatal, OpenError, StoreError};
 use crate::folder::{self, GENESIS, SLED, WATERMARK, io_error};
 use crate::generation::{Cells, Generation};
 use crate::opening::read_position;
 use crate::progress::Progress;
 use crate::replay::{Replayed, replay};
-use crate::store::{Durability, Options, Store, open_sled};
+use crate::store::{Durability, Store};
 use crate::watermark::Watermark;
 
 /// How a rebuild goes about.

@@ -10,9 +10,9 @@ use crate::context::{
     CREDENTIALS_V1, CREDENTIALS_V2, DATA_INTEGRITY_V1, DATA_INTEGRITY_V2, document,
 };
 use crate::json::one_or_many;
-use crate::proof::ASSERTION_METHOD;
 use crate::rdf;
 use crate::rdf::budget::Budget;
+use crate::suite::ASSERTION_METHOD;
 use crate::timestamp;
 
 /// The canonical N-Quads of options under a document's contexts.

@@ -7,7 +7,7 @@ use credlog_ledger::ids::{IssuerId, MemberId, UnixMillis};
 use credlog_verify::facts::AccreditationFacts;
 use serde_json::json;
 
-use super::{MemberArgs, end_text, scope, scope_listed};
+use super::MemberArgs;
 use crate::command::reason;
 use crate::connection::{Ledger, Node};
 use crate::home::MemberHome;
@@ -15,6 +15,7 @@ use crate::keyfile::Passphrase;
 use crate::moment;
 use crate::outcome::{Failure, Result};
 use crate::screen::Screen;
+use crate::terms::{end_text, scope, scope_listed};
 
 /// Change scope and end of an accreditation, as the member that granted it
 #[derive(Debug, Args)]

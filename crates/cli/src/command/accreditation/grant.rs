@@ -7,7 +7,7 @@ use credlog_ledger::body::Accredit;
 use credlog_ledger::ids::{IssuerId, UnixMillis};
 use serde_json::json;
 
-use super::{MemberArgs, scope, scope_text};
+use super::MemberArgs;
 use crate::connection::{Ledger, Node};
 use crate::home::{IssuerFile, MemberHome};
 use crate::keyfile::{self, Passphrase};
@@ -16,6 +16,7 @@ use crate::offer::Offer;
 use crate::outcome::{Failure, Result};
 use crate::screen::{Ink, Screen};
 use crate::statement::Signatory;
+use crate::terms::{scope, scope_text};
 
 /// Let an issuer award achievements, as a member
 ///

@@ -5,12 +5,12 @@ use credlog_api::Time;
 use credlog_ledger::ids::{IssuerId, MemberId};
 use serde_json::json;
 
-use super::scope_text;
 use crate::connection::{Ledger, NodeArgs};
 use crate::moment;
 use crate::outcome::{Failure, Result};
 use crate::screen::{Screen, shown};
 use crate::table::Table;
+use crate::terms::scope_text;
 
 /// List accreditations, ended ones too
 #[derive(Debug, Args)]

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use crate::command::accreditation::scope_text;
 use crate::home::IssuerHome;
 use crate::keyfile::{self, Passphrase};
 use crate::moment;
 use crate::offer::Offer;
 use crate::outcome::{Failure, Result};
 use crate::screen::Screen;
+use crate::terms::scope_text;
 
 /// Agree to an accreditation that a member offers, with the recovery key
 #[derive(Debug, Args)]

@@ -8,13 +8,13 @@ use credlog_api::issuer::IssuerView;
 use credlog_ledger::body::Purposes;
 use credlog_ledger::ids::IssuerId;
 
-use crate::command::accreditation::scope_text;
 use crate::connection::{Ledger, NodeArgs};
 use crate::home::IssuerHome;
 use crate::moment;
 use crate::outcome::{Failure, Result};
 use crate::screen::{Ink, Screen, count, shown};
 use crate::table::Table;
+use crate::terms::scope_text;
 
 /// List the issuers that the ledger knows
 #[derive(Debug, Args)]

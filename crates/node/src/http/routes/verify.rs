@@ -13,7 +13,7 @@ use crate::http::answer::{Answer, internal, json};
 use crate::http::lane::Lane;
 use crate::http::query::parameters;
 use crate::http::{Context, Shared, body};
-use crate::node::cores;
+use crate::machine::cores;
 use crate::producer::now;
 
 /// Bounds the checks of credentials: so many at work, so many waiting.
