@@ -14,11 +14,9 @@ use time::OffsetDateTime;
 
 use crate::facts::{Facts, IssuerFacts, POSITIONS_MAX, Position};
 use crate::judge::{JudgeError, judge, moment};
-use crate::presented::{
-    CredentialSummary, Presented, ProofFinding, SigningKey, StatusListFinding, Subject,
-};
+use crate::presented::{Presented, ProofFinding, SigningKey, StatusListFinding, Subject};
 use crate::timestamp::Time;
-use crate::verdict::{Outcome, Verdict};
+use crate::verdict::{CredentialSummary, Outcome, Verdict};
 
 /// Path of a ledger's status lists below the address of a node.
 const LISTS_PATH: &str = "/v1/status-lists/";

@@ -21,6 +21,7 @@
 mod common;
 mod examine;
 pub mod facts;
+mod gather;
 mod judge;
 mod presented;
 mod shared;
@@ -29,11 +30,13 @@ mod verdict;
 
 pub use common::Common;
 pub use examine::{digest_of, examine, issuer_of, positions_named, verify};
-pub use facts::{Facts, Position, Question, gather, gather_with};
+pub use facts::{Facts, Position, Question};
+pub use gather::{gather, gather_with};
 pub use judge::{JudgeError, judge};
-pub use presented::{
-    CredentialSummary, DigestOnly, Presented, ProofFinding, SigningKey, StatusListFinding, Subject,
-};
+pub use presented::{DigestOnly, Presented, ProofFinding, SigningKey, StatusListFinding, Subject};
 pub use shared::Shared;
 pub use timestamp::{Time, TimeError};
-pub use verdict::{Check, CheckName, Evidence, LedgerPoint, Outcome, Registered, Summary, Verdict};
+pub use verdict::{
+    Check, CheckName, CredentialSummary, Evidence, LedgerPoint, Outcome, Registered, Summary,
+    Verdict,
+};

@@ -2,10 +2,9 @@
 
 use credlog_credential::AchievementClaims;
 use credlog_ledger::ids::Digest;
-use serde::{Deserialize, Serialize};
 
 use crate::timestamp::Time;
-use crate::verdict::Outcome;
+use crate::verdict::{CredentialSummary, Outcome};
 
 /// What a verdict is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,32 +83,4 @@ pub struct StatusListFinding {
     pub set: Result<bool, String>,
     /// From when the list that was read counts.
     pub list_time: Option<Time>,
-}
-
-/// A credential as people want to see it. Every field is its own claim; nothing is verified.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CredentialSummary {
-    /// Its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The issuer's identifier.
-    pub issuer: String,
-    /// The issuer's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub issuer_name: Option<String>,
-    /// Identifier of the achievement.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub achievement: Option<String>,
-    /// Name of the achievement.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub achievement_name: Option<String>,
-    /// Beginning of validity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub valid_from: Option<Time>,
-    /// End of validity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub valid_until: Option<Time>,
-    /// All of `type`.
-    pub types: Vec<String>,
 }

@@ -11,7 +11,6 @@ use credlog_ledger::key::PublicKey;
 use credlog_ledger::record::AuthorId;
 use serde::{Deserialize, Serialize};
 
-use crate::presented::CredentialSummary;
 use crate::timestamp::Time;
 
 /// Everything that can be said about one credential, as of one state of the ledger.
@@ -42,6 +41,34 @@ pub struct Verdict {
     /// The checks, in the order of [`CheckName`]; `status_list` only when the credential
     /// names a list elsewhere.
     pub checks: Vec<Check>,
+}
+
+/// A credential as people want to see it. Every field is its own claim; nothing is verified.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialSummary {
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The issuer's identifier.
+    pub issuer: String,
+    /// The issuer's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer_name: Option<String>,
+    /// Identifier of the achievement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub achievement: Option<String>,
+    /// Name of the achievement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub achievement_name: Option<String>,
+    /// Beginning of validity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<Time>,
+    /// End of validity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Time>,
+    /// All of `type`.
+    pub types: Vec<String>,
 }
 
 impl Verdict {
