@@ -31,18 +31,7 @@ fn the_names_shown_are_those_of_the_ledger() {
         ORIGIN,
         "--no-passphrase",
     ]);
-    world.ok(&[
-        "accreditation",
-        "grant",
-        "--home",
-        "member",
-        "--issuer",
-        "issuer/issuer.json",
-        "--scope",
-        "urn:x:intro",
-        "--recovery-key",
-        "issuer/keys/recovery.pem",
-    ]);
+    world.grant("issuer", "urn:x:intro");
     let definition = r#"{"id": "urn:x:intro", "name": "Introduction"}"#;
     fs::write(world.path("intro.json"), definition).unwrap();
     world.ok(&[
