@@ -1,9 +1,9 @@
 //! Texts that strangers wrote, for people.
 
 /// Whether a character shows nothing itself but changes what a reader sees or takes two texts for
-/// one: control characters, line and paragraph separators, and invisible format characters such
-/// as the overrides of direction (Unicode categories Cc, Zl, Zp, and those of Cf that have no
-/// glyph; Unicode Technical Report 36 section 2).
+/// one: control characters, line and paragraph separators, and what is invisible, such as the
+/// overrides of direction (Unicode: Cc, Zl, Zp, and Default_Ignorable_Code_Point but the joiners,
+/// which some scripts are spelled with; Unicode Technical Report 36 section 2).
 #[must_use]
 pub fn is_deceptive(c: char) -> bool {
     c.is_control()
@@ -20,6 +20,14 @@ pub fn is_deceptive(c: char) -> bool {
                 | '\u{fff9}'..='\u{fffb}'
                 | '\u{1d173}'..='\u{1d17a}'
                 | '\u{e0000}'..='\u{e007f}'
+                | '\u{34f}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{ffa0}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{e0100}'..='\u{e01ef}'
         )
 }
 

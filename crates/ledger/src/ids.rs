@@ -357,8 +357,9 @@ fn joiners_join(text: &str) -> bool {
         joins
     })
 }
-/// Whether a character shows nothing itself, but changes what a reader sees or takes two names for
-/// one (Unicode categories Cc, Zl, Zp, and those of Cf that have no glyph). The list is part of
+/// Whether a character shows nothing itself, but changes what a reader sees or makes two names look
+/// like one (Unicode: control characters, separators of lines, and Default_Ignorable_Code_Point
+/// but the joiners). The list is part of
 /// the format, so it stands here, whatever other programs show or hide.
 fn is_deceptive(c: char) -> bool {
     c.is_control()
@@ -375,6 +376,14 @@ fn is_deceptive(c: char) -> bool {
                 | '\u{fff9}'..='\u{fffb}'
                 | '\u{1d173}'..='\u{1d17a}'
                 | '\u{e0000}'..='\u{e007f}'
+                | '\u{34f}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{ffa0}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{e0100}'..='\u{e01ef}'
         )
 }
 
@@ -487,6 +496,8 @@ mod tests {
             '\u{200b}',
             '\u{200c}',
             '\u{200d}',
+            '\u{fe0f}',
+            '\u{3164}',
             '\u{202e}',
             '\u{2066}',
             '\u{feff}',

@@ -129,10 +129,10 @@ impl SoleProducer {
 
     fn produce(&mut self) -> Result<(), Failure> {
         // Before the first record, not when it comes.
-        self.observe()?;
+        self.watchdog.during(|| self.observe())?;
         loop {
             let waiting = self.mempool.wait(PRUNE_INTERVAL);
-            let possible = self.observe()?;
+            let possible = self.watchdog.during(|| self.observe())?;
             if waiting && possible == Production::DiskFull {
                 self.turn_away();
             } else if waiting {
@@ -142,7 +142,7 @@ impl SoleProducer {
                     std::thread::sleep(SLEEP_MAX);
                 } else {
                     std::thread::sleep(pause.max(self.gathering()));
-                    self.step()?;
+                    Arc::clone(&self.watchdog).during(|| self.step())?;
                 }
             } else if self.mempool.is_drained() {
                 return Ok(());
@@ -265,7 +265,7 @@ impl SoleProducer {
 
     fn commit(&mut self, executed: &Executed) -> Result<(), Failure> {
         let begun = Instant::now();
-        self.watchdog.during(|| self.application.commit(executed))?;
+        self.application.commit(executed)?;
         let took = begun.elapsed();
         let seal = &executed.seal;
         (self.last_commit, self.last_records) = (took, seal.record_count);

@@ -1,4 +1,4 @@
-//! A commit that does not end.
+//! A block that does not end.
 //!
 //! sled 0.34.7 may wait forever for a write that failed, and a disk may take a request and
 //! never answer it. The thread that waits cannot be helped; so somebody else looks at how
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// How often is looked.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Knows since when a commit runs.
+/// Knows since when work on a block runs.
 #[derive(Debug)]
 pub struct Watchdog {
     limit: Duration,
@@ -18,7 +18,7 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// A watchdog that lets a commit run for `limit`.
+    /// A watchdog that lets a block, from its first record to its commit, take `limit`.
     pub fn new(limit: Duration) -> Self {
         Self {
             limit,
@@ -26,15 +26,14 @@ impl Watchdog {
         }
     }
 
-    /// Runs a commit.
-    pub fn during<T>(&self, commit: impl FnOnce() -> T) -> T {
+    /// Runs work that waits for the disk.
+    pub fn during<T>(&self, work: impl FnOnce() -> T) -> T {
         *self.begun() = Some(Instant::now());
-        let done = commit();
-        *self.begun() = None;
-        done
+        let _ended = Ended(self);
+        work()
     }
 
-    /// Ends when a commit has run for longer than the limit; answers how long it runs.
+    /// Ends when the work has run for longer than the limit; answers how long it runs.
     pub async fn overdue(&self) -> Duration {
         loop {
             let running = self.begun().map(|begun| begun.elapsed());
@@ -48,6 +47,15 @@ impl Watchdog {
     fn begun(&self) -> MutexGuard<'_, Option<Instant>> {
         // A moment in time is whole, whoever panicked.
         self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The work has ended, be it by a panic.
+struct Ended<'w>(&'w Watchdog);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        *self.0.begun() = None;
     }
 }
 

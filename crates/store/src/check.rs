@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use credlog_ledger::ids::Height;
@@ -15,12 +16,15 @@ use crate::digest::StateDigest;
 use crate::fault::{Fault, OpenError, StoreError};
 use crate::folder::{self, SLED, copy_tree, io_error};
 use crate::generation::{Cells, Generation};
-use crate::opening::read_position;
+use crate::opening::{check_space, read_position};
 use crate::progress::Progress;
 use crate::replay::{Replayed, replay};
 use crate::rows::each_row;
 use crate::store::read_genesis;
 use crate::watermark::Watermark;
+
+/// A check writes next to nothing once sled's folder is copied.
+const DISK_RESERVE_BYTES: u64 = 4 << 20;
 
 /// Findings that a report holds; more are only counted.
 pub const FINDINGS_MAX: usize = 100;
@@ -102,7 +106,17 @@ pub fn check(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<CheckRepo
         return Ok(report);
     }
     let copy = SledCopy::new(dir, &sled, "check")?;
-    match open_sled(&copy.sled(), &Options::default()) {
+    let options = Options {
+        disk_reserve_bytes: DISK_RESERVE_BYTES,
+        ..Options::default()
+    };
+    check_space(dir, &options)?;
+    let opened = open_sled(&copy.sled(), &options);
+    if opened.is_err() {
+        // Without space sled takes what it could not write for damage.
+        check_space(dir, &options)?;
+    }
+    match opened {
         Err(fault) => report.find("sled", unless_environment(fault, dir)?),
         Ok(db) => {
             let checked = check_data(&db, memory, watermark, &mut report, progress);
@@ -122,12 +136,17 @@ pub(crate) fn unless_environment(fault: Fault, dir: &Path) -> Result<Fault, Open
     }
 }
 
+/// What copies of sled's folder are made for; their folders begin so.
+const COPIES: [&str; 2] = ["check", "rebuild"];
+
 /// A copy of sled's folder, removed in the end.
 pub(crate) struct SledCopy(PathBuf);
 
 impl SledCopy {
-    /// Copies a sled folder to `<dir>/<what>-<process id>/sled`.
+    /// Copies a sled folder to `<dir>/<what>-<process id>/sled`. Copies that others left when
+    /// they were killed are removed: whoever holds the folder's lock is the only one at work.
     pub(crate) fn new(dir: &Path, sled: &Path, what: &str) -> Result<Self, OpenError> {
+        remove_leftovers(dir).map_err(io_error("removing old copies in", dir))?;
         let path = dir.join(format!("{what}-{}", std::process::id()));
         let copy = Self(path.clone());
         copy_tree(sled, &copy.sled()).map_err(io_error("copying sled's folder to", &path))?;
@@ -149,6 +168,22 @@ impl Drop for SledCopy {
             tracing::warn!(path = %self.0.display(), %error, "a temporary copy remains");
         }
     }
+}
+
+fn remove_leftovers(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let of_process = |name: &str| {
+            let (what, process) = name.split_once('-')?;
+            let digits = process.bytes().all(|byte| byte.is_ascii_digit());
+            Some(COPIES.contains(&what) && digits && !process.is_empty())
+        };
+        if name.to_str().and_then(of_process) == Some(true) && entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn check_data(

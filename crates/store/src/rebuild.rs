@@ -10,7 +10,7 @@ use crate::database::{Options, open_sled};
 use crate::fault::{Fatal, OpenError, StoreError};
 use crate::folder::{self, GENESIS, SLED, WATERMARK, io_error};
 use crate::generation::{Cells, Generation};
-use crate::opening::read_position;
+use crate::opening::{check_space, read_position};
 use crate::progress::Progress;
 use crate::replay::{Replayed, replay};
 use crate::store::{Durability, Store};
@@ -118,11 +118,17 @@ fn build(
     let genesis = fs::read(&genesis).map_err(io_error("reading", &genesis))?;
     let store = Store::create(new, &genesis, &options.store)?;
     let watermark = source_watermark(dir, source)?;
-    let (committed, stopped) = match open_sled(&work.sled(), &options.store) {
+    check_space(dir, &options.store)?;
+    let opened = open_sled(&work.sled(), &options.store);
+    if opened.is_err() {
+        // Without space sled takes what it could not write for damage.
+        check_space(dir, &options.store)?;
+    }
+    let (committed, stopped) = match opened {
         Err(fault) => (watermark, Some(unless_environment(fault, dir)?.to_string())),
         Ok(old) => {
             let committed = watermark.or_else(|| read_position(&old).ok());
-            let stopped = copy_blocks(&old, &store, committed, progress)?;
+            let stopped = copy_blocks(&old, &store, committed, &options.store, progress)?;
             (committed, stopped)
         }
     };
@@ -181,6 +187,7 @@ fn copy_blocks(
     old: &sled::Tree,
     new: &Store,
     committed: Option<Watermark>,
+    options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Option<String>, StoreError> {
     let first = new.snapshot();
@@ -191,6 +198,8 @@ fn copy_blocks(
     };
     drop(first);
     loop {
+        // sled may wait forever on a full disk: it is not given the block that fills it.
+        check_space(new.dir(), options)?;
         let height = new.snapshot().head().height.next();
         let executed = match replay(cells, &new.snapshot(), height) {
             Ok(Replayed::Block(executed)) => executed,

@@ -20,10 +20,16 @@ use crate::facts::{AccreditationFacts, IssuerFacts};
 use crate::shared::Shared;
 use crate::verdict::LedgerPoint;
 
-/// Issuers and names kept of a state; beyond it all of them are read anew.
-const KEPT_MAX: usize = 4_096;
-/// Issue records kept, about 1 KB each; beyond it all of them are read anew.
-const ISSUED_MAX: usize = 8_192;
+/// Bytes of issuers' entries, of names and of Issue records that are kept, roughly; beyond it
+/// all of them are read anew. Anybody may ask for many issuers as of many heights.
+const ISSUERS_BYTES_MAX: usize = 32 << 20;
+const NAMES_BYTES_MAX: usize = 2 << 20;
+const ISSUED_BYTES_MAX: usize = 32 << 20;
+/// What a value takes besides what is counted: key, row, allocations.
+const VALUE_BYTES: usize = 512;
+/// What an issuer's entry takes that was not written as JSON: as many bytes as rule R10 lets
+/// an entry have.
+const UNWRITTEN_BYTES: usize = 32 << 10;
 
 /// What all lookups of one committed state share.
 #[derive(Debug)]
@@ -60,7 +66,12 @@ impl Common {
     /// # Errors
     /// [`ViewError`] if the state cannot be read.
     pub fn read(view: &dyn View) -> Result<Self, ViewError> {
-        Self::with(view, Arc::new(Kept::new(ISSUED_MAX)))
+        Self::with(
+            view,
+            Arc::new(Kept::new(ISSUED_BYTES_MAX, |issued| {
+                2 * issued.accreditation.prepared_bytes()
+            })),
+        )
     }
 
     /// That of another state of the same ledger.
@@ -88,8 +99,8 @@ impl Common {
             head,
             point: Shared::prepared(point),
             node_urls: Shared::prepared(node_urls),
-            issuers: Kept::new(KEPT_MAX),
-            names: Kept::new(KEPT_MAX),
+            issuers: Kept::new(ISSUERS_BYTES_MAX, KnownIssuer::bytes),
+            names: Kept::new(NAMES_BYTES_MAX, |_| 0),
             issued,
         })
     }
@@ -167,20 +178,41 @@ impl KnownIssuer {
             entry: Arc::new(entry),
         }
     }
+
+    /// Entry, facts and their JSON are about as long.
+    fn bytes(&self) -> usize {
+        let written = |facts: &Shared<IssuerFacts>| 3 * facts.prepared_bytes();
+        self.facts.as_ref().map_or(UNWRITTEN_BYTES, written)
+    }
 }
 
 /// Values that were read, and keys that lead to nothing.
 #[derive(Debug)]
 struct Kept<K, V> {
-    kept: RwLock<HashMap<K, Option<V>>>,
-    max: usize,
+    kept: RwLock<Weighed<K, V>>,
+    bytes_max: usize,
+    /// Bytes of a value beyond [`VALUE_BYTES`].
+    weigh: fn(&V) -> usize,
+}
+
+#[derive(Debug)]
+struct Weighed<K, V> {
+    values: HashMap<K, Option<V>>,
+    bytes: usize,
 }
 
 impl<K: Eq + Hash, V: Clone> Kept<K, V> {
-    /// Keeps at most `max` values.
-    fn new(max: usize) -> Self {
-        let kept = RwLock::default();
-        Self { kept, max }
+    /// Keeps values of at most so many bytes together.
+    fn new(bytes_max: usize, weigh: fn(&V) -> usize) -> Self {
+        let kept = RwLock::new(Weighed {
+            values: HashMap::new(),
+            bytes: 0,
+        });
+        Self {
+            kept,
+            bytes_max,
+            weigh,
+        }
     }
 
     fn find(
@@ -189,16 +221,19 @@ impl<K: Eq + Hash, V: Clone> Kept<K, V> {
         read: impl FnOnce() -> Result<Option<V>, ViewError>,
     ) -> Result<Option<V>, ViewError> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = kept.get(&key) {
+        if let Some(found) = kept.values.get(&key) {
             return Ok(found.clone());
         }
         drop(kept);
         let found = read()?;
+        let bytes = VALUE_BYTES + found.as_ref().map_or(0, self.weigh);
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= self.max {
-            kept.clear();
+        if kept.bytes + bytes > self.bytes_max {
+            kept.values.clear();
+            kept.bytes = 0;
         }
-        kept.insert(key, found.clone());
+        kept.bytes += bytes;
+        kept.values.insert(key, found.clone());
         Ok(found)
     }
 }
@@ -209,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_value_is_read_once_also_when_there_is_none() {
-        let kept = Kept::new(KEPT_MAX);
+        let kept = Kept::new(NAMES_BYTES_MAX, |_| 0);
         assert_eq!(kept.find(1, || Ok(Some(7))), Ok(Some(7)));
         assert_eq!(kept.find(1, || Ok(None)), Ok(Some(7)));
         assert_eq!(kept.find(2, || Ok(None)), Ok(None));
@@ -221,10 +256,16 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let kept = Kept::new(100);
+        let kept = Kept::new(100 * VALUE_BYTES, |bytes| *bytes);
         for key in 0..300 {
-            assert_eq!(kept.find(key, || Ok(Some(key))), Ok(Some(key)));
-            assert!(kept.kept.read().unwrap().len() <= 100);
+            assert_eq!(kept.find(key, || Ok(Some(0))), Ok(Some(0)));
+            assert!(kept.kept.read().unwrap().values.len() <= 100);
+        }
+        for key in 300..600 {
+            let found = kept.find(key, || Ok(Some(9 * VALUE_BYTES)));
+            assert!(found.unwrap().is_some());
+            let values = kept.kept.read().unwrap().values.len();
+            assert!(values <= 100 && (key < 400 || values <= 10), "{values}");
         }
     }
 }

@@ -34,6 +34,13 @@ impl<T: Serialize> Shared<T> {
     }
 }
 
+impl<T> Shared<T> {
+    /// Bytes of the JSON that was prepared.
+    pub(crate) fn prepared_bytes(&self) -> usize {
+        self.0.json.as_ref().map_or(0, |json| json.get().len())
+    }
+}
+
 impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))

@@ -622,7 +622,7 @@ impl Model {
             Act::Withdraw { issuer, .. } => {
                 need(self.issuers.contains_key(issuer), "unknown issuer")
             }
-            Act::IssuersPerMember(value) => need((1..=10_000).contains(value), "range"),
+            Act::IssuersPerMember(value) => need((1..=1_024).contains(value), "range"),
         }
     }
 

@@ -23,6 +23,7 @@ use tower::ServiceExt;
 use super::patient::{Patience, Patient};
 use super::shares::Shares;
 use crate::config::HttpSection;
+use crate::machine;
 use crate::metrics::Metrics;
 
 /// Longest header of a request, in bytes.
@@ -54,7 +55,8 @@ pub(crate) async fn serve(
     metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let slots = Arc::new(Semaphore::new(config.connections_max as usize));
+    let connections = machine::connections(config.connections_max);
+    let slots = Arc::new(Semaphore::new(connections as usize));
     let per_network = match config.connections_per_ip_max {
         0 => u64::MAX,
         max => max.into(),

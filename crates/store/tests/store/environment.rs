@@ -63,6 +63,29 @@ fn a_watermark_that_cannot_be_read_is_not_damage() {
     assert_same(&store.snapshot(), &ledger);
 }
 
+/// A check that was killed once left a copy as large as the store for ever; in a container,
+/// where process ids come again, the next one copied over it.
+#[test]
+fn copies_of_a_killed_check_are_cleared_away_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = TestLedger::new(64);
+    drop(Store::create(dir.path(), &ledger.genesis, &Options::default()).unwrap());
+    let own = format!("check-{}", std::process::id());
+    for name in [own.as_str(), "rebuild-7", "check-list", "quarantine-7"] {
+        fs::create_dir_all(dir.path().join(name).join("sled")).unwrap();
+        fs::write(dir.path().join(name).join("sled/db"), b"old").unwrap();
+    }
+    assert!(check(dir.path(), &mut |_| ()).unwrap().is_whole());
+    let left = [
+        "check-list",
+        "genesis.json",
+        "quarantine-7",
+        "sled",
+        "watermark",
+    ];
+    assert_eq!(names(dir.path()), left);
+}
+
 #[test]
 fn a_sled_that_another_holds_is_not_damage() {
     let dir = tempfile::tempdir().unwrap();

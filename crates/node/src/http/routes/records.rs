@@ -175,7 +175,8 @@ async fn hand_in(
         let outcome = answer.await.unwrap_or(Outcome::Unavailable);
         handed.push(Handed {
             id,
-            record,
+            // What may not be tried again is not kept until the last one ends.
+            record: record.filter(|_| !matches!(outcome, Outcome::Full)),
             outcome,
         });
     }
