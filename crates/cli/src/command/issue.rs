@@ -149,14 +149,18 @@ impl IssueArgs {
         for one in &pending {
             self.check_ours(one, settlement)?;
         }
-        let (pending, replaced) = settlement.drop_changed(pending, &checked.sources)?;
-        tally.replaced = replaced;
-        let left: usize = pending.iter().map(|one| one.credentials.len()).sum();
-        let left_sources: HashSet<_> = pending
+        // What is left out on the way is reported there, and not taken up again.
+        let mut left_sources: HashSet<_> = pending
             .iter()
             .flat_map(|one| &one.credentials)
             .map(|one| one.source)
             .collect();
+        let (pending, forgotten) = settlement.drop_changed(pending, &checked.sources)?;
+        for one in forgotten {
+            left_sources.remove(&one.source);
+            tally.replaced.push(one.file);
+        }
+        let left: usize = pending.iter().map(|one| one.credentials.len()).sum();
         bar.set_message("finishing an earlier run");
         let before = settlement.failed();
         settlement.settle(pending, &mut |_| {})?;

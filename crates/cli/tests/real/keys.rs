@@ -2,6 +2,13 @@
 
 use std::fs;
 
+use credlog_api::{Client, RecordOutcome, Wait};
+use credlog_ledger::body::{Body, KeyChange, NewKey, Purposes};
+use credlog_ledger::ids::UnixMillis;
+use credlog_ledger::key::{ProvenKey, PublicKey, Role};
+use credlog_ledger::record::{AuthorId, EncodedRecord, Record};
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::DecodePrivateKey;
 use serde_json::Value;
 
 use crate::world::World;
@@ -183,6 +190,85 @@ fn a_compromise_is_reported_whatever_next_key_lies_in_the_folder() {
     world.unsigned("inbox", "issuer", 0..1);
     issue(&world, "inbox", "out", "eddsa-rdfc-2022");
     assert_valid(&world, "out/0.json");
+}
+
+/// What a thief of the record key does: it registers 16 keys and retires itself.
+fn steal(world: &World) {
+    let pem = fs::read_to_string(world.path("issuer/keys/record.pem")).unwrap();
+    let stolen = SigningKey::from_pkcs8_pem(&pem).unwrap();
+    let pin: Value =
+        serde_json::from_slice(&fs::read(world.path("issuer/ledger.json")).unwrap()).unwrap();
+    let origin = pin["origin"].as_str().unwrap().parse().unwrap();
+    let ledger = serde_json::from_value(pin["ledger"].clone()).unwrap();
+    let issuer = world.issuer_id("issuer");
+    let new = |seed: u8| NewKey {
+        proven: ProvenKey::ed25519(
+            &origin,
+            Role::RecordAndAssertion,
+            &issuer,
+            &SigningKey::from_bytes(&[seed; 32]),
+        ),
+        purposes: Purposes {
+            record: true,
+            assertion: true,
+        },
+    };
+    let change = KeyChange {
+        add: (1..=16).map(new).collect(),
+        retire: vec![PublicKey::ed25519(stolen.verifying_key().as_bytes()).id()],
+        compromised_since: None,
+    };
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let expires_at = UnixMillis(u64::try_from(now.as_millis()).unwrap()).plus(60_000);
+    let author = AuthorId::Issuer(issuer.parse().unwrap());
+    let body = Body::RotateKeys(change);
+    let record = Record::sign(ledger, author, [3; 16], expires_at, body, &stolen).unwrap();
+    let bytes = EncodedRecord::new(&record).unwrap();
+    let client = Client::new(&world.node_url()).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let sent = runtime
+        .block_on(client.submit(bytes.bytes(), Wait::Committed))
+        .unwrap();
+    assert!(
+        matches!(sent.results[0], RecordOutcome::Committed { .. }),
+        "{sent:?}"
+    );
+}
+
+/// One record retires 16 keys at most: the recovery failed on every run.
+#[test]
+fn the_recovery_key_retires_more_keys_than_one_record_can() {
+    let world = World::running();
+    // Binds the issuer's folder to the ledger.
+    rotate(&world, &[]);
+    steal(&world);
+    let rotated = rotate(&world, &["--recovery", "--compromised-since", "2020-01-01"]);
+    let shown = world.json(&["issuer", "show", "--issuer-home", "issuer"]);
+    let keys = shown["keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 19);
+    for key in keys {
+        let new = key["key"] == rotated["key"];
+        assert_eq!(key["retired"].is_null(), new, "{key}");
+        assert_eq!(key["compromisedSince"].is_null(), new, "{key}");
+    }
+    world.unsigned("inbox", "issuer", 0..1);
+    issue(&world, "inbox", "out", "eddsa-rdfc-2022");
+    assert_valid(&world, "out/0.json");
+}
+
+#[test]
+fn a_rotation_that_is_cut_off_between_its_renames_goes_on() {
+    let world = World::running();
+    let ways: [(&str, &[&str]); 2] = [
+        ("record-next.pem", &[]),
+        ("record-recovered.pem", &["--recovery"]),
+    ];
+    for (next, more) in ways {
+        let first = rotate(&world, more);
+        let keys = world.path("issuer/keys");
+        fs::rename(keys.join("record.pem"), keys.join(next)).unwrap();
+        assert_eq!(rotate(&world, more)["key"], first["key"]);
+    }
 }
 
 #[test]

@@ -11,11 +11,14 @@
 //!
 //! A pending record is durable before it is sent, and stays until its credentials stand in
 //! `issued.csv`. So after a crash at any point the next run finds every record that the
-//! ledger may hold, sends the same bytes again and gets the same answer. A record that has to
-//! be made anew keeps its signed credentials: the ledger refuses a digest that was issued
-//! before, so even then nothing can be issued twice.
+//! ledger may hold, sends the same bytes again and gets the same answer.
+//!
+//! A record that has to be made anew keeps its signed credentials, and the ledger refuses a
+//! digest that was issued before. Credentials of a key that was replaced are signed again and
+//! get new digests; so the new record names the one in whose place it stands, which can never
+//! be committed. Where a crash left both, the former is forgotten: nothing is issued twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -79,6 +82,9 @@ pub(super) struct Pending {
 struct PendingFile {
     /// Canonical bytes of the record, hexadecimal.
     record: String,
+    /// The record in whose place this one stands; it can never be committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaces: Option<RecordId>,
     credentials: Vec<Prepared>,
 }
 
@@ -140,20 +146,36 @@ impl Journal {
         !self.out.join(file).exists()
     }
 
-    /// Every pending record, in the order of their ids.
+    /// Every pending record, in the order of their ids. Records in whose place another one
+    /// stands are forgotten first.
     pub(super) fn pending(&self) -> Result<Vec<Pending>> {
         let mut paths = Vec::new();
         for entry in fs::read_dir(self.out.join(".credlog/pending"))? {
             paths.push(entry?.path());
         }
         paths.sort();
-        paths.iter().map(|path| read_pending(path)).collect()
+        let mut all = Vec::new();
+        let mut replaced = HashSet::new();
+        for path in &paths {
+            let (pending, replaces) = read_pending(path)?;
+            all.push(pending);
+            replaced.extend(replaces);
+        }
+        let (former, pending): (Vec<_>, _) = all
+            .into_iter()
+            .partition(|one| replaced.contains(&one.record.id()));
+        for one in former {
+            self.drop_pending(&one.record.id())?;
+        }
+        Ok(pending)
     }
 
-    /// Keeps a record before it is sent.
-    pub(super) fn begin(&self, pending: &Pending) -> Result<()> {
+    /// Keeps a record before it is sent. The record in whose place it stands can never be
+    /// committed, and may be dropped after this.
+    pub(super) fn begin(&self, pending: &Pending, replaces: Option<RecordId>) -> Result<()> {
         let file = PendingFile {
             record: hex::encode(pending.record.bytes()),
+            replaces,
             credentials: pending.credentials.clone(),
         };
         let id = pending.record.id();
@@ -165,13 +187,18 @@ impl Journal {
 
     /// Writes the signed credentials and their rows; then the record is no longer pending.
     pub(super) fn finish(&mut self, pending: &Pending, rows: &[Row]) -> Result<()> {
+        self.keep(pending, rows)?;
+        self.drop_pending(&pending.record.id())
+    }
+
+    /// Writes the signed credentials and their rows; the record stays pending.
+    pub(super) fn keep(&mut self, pending: &Pending, rows: &[Row]) -> Result<()> {
         let issued = |one: &&Prepared| rows.iter().any(|row| row.source == one.source);
         let credentials: Vec<_> = pending.credentials.iter().filter(issued).collect();
         let written = parallel::map_writing(&credentials, |one| self.write(one));
         written.into_iter().collect::<Result<()>>()?;
         folder::sync_parent(&self.out.join("issued.csv"))?;
-        self.append(rows)?;
-        self.drop_pending(&pending.record.id())
+        self.append(rows)
     }
 
     /// Writes a signed credential; another file of that name stays as it is.
@@ -267,7 +294,8 @@ pub(crate) fn rows(bytes: &[u8]) -> Result<Vec<Row>> {
         .collect::<std::result::Result<_, _>>()?)
 }
 
-fn read_pending(path: &Path) -> Result<Pending> {
+/// A pending record, and the one in whose place it stands.
+fn read_pending(path: &Path) -> Result<(Pending, Option<RecordId>)> {
     let damaged = |why: &str| {
         Failure::input(format!(
             "{} is damaged ({why}); restore it from a backup: its record may be on the ledger",
@@ -292,7 +320,7 @@ fn read_pending(path: &Path) -> Result<Pending> {
     {
         return Err(damaged("its record is about other credentials"));
     }
-    Ok(pending)
+    Ok((pending, file.replaces))
 }
 
 #[cfg(test)]
@@ -362,7 +390,7 @@ mod tests {
         let one = pending(&[1, 2]);
         {
             let journal = Journal::open(folder.path()).unwrap();
-            journal.begin(&one).unwrap();
+            journal.begin(&one, None).unwrap();
         }
         {
             let mut journal = Journal::open(folder.path()).unwrap();
@@ -378,13 +406,32 @@ mod tests {
         assert_eq!(text, "{\"number\": 1}\n");
     }
 
+    /// A crash between the two steps of a replacement left both records, and if the credential
+    /// had been signed again, both were committed.
+    #[test]
+    fn a_record_in_whose_place_another_stands_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        let [first, second, third, other] = [[1], [1], [1], [2]].map(|one| pending(&one));
+        journal.begin(&first, None).unwrap();
+        journal.begin(&other, None).unwrap();
+        journal.begin(&second, Some(first.record.id())).unwrap();
+        journal.begin(&third, Some(second.record.id())).unwrap();
+        for _ in 0..2 {
+            let left = journal.pending().unwrap();
+            assert_eq!(left.len(), 2);
+            assert!(left.contains(&third) && left.contains(&other));
+            assert!(!journal.pending_path(&first.record.id()).exists());
+        }
+    }
+
     /// Two versions of one file were issued, and the second took the place of the first.
     #[test]
     fn a_file_of_other_content_is_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let one = pending(&[1, 2]);
         let mut journal = Journal::open(folder.path()).unwrap();
-        journal.begin(&one).unwrap();
+        journal.begin(&one, None).unwrap();
         fs::write(folder.path().join("2.json"), "mine").unwrap();
         let rows = [row(&one, 0), row(&one, 1)];
         let refused = journal.finish(&one, &rows).unwrap_err();
@@ -407,7 +454,7 @@ mod tests {
         let one = pending(&[1, 2]);
         let rows = [row(&one, 0), row(&one, 1)];
         let mut journal = Journal::open(folder.path()).unwrap();
-        journal.begin(&one).unwrap();
+        journal.begin(&one, None).unwrap();
         journal.finish(&one, &rows).unwrap();
         drop(journal);
         let whole = fs::read(&table).unwrap();
@@ -415,7 +462,7 @@ mod tests {
         for cut in (0..whole.len()).rev().step_by(17) {
             fs::write(&table, &whole[..cut]).unwrap();
             let mut journal = Journal::open(folder.path()).unwrap();
-            journal.begin(&one).unwrap();
+            journal.begin(&one, None).unwrap();
             journal.finish(&one, &rows).unwrap();
             drop(journal);
             assert_eq!(fs::read(&table).unwrap(), whole, "cut at {cut}");
@@ -441,7 +488,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path()).unwrap();
         let one = pending(&[1]);
-        journal.begin(&one).unwrap();
+        journal.begin(&one, None).unwrap();
         let path = journal.pending_path(&one.record.id());
         fs::write(&path, b"{}").unwrap();
         assert!(

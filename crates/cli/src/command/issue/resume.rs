@@ -16,18 +16,29 @@ use super::source::Source;
 use crate::moment;
 use crate::outcome::{Failure, Result};
 
+/// What can still become of a signed credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is on the ledger.
+    Issued,
+    /// Its record may still be committed.
+    Open,
+    /// It is not on the ledger and cannot come there with its record.
+    Dead,
+}
+
 /// How far the clocks of members may be behind this one.
 const CLOCKS_DIFFER_MS: u64 = 60_000;
 
 impl Settlement<'_> {
     /// Takes out of pending records what was signed from a file that has other content now, if
-    /// its record can no longer be committed. Answers with what is to be settled and with the
-    /// files whose former content was forgotten.
+    /// its record can no longer be committed. Answers with what is to be settled and with what
+    /// was forgotten.
     pub(super) fn drop_changed(
         &mut self,
         pending: Vec<Pending>,
         given: &[Source],
-    ) -> Result<(Vec<Pending>, Vec<String>)> {
+    ) -> Result<(Vec<Pending>, Vec<Prepared>)> {
         let given: HashMap<&str, &Source> =
             given.iter().map(|one| (one.file.as_str(), one)).collect();
         let changed = |one: &Prepared| {
@@ -43,27 +54,49 @@ impl Settlement<'_> {
                 settled_next.push(one);
                 continue;
             }
-            forgotten.extend(former.into_iter().map(|one| one.file));
+            forgotten.extend(former);
             let terms = terms(one.issue()?);
             settled_next.extend(self.replace(&one.record.id(), &terms, rest)?);
         }
         Ok((settled_next, forgotten))
     }
 
-    /// Whether none of the credentials is on the ledger nor can come there with this record.
+    /// Whether none of the credentials is on the ledger nor can come there with this record;
+    /// fails as long as that is open.
     fn all_dead(&self, pending: &Pending, credentials: &[Prepared]) -> Result<bool> {
+        let expires_at = pending.record.record().expires_at;
         for credential in credentials {
-            let facts = self.ledger.facts(&credential.digest, Some(self.issuer))?;
-            if !facts.matches.is_empty() {
-                return Ok(false);
-            }
-            let expires_at = pending.record.record().expires_at;
-            let passed = UnixMillis(moment::now().0.saturating_sub(CLOCKS_DIFFER_MS));
-            if facts.ledger.as_of.max(Time::from(passed)) <= Time::from(expires_at) {
-                return Err(changed_meanwhile(&credential.file, expires_at));
+            match self.fate(credential, expires_at)? {
+                Fate::Issued => return Ok(false),
+                Fate::Open => return Err(changed_meanwhile(&credential.file, expires_at)),
+                Fate::Dead => {}
             }
         }
         Ok(true)
+    }
+
+    /// Whether nothing of a record is on the ledger or can come there with it.
+    pub(super) fn is_dead(&self, pending: &Pending) -> Result<bool> {
+        let expires_at = pending.record.record().expires_at;
+        for credential in &pending.credentials {
+            if self.fate(credential, expires_at)? != Fate::Dead {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn fate(&self, credential: &Prepared, expires_at: UnixMillis) -> Result<Fate> {
+        let facts = self.ledger.facts(&credential.digest, Some(self.issuer))?;
+        if !facts.matches.is_empty() {
+            return Ok(Fate::Issued);
+        }
+        let passed = UnixMillis(moment::now().0.saturating_sub(CLOCKS_DIFFER_MS));
+        if facts.ledger.as_of.max(Time::from(passed)) > Time::from(expires_at) {
+            Ok(Fate::Dead)
+        } else {
+            Ok(Fate::Open)
+        }
     }
 
     /// Whether the ledger has a credential, from whichever record.
@@ -77,8 +110,8 @@ fn changed_meanwhile(file: &str, expires_at: UnixMillis) -> Failure {
     Failure::input(format!(
         "{file} was changed after an earlier run had signed it, and that run did not end: its \
          record may still be committed until {}. To issue the changed file, run the same command \
-         again a minute after that; to finish what was begun, put the former file back. Nothing \
-         was sent",
+         again a minute after that; to finish what was begun, put the former file back. This \
+         run has issued nothing",
         moment::shown(expires_at)
     ))
 }
