@@ -28,14 +28,14 @@ struct Tree {
     level: u8,
     /// Where its leaves begin at that level.
     first: u64,
+    /// The list whose chunks are its leaves: what is no row there is blank.
+    list: Option<ListNumber>,
 }
 
 /// A tree's nodes, for reading.
 struct Nodes<'o, 'v> {
     overlay: &'o Overlay<'v>,
     tree: Tree,
-    /// The list whose tree it is: what is no row there is blank.
-    list: Option<ListNumber>,
     /// Blank nodes that were asked for. They become rows: else each change of a status would
     /// hash a thousand blank chunks again.
     blank: RefCell<BTreeMap<(u8, u64), Hash>>,
@@ -46,12 +46,14 @@ impl Tree {
         table: Table::RegistryNode,
         level: 0,
         first: 0,
+        list: None,
     };
     /// Its leaves are the roots of the lists.
     const LISTS: Self = Self {
         table: Table::StatusNode,
         level: LIST_LEVEL,
         first: 0,
+        list: None,
     };
 
     /// The tree over the chunks of one list.
@@ -60,6 +62,7 @@ impl Tree {
             table: Table::StatusNode,
             level: 0,
             first: list.0 << LIST_LEVEL,
+            list: Some(list),
         }
     }
 
@@ -76,28 +79,16 @@ impl Tree {
         after: u64,
         leaves: &BTreeMap<u64, Hash>,
     ) -> Result<Hash, ViewError> {
-        self.update_nodes(overlay, None, before..=after, leaves)
-    }
-
-    fn update_nodes(
-        self,
-        overlay: &mut Overlay<'_>,
-        list: Option<ListNumber>,
-        sizes: std::ops::RangeInclusive<u64>,
-        leaves: &BTreeMap<u64, Hash>,
-    ) -> Result<Hash, ViewError> {
         let nodes = Nodes {
             overlay,
             tree: self,
-            list,
             blank: RefCell::default(),
         };
-        let (before, after) = (TreeSize(*sizes.start()), TreeSize(*sizes.end()));
-        let (root, changed) =
-            mutable::update(&nodes, before, after, leaves).map_err(|error| match error {
-                TreeError::Reader(error) => error,
-                other => ViewError::Damaged(other.to_string()),
-            })?;
+        let updated = mutable::update(&nodes, TreeSize(before), TreeSize(after), leaves);
+        let (root, changed) = updated.map_err(|error| match error {
+            TreeError::Reader(error) => error,
+            other => ViewError::Damaged(other.to_string()),
+        })?;
         let blank = nodes.blank.into_inner();
         for ((level, index), hash) in blank.into_iter().chain(changed) {
             overlay.put(self.key(level, index), hash.0.to_vec());
@@ -111,7 +102,7 @@ impl NodeReader for Nodes<'_, '_> {
 
     fn node(&self, level: u8, index: u64) -> Result<Option<Hash>, ViewError> {
         let row = self.overlay.row(self.tree.key(level, index).as_bytes())?;
-        if let (None, Some(list)) = (&row, self.list) {
+        if let (None, Some(list)) = (&row, self.tree.list) {
             let hash = blank_node(list, level, index);
             self.blank.borrow_mut().insert((level, index), hash);
             return Ok(Some(hash));
@@ -174,7 +165,7 @@ fn list_root(
         return Ok(blank_node(list, LIST_LEVEL, 0));
     }
     let size = u64::from(LIST_CHUNKS);
-    Tree::of_list(list).update_nodes(overlay, Some(list), size..=size, chunks)
+    Tree::of_list(list).update(overlay, size, size, chunks)
 }
 
 /// List and chunk in a key of [`Table::Chunk`].
