@@ -110,14 +110,8 @@ pub fn check(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<CheckRepo
         disk_reserve_bytes: DISK_RESERVE_BYTES,
         ..Options::default()
     };
-    check_space(dir, &options)?;
-    let opened = open_sled(&copy.sled(), &options);
-    if opened.is_err() {
-        // Without space sled takes what it could not write for damage.
-        check_space(dir, &options)?;
-    }
-    match opened {
-        Err(fault) => report.find("sled", unless_environment(fault, dir)?),
+    match copy.open(dir, &options)? {
+        Err(damage) => report.find("sled", damage),
         Ok(db) => {
             let checked = check_data(&db, memory, watermark, &mut report, progress);
             if let Err(fault) = checked {
@@ -157,7 +151,24 @@ impl SledCopy {
         &self.0
     }
 
-    pub(crate) fn sled(&self) -> PathBuf {
+    /// Opens the copy; answers a fault that is a finding.
+    pub(crate) fn open(
+        &self,
+        dir: &Path,
+        options: &Options,
+    ) -> Result<Result<sled::Db, Fault>, OpenError> {
+        check_space(dir, options)?;
+        match open_sled(&self.sled(), options) {
+            Ok(db) => Ok(Ok(db)),
+            Err(fault) => {
+                // Without space sled takes what it could not write for damage.
+                check_space(dir, options)?;
+                Ok(Err(unless_environment(fault, dir)?))
+            }
+        }
+    }
+
+    fn sled(&self) -> PathBuf {
         self.0.join(SLED)
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use credlog_ledger::ids::Height;
 
 use crate::check::{SledCopy, unless_environment};
-use crate::database::{Options, open_sled};
+use crate::database::Options;
 use crate::fault::{Fatal, OpenError, StoreError};
 use crate::folder::{self, GENESIS, SLED, WATERMARK, io_error};
 use crate::generation::{Cells, Generation};
@@ -118,14 +118,8 @@ fn build(
     let genesis = fs::read(&genesis).map_err(io_error("reading", &genesis))?;
     let store = Store::create(new, &genesis, &options.store)?;
     let watermark = source_watermark(dir, source)?;
-    check_space(dir, &options.store)?;
-    let opened = open_sled(&work.sled(), &options.store);
-    if opened.is_err() {
-        // Without space sled takes what it could not write for damage.
-        check_space(dir, &options.store)?;
-    }
-    let (committed, stopped) = match opened {
-        Err(fault) => (watermark, Some(unless_environment(fault, dir)?.to_string())),
+    let (committed, stopped) = match work.open(dir, &options.store)? {
+        Err(damage) => (watermark, Some(damage.to_string())),
         Ok(old) => {
             let committed = watermark.or_else(|| read_position(&old).ok());
             let stopped = copy_blocks(&old, &store, committed, &options.store, progress)?;
