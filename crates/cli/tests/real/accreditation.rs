@@ -4,22 +4,11 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::world::{ORIGIN, World};
+use crate::world::World;
 
 /// A ledger with an issuer in `issuer` that nobody has accredited, and an offer to it.
 fn offered() -> World {
-    let mut world = World::founded();
-    world.start_node();
-    world.ok(&[
-        "issuer",
-        "new",
-        "issuer",
-        "--name",
-        "School",
-        "--origin",
-        ORIGIN,
-        "--no-passphrase",
-    ]);
+    let world = World::with_issuer("School");
     world.ok(&[
         "accreditation",
         "grant",

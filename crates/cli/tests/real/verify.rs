@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::world::{ORIGIN, World, sample};
+use crate::world::{World, sample};
 
 /// The lines of `verify --json` with the exit code.
 fn lines(world: &World, words: &[&str]) -> (Option<i32>, Vec<Value>) {
@@ -19,18 +19,7 @@ fn lines(world: &World, words: &[&str]) -> (Option<i32>, Vec<Value>) {
 /// and nothing else was shown: "VALID  Doctor of Medicine, by University A".
 #[test]
 fn the_names_shown_are_those_of_the_ledger() {
-    let mut world = World::founded();
-    world.start_node();
-    world.ok(&[
-        "issuer",
-        "new",
-        "issuer",
-        "--name",
-        "Bob School",
-        "--origin",
-        ORIGIN,
-        "--no-passphrase",
-    ]);
+    let world = World::with_issuer("Bob School");
     world.grant("issuer", "urn:x:intro");
     let definition = r#"{"id": "urn:x:intro", "name": "Introduction"}"#;
     fs::write(world.path("intro.json"), definition).unwrap();

@@ -86,6 +86,23 @@ impl World {
         world
     }
 
+    /// A running ledger with an issuer in `issuer` that nobody has accredited.
+    pub(crate) fn with_issuer(name: &str) -> Self {
+        let mut world = Self::founded();
+        world.start_node();
+        world.ok(&[
+            "issuer",
+            "new",
+            "issuer",
+            "--name",
+            name,
+            "--origin",
+            ORIGIN,
+            "--no-passphrase",
+        ]);
+        world
+    }
+
     pub(crate) fn grant(&self, issuer: &str, scope: &str) {
         self.ok(&[
             "accreditation",
