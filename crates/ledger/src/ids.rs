@@ -359,8 +359,8 @@ fn joiners_join(text: &str) -> bool {
 }
 /// Whether a character shows nothing itself, but changes what a reader sees or makes two names look
 /// like one (Unicode: control characters, separators of lines, and Default_Ignorable_Code_Point
-/// but the joiners). The list is part of
-/// the format, so it stands here, whatever other programs show or hide.
+/// but the joiners). The list is part of the format, so it stands here, whatever other programs
+/// show or hide.
 fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(

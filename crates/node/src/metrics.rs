@@ -53,7 +53,8 @@ pub struct Metrics {
     pub disk_free_bytes: IntGauge,
     /// Bytes of its disk that have to stay free.
     pub disk_reserve_bytes: IntGauge,
-    /// Requests, and batches of records to check, for which the store could not be read; anything but 0 is an alarm.
+    /// Requests, and batches of records to check, for which the store could not be read;
+    /// anything but 0 is an alarm.
     pub store_faults: IntCounter,
     /// Findings of the scrub; anything but 0 is an alarm.
     pub scrub_findings: IntCounter,

@@ -20,9 +20,9 @@ pub struct Options {
     /// Bytes of sled's cache; default 64 MiB. With it a store of a million credentials
     /// stays well below the 512 MiB that a node may take.
     pub cache_bytes: u64,
-    /// Bytes of the disk that are left free; default 64 MiB. [`Store::space`](crate::Store::space) compares, and
-    /// whoever makes blocks makes none while there is less: sled cannot be trusted on a full
-    /// disk.
+    /// Bytes of the disk that are left free; default 64 MiB.
+    /// [`Store::space`](crate::Store::space) compares, and whoever makes blocks makes none
+    /// while there is less: sled cannot be trusted on a full disk.
     pub disk_reserve_bytes: u64,
 }
 

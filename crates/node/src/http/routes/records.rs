@@ -51,7 +51,8 @@ pub(crate) async fn submit(Extract(context): Shared, request: Request) -> Answer
         admitted.map_err(|wait| rate_limited("records", wait))?;
         Ok(framed.into_iter().map(decode).collect::<Vec<_>>())
     };
-    // From here on the limits of the queue and the mempool bound what the records take.
+    // From here on the limits of the queue and the mempool bound what the records take; those
+    // of a request that introduces an author are kept besides until its last answer.
     let arrived = if body.len() <= DECODE_INLINE_BYTES_MAX {
         let arrived = decode(&context, &body)?;
         drop(body);
