@@ -18,6 +18,7 @@ use credlog_ledger::record::{Author, AuthorId, EXPIRY_MILLIS_MAX, EncodedRecord,
 use credlog_ledger::rejection::Rejection;
 use credlog_ledger::signature::verify_batch;
 use credlog_ledger::state::{State, ViewError};
+use credlog_ledger::transition::signing_key;
 use credlog_store::Store;
 
 use crate::application::place;
@@ -445,44 +446,23 @@ impl Keys {
         if let Some(found) = self.found.get(&author) {
             return Ok(found.clone());
         }
-        let found = signing_key(state, &record.author, rotates, self.time)?;
+        let found = key_of(state, record, self.time)?;
         self.found.insert(author, found.clone());
         Ok(found)
     }
 }
 
-/// The key with which an author signs at `time`, by the ledger's rules.
-fn signing_key(
+/// The key with which a record's author signs at `time`, by the ledger's rules.
+fn key_of(
     state: &State<'_>,
-    author: &Author,
-    rotates: bool,
+    record: &Record,
     time: UnixMillis,
 ) -> Result<Result<[u8; 32], Rejection>, ViewError> {
-    let id = || author.id.clone();
-    let unknown = Rejection::UnknownAuthor { author: id() };
-    let key = match &author.id {
-        AuthorId::Member(member) => match state.members()?.find(member) {
-            Some(seat) => Some(seat.member.keys.governance.key.clone()),
-            None => return Ok(Err(unknown)),
-        },
-        AuthorId::Issuer(issuer) => {
-            let Some((_, entry)) = state.find_issuer(issuer)? else {
-                return Ok(Err(unknown));
-            };
-            let entry = entry.as_of(time);
-            if rotates && entry.recovery.id() == author.key {
-                Some(entry.recovery)
-            } else {
-                let key = entry.key(&author.key);
-                let active = key.filter(|key| key.purposes.record && key.active_at(time));
-                active.map(|key| key.key.clone())
-            }
+    Ok(match &record.author.id {
+        AuthorId::Member(id) => signing_key(record, state.members()?.find(id), None, time),
+        AuthorId::Issuer(id) => {
+            let entry = state.find_issuer(id)?.map(|(_, entry)| entry.as_of(time));
+            signing_key(record, None, entry.as_ref(), time)
         }
-    };
-    let key = key.filter(|key| key.id() == author.key);
-    let bytes = key.and_then(|key| key.as_ed25519().copied());
-    Ok(bytes.ok_or_else(|| Rejection::KeyNotActive {
-        author: id(),
-        key: author.key,
-    }))
+    })
 }

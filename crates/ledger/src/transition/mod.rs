@@ -5,6 +5,7 @@
 //! [`Changes`]: no clock, no randomness, no I/O.
 
 mod accreditation;
+mod author;
 mod context;
 mod governance;
 mod issue;
@@ -17,7 +18,7 @@ mod trees;
 use crate::block::{BLOCK_BYTES_MAX, Block, BlockFormatError, record_cost};
 use crate::body::Body;
 use crate::ids::{Height, LeafIndex, MemberId, Round, UnixMillis};
-use crate::record::{Author, AuthorId, EXPIRY_MILLIS_MAX, EncodedRecord};
+use crate::record::{AuthorId, EXPIRY_MILLIS_MAX, EncodedRecord, Record};
 use crate::rejection::Rejection;
 use crate::rows::{Head, LedgerRow};
 use crate::signature;
@@ -25,6 +26,7 @@ use crate::state::{self, State, View, ViewError, keys as row_keys};
 use context::Context;
 use overlay::Overlay;
 
+pub use author::signing_key;
 pub use sealing::{Executed, genesis_changes, genesis_state};
 
 /// Bytes kept free in every block for the seal's leaf and its length.
@@ -255,7 +257,7 @@ impl<'v> Execution<'v> {
     /// The author's key is active for this record, and the signature verifies under it.
     fn check_signature(&self, encoded: &EncodedRecord) -> Result<(), ApplyError> {
         let record = encoded.record();
-        let key = self.active_key(&record.author, &record.body)?;
+        let key = self.active_key(record)?;
         let verified = encoded.verified_by() == Some(key)
             || signature::verifies(&key, &encoded.message(), &record.signature);
         if verified {
@@ -268,38 +270,18 @@ impl<'v> Execution<'v> {
         }
     }
 
-    fn active_key(&self, author: &Author, body: &Body) -> Result<[u8; 32], ApplyError> {
-        let not_active = || Rejection::KeyNotActive {
-            author: author.id.clone(),
-            key: author.key,
-        };
-        let unknown = || Rejection::UnknownAuthor {
-            author: author.id.clone(),
-        };
-        let key = match &author.id {
+    fn active_key(&self, record: &Record) -> Result<[u8; 32], ApplyError> {
+        let time = self.context.time;
+        let key = match &record.author.id {
             AuthorId::Member(id) => {
-                let members = self.overlay.state().members()?;
-                let seat = members.find(id).ok_or_else(unknown)?;
-                seat.member.keys.governance.key.clone()
+                signing_key(record, self.overlay.state().members()?.find(id), None, time)
             }
             AuthorId::Issuer(id) => {
-                let found = self.overlay.issuer_now(id, self.context.time)?;
-                let entry = &found.as_ref().ok_or_else(unknown)?.entry;
-                if matches!(body, Body::RotateKeys(_)) && entry.recovery.id() == author.key {
-                    entry.recovery.clone()
-                } else {
-                    let key = entry.key(&author.key).ok_or_else(not_active)?;
-                    if !key.purposes.record || !key.active_at(self.context.time) {
-                        return Err(not_active().into());
-                    }
-                    key.key.clone()
-                }
+                let found = self.overlay.issuer_now(id, time)?;
+                signing_key(record, None, found.as_ref().map(|found| &found.entry), time)
             }
         };
-        if key.id() != author.key {
-            return Err(not_active().into());
-        }
-        key.as_ed25519().copied().ok_or_else(|| not_active().into())
+        Ok(key?)
     }
 }
 
