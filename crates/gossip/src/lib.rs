@@ -1,0 +1,1 @@
+//! The swarm for records and cosignatures.
