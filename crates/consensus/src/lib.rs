@@ -1,1 +1,3 @@
-//! The engine behind a small application trait.
+//! The Byzantine-fault-tolerant engine behind a small [`Application`] trait.
+mod application;
+pub use application::{Application, Candidate, Decided, Fatal, Judgement, Undecided};
