@@ -169,6 +169,18 @@ bytes32!(
     LedgerId, "ledger id"
 );
 bytes32!(
+    /// What consensus decides: BLAKE3 of the body of the checkpoint after a block's seal.
+    ValueId, "value id"
+);
+
+impl ValueId {
+    /// The value that stands for this checkpoint.
+    pub fn of(checkpoint: &credlog_tlog::Checkpoint) -> Self {
+        Self(*blake3::hash(checkpoint.body().as_bytes()).as_bytes())
+    }
+}
+
+bytes32!(
     /// A 32-byte hash named by its field: status root, registry root, members hash.
     Root, "hash"
 );

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! signed records -> block -> leaves + one seal leaf -> checkpoint (size, root)
+//!                -> commit certificate -> cosignatures
 //! ```
 //!
 //! The state is a pure function of the log. [`transition`] turns one committed state and a
@@ -10,14 +11,19 @@
 //! envelope of a record); [`rejection`] names them, docs/formats.md specifies them and every
 //! hashed or signed byte.
 //!
+//! What members sign about a block is checked here as well, offline and without an engine:
+//! [`vote`]s, the commit [`certificate`] and [`evidence`] against a member who contradicts itself.
+//!
 //! No I/O, no clock, no randomness in the transition, no storage, no consensus engine.
 #![forbid(unsafe_code)]
 
 pub mod block;
 pub mod body;
+pub mod certificate;
 pub mod clock;
 pub mod codec;
 pub mod entry;
+pub mod evidence;
 pub mod genesis;
 pub mod ids;
 pub mod key;
@@ -32,3 +38,4 @@ pub mod state;
 pub mod status;
 mod text;
 pub mod transition;
+pub mod vote;

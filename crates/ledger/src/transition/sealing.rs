@@ -4,7 +4,7 @@ use credlog_tlog::{Checkpoint, Frontier, Hash, TreeSize, empty_root, leaf_hash};
 
 use crate::block::Block;
 use crate::genesis::{Genesis, GenesisError};
-use crate::ids::{Height, LeafIndex, Origin, Root};
+use crate::ids::{Height, LeafIndex, Origin, Root, ValueId};
 use crate::record::{AuthorId, EncodedRecord};
 use crate::rows::{Head, KeyUse, LedgerRow, MemberRow, SealRow};
 use crate::seal::{SEAL_VERSION, Seal};
@@ -37,13 +37,21 @@ pub struct Executed {
 }
 
 impl Executed {
-    /// The checkpoint after the seal: the value that consensus decides.
+    /// The checkpoint after the seal, whose [`Executed::value_id`] consensus decides.
     ///
     /// # Errors
     /// [`ViewError`] never for an origin that genesis accepted.
     pub fn checkpoint(&self) -> Result<Checkpoint, ViewError> {
         Checkpoint::new(self.origin.as_str(), self.size, self.root)
             .map_err(|error| ViewError::Damaged(error.to_string()))
+    }
+
+    /// The value that consensus decides.
+    ///
+    /// # Errors
+    /// As [`Executed::checkpoint`].
+    pub fn value_id(&self) -> Result<ValueId, ViewError> {
+        Ok(ValueId::of(&self.checkpoint()?))
     }
 }
 
