@@ -45,6 +45,19 @@ pub enum ConfigError {
     /// Not TOML, an unknown setting, or a value of the wrong type.
     #[error("the configuration is not valid: {0}")]
     Toml(String),
+    /// Not what the role asks for.
+    #[error("{0}")]
+    Role(&'static str),
+    /// Not a multiaddr or peer id of the kind that is needed.
+    #[error("{setting} is {value}: {reason}")]
+    Address {
+        /// Section and name.
+        setting: &'static str,
+        /// The value given.
+        value: String,
+        /// What is wrong, and what is right.
+        reason: String,
+    },
     /// A value outside its range.
     #[error("{setting} is {value}; {min} to {max} are allowed")]
     OutOfRange {
@@ -86,15 +99,37 @@ pub struct Config {
     /// The store.
     #[serde(default)]
     pub store: StoreSection,
+    /// How the node reaches the others.
+    #[serde(default)]
+    pub network: NetworkSection,
+    /// Times of the consensus engine.
+    #[serde(default)]
+    pub consensus: ConsensusSection,
+    /// Cosigning of checkpoints.
+    #[serde(default)]
+    pub cosign: CosignSection,
     /// Logging.
     #[serde(default)]
     pub log: LogSection,
+}
+
+/// What a node is to its ledger.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The node of a member: it votes, proposes and cosigns while the member is in force.
+    #[default]
+    Member,
+    /// A full copy without a vote. It serves every read route and hands records on.
+    Observer,
 }
 
 /// Where the node keeps its data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NodeSection {
+    /// Member or observer.
+    pub role: Role,
     /// Folder of the store; made on the first start.
     pub data_dir: PathBuf,
     /// The genesis file. The first start makes the store from it; later starts compare
@@ -108,9 +143,12 @@ pub struct NodeSection {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemberSection {
-    /// The member's id in the genesis file.
-    pub id: MemberId,
-    /// Folder of the member's keys; the node reads `node.pem` there.
+    /// The member's id on the ledger; an observer has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<MemberId>,
+    /// Folder of the keys: a member's node reads `node.pem`, `consensus.pem` and
+    /// `cosigner.pem` there, or all three in its folder `next` once the ledger knows those;
+    /// an observer's reads `node.pem`.
     #[serde(default = "defaults::keys_dir")]
     pub keys_dir: PathBuf,
     /// File with the passphrase of the keys, in its first line; else the environment
@@ -228,6 +266,51 @@ pub struct StoreSection {
     pub commit_timeout_seconds: u64,
 }
 
+/// How the node reaches the others. Members find each other by the addresses on the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkSection {
+    /// Multiaddr on which the consensus swarm listens, TCP or QUIC. The gossip swarm listens
+    /// on the next port. Port 0 takes any free one for both.
+    pub listen: String,
+    /// Peer ids of observers that are let in, beside the members.
+    pub observers: Vec<String>,
+    /// Multiaddrs with `/p2p/<peer id>` of nodes to reach beside the members on the ledger: a
+    /// node that was away long may know old addresses only.
+    pub peers: Vec<String>,
+    /// Connections to each swarm from one address.
+    pub connections_per_ip_max: u32,
+}
+
+/// Times of the consensus engine. The defaults suit members in one city; docs/operate.md says
+/// which suit a planet. Members may differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConsensusSection {
+    /// A proposal must be there after this time, else the round goes on without it.
+    pub propose_timeout_ms: u64,
+    /// So much longer in each further round of a height.
+    pub propose_timeout_delta_ms: u64,
+    /// After two thirds have voted without agreement, the rest has this time.
+    pub vote_timeout_ms: u64,
+    /// So much longer in each further round of a height.
+    pub vote_timeout_delta_ms: u64,
+    /// Votes are sent again after this time without progress.
+    pub rebroadcast_timeout_ms: u64,
+    /// A height takes at least this time; 0 = as fast as it goes.
+    pub target_time_ms: u64,
+    /// How often a node tells its peers how far it is.
+    pub status_interval_ms: u64,
+}
+
+/// Cosigning of checkpoints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CosignSection {
+    /// While no block comes, the newest checkpoint is cosigned again this often.
+    pub interval_seconds: u64,
+}
+
 /// Logging, to standard error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -302,8 +385,20 @@ impl Config {
 
     /// The configuration of a member's node in which everything has its default.
     pub fn of_member(id: MemberId) -> Self {
+        Self::of(Role::Member, Some(id))
+    }
+
+    /// The configuration of an observer's node in which everything has its default.
+    pub fn of_observer() -> Self {
+        Self::of(Role::Observer, None)
+    }
+
+    fn of(role: Role, id: Option<MemberId>) -> Self {
         Self {
-            node: NodeSection::default(),
+            node: NodeSection {
+                role,
+                ..NodeSection::default()
+            },
             member: MemberSection {
                 id,
                 keys_dir: defaults::keys_dir(),
@@ -315,6 +410,9 @@ impl Config {
             block: BlockSection::default(),
             verify: VerifySection::default(),
             store: StoreSection::default(),
+            network: NetworkSection::default(),
+            consensus: ConsensusSection::default(),
+            cosign: CosignSection::default(),
             log: LogSection::default(),
         }
     }
@@ -322,12 +420,29 @@ impl Config {
     /// The ranges of all values.
     ///
     /// # Errors
-    /// [`ConfigError::OutOfRange`] for the first value outside.
+    /// [`ConfigError::Role`]; [`ConfigError::OutOfRange`] for the first value outside.
     pub fn check(&self) -> Result<(), ConfigError> {
+        match (self.node.role, &self.member.id) {
+            (Role::Member, None) => {
+                return Err(ConfigError::Role(
+                    "member.id is missing: write whose node this is, or node.role = \"observer\"",
+                ));
+            }
+            (Role::Observer, Some(_)) => {
+                return Err(ConfigError::Role(
+                    "node.role is \"observer\", and an observer is nobody's node: take member.id out",
+                ));
+            }
+            _ => {}
+        }
+        self.check_ranges()
+    }
+
+    fn check_ranges(&self) -> Result<(), ConfigError> {
         const TIME_MS: RangeInclusive<u64> = 1..=600_000;
         const RECORDS: u64 = RECORDS_BYTES_MAX as u64;
         const VERIFY: u64 = VERIFY_BYTES_MAX as u64;
-        let (http, mempool) = (&self.http, &self.mempool);
+        let (http, mempool, consensus) = (&self.http, &self.mempool, &self.consensus);
         let burst = |per_second: u32, burst: u32| {
             // A limit that never lets anything pass is a mistake; off is spelt 0 a second.
             if per_second == 0 { 1 } else { u64::from(burst) }
@@ -420,6 +535,51 @@ impl Config {
                 self.store.commit_timeout_seconds,
                 1..=3_600,
             ),
+            (
+                "network.connections_per_ip_max",
+                self.network.connections_per_ip_max.into(),
+                1..=10_000,
+            ),
+            (
+                "consensus.propose_timeout_ms",
+                consensus.propose_timeout_ms,
+                50..=60_000,
+            ),
+            (
+                "consensus.propose_timeout_delta_ms",
+                consensus.propose_timeout_delta_ms,
+                0..=60_000,
+            ),
+            (
+                "consensus.vote_timeout_ms",
+                consensus.vote_timeout_ms,
+                50..=60_000,
+            ),
+            (
+                "consensus.vote_timeout_delta_ms",
+                consensus.vote_timeout_delta_ms,
+                0..=60_000,
+            ),
+            (
+                "consensus.rebroadcast_timeout_ms",
+                consensus.rebroadcast_timeout_ms,
+                50..=600_000,
+            ),
+            (
+                "consensus.target_time_ms",
+                consensus.target_time_ms,
+                0..=60_000,
+            ),
+            (
+                "consensus.status_interval_ms",
+                consensus.status_interval_ms,
+                100..=600_000,
+            ),
+            (
+                "cosign.interval_seconds",
+                self.cosign.interval_seconds,
+                1..=86_400,
+            ),
         ];
         for (setting, value, range) in values {
             if !range.contains(&value) {
@@ -463,9 +623,19 @@ mod tests {
     }
 
     #[test]
+    fn a_member_has_an_id_and_an_observer_has_none() {
+        let parse = |text| Config::parse(text, Path::new(""));
+        let observer = "[node]\nrole = \"observer\"\n[member]\n";
+        assert_eq!(parse(observer).unwrap(), Config::of_observer());
+        let named = format!("{observer}id = \"a\"\n");
+        for bad in ["[member]\n", &named] {
+            assert!(matches!(parse(bad), Err(ConfigError::Role(_))), "{bad}");
+        }
+    }
+
+    #[test]
     fn unknown_settings_and_values_out_of_range_are_refused() {
         for bad in [
-            "",
             "[member]\nid = \"University A\"\n",
             "[member]\nid = \"a\"\n[htp]\n",
             "[member]\nid = \"a\"\n[http]\nlisten_on = \"127.0.0.1:1\"\n",

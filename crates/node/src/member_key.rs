@@ -180,7 +180,7 @@ mod tests {
         };
         write(&dir.path().join(NODE_KEY_FILE), &pem);
         let member = MemberSection {
-            id: "university-a".parse().unwrap(),
+            id: Some("university-a".parse().unwrap()),
             keys_dir: dir.path().to_owned(),
             passphrase_file: None,
         };

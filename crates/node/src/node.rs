@@ -203,7 +203,11 @@ impl Node {
         address: SocketAddr,
     ) -> Result<Self, StartError> {
         let internal = |error: String| StartError::Internal(error);
-        let member = config.member.id.clone();
+        let member = config
+            .member
+            .id
+            .clone()
+            .ok_or(ConfigError::Role("no observers yet"))?;
         let origin = store.genesis().origin.as_str().to_owned();
         let signer = NoteSigner::new(&origin, key).map_err(|error| internal(error.to_string()))?;
         let metrics = Metrics::new(member.as_str(), &origin);
@@ -371,7 +375,11 @@ fn open(config: &Config) -> Result<(Store, SigningKey), StartError> {
     };
     let store = open_store(&config.node, &options)?;
     let members = State(&store.snapshot()).members()?;
-    let id = &config.member.id;
+    let id = config
+        .member
+        .id
+        .as_ref()
+        .ok_or(ConfigError::Role("no observers yet"))?;
     let Some(seat) = members.find(id) else {
         let ids = members.members().iter().map(|seat| seat.member.id.as_str());
         return Err(StartError::NotAMember {

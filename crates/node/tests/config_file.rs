@@ -32,7 +32,10 @@ fn commented_settings_are_the_defaults_and_all_of_them_are_there() {
         let spelt_out = Config::parse(&uncommented(&text), Path::new("")).unwrap();
         assert_eq!(config, spelt_out, "{}", path.display());
 
-        let mut default = Config::of_member(config.member.id.clone());
+        let mut default = match config.member.id.clone() {
+            Some(id) => Config::of_member(id),
+            None => Config::of_observer(),
+        };
         default.node.genesis = config.node.genesis.clone();
         assert_eq!(
             config,

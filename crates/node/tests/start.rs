@@ -72,12 +72,12 @@ async fn genesis_is_compared_with_the_store() {
 #[tokio::test]
 async fn member_and_key_must_be_the_ledgers() {
     let mut town = Town::new();
-    town.config.member.id = "university-z".parse().unwrap();
+    town.config.member.id = Some("university-z".parse().unwrap());
     match error(&town).await {
         StartError::NotAMember { members, .. } => assert_eq!(members, MEMBER),
         unexpected => panic!("{unexpected:?}"),
     }
-    town.config.member.id = MEMBER.parse().unwrap();
+    town.config.member.id = Some(MEMBER.parse().unwrap());
     let path = town.dir.path().join("keys/node.pem");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     let found = error(&town).await;

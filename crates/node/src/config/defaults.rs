@@ -4,8 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::{
-    BlockSection, HttpSection, LogFormat, LogLevel, LogSection, MempoolSection, NodeSection,
-    RateLimitSection, StoreSection, VerifySection,
+    BlockSection, ConsensusSection, CosignSection, HttpSection, LogFormat, LogLevel, LogSection,
+    MempoolSection, NetworkSection, NodeSection, RateLimitSection, Role, StoreSection,
+    VerifySection,
 };
 
 pub(super) fn keys_dir() -> PathBuf {
@@ -15,6 +16,7 @@ pub(super) fn keys_dir() -> PathBuf {
 impl Default for NodeSection {
     fn default() -> Self {
         Self {
+            role: Role::Member,
             data_dir: "data".into(),
             genesis: None,
         }
@@ -92,6 +94,39 @@ impl Default for StoreSection {
             scrub_interval_seconds: 86_400,
             disk_reserve_bytes: 64 << 20,
             commit_timeout_seconds: 60,
+        }
+    }
+}
+
+impl Default for NetworkSection {
+    fn default() -> Self {
+        Self {
+            listen: "/ip4/127.0.0.1/tcp/7701".to_owned(),
+            observers: Vec::new(),
+            peers: Vec::new(),
+            connections_per_ip_max: 32,
+        }
+    }
+}
+
+impl Default for ConsensusSection {
+    fn default() -> Self {
+        Self {
+            propose_timeout_ms: 1_000,
+            propose_timeout_delta_ms: 500,
+            vote_timeout_ms: 500,
+            vote_timeout_delta_ms: 250,
+            rebroadcast_timeout_ms: 2_000,
+            target_time_ms: 0,
+            status_interval_ms: 2_000,
+        }
+    }
+}
+
+impl Default for CosignSection {
+    fn default() -> Self {
+        Self {
+            interval_seconds: 60,
         }
     }
 }
