@@ -12,11 +12,13 @@
 //! hashed or signed byte.
 //!
 //! What members sign about a block is checked here as well, offline and without an engine:
-//! [`vote`]s, the commit [`certificate`] and [`evidence`] against a member who contradicts itself.
+//! [`vote`]s, the commit [`certificate`], [`evidence`] against a member who contradicts itself, the
+//! [`attestation`] of a checkpoint, and the member set [`follow`]ed from genesis.
 //!
 //! No I/O, no clock, no randomness in the transition, no storage, no consensus engine.
 #![forbid(unsafe_code)]
 
+pub mod attestation;
 pub mod block;
 pub mod body;
 pub mod certificate;
@@ -24,6 +26,7 @@ pub mod clock;
 pub mod codec;
 pub mod entry;
 pub mod evidence;
+pub mod follow;
 pub mod genesis;
 pub mod ids;
 pub mod key;

@@ -203,12 +203,28 @@ impl MemberSet {
         &self.0[turn as usize]
     }
 
-    /// BLAKE3 of the canonical bytes: `members_hash` of a seal.
+    /// The canonical bytes.
     ///
     /// # Errors
     /// [`CodecError`] for a set that is longer than any that the rules let come about.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
+        codec::encode("member set", self, MEMBER_SET_BYTES_MAX)
+    }
+
+    /// Reads canonical bytes. The members' keys are not checked here: a set is believed because a
+    /// seal names its [`MemberSet::hash`].
+    ///
+    /// # Errors
+    /// Every [`CodecError`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
+        codec::decode("member set", bytes, MEMBER_SET_BYTES_MAX)
+    }
+
+    /// BLAKE3 of the canonical bytes: `members_hash` of a seal.
+    ///
+    /// # Errors
+    /// As [`MemberSet::to_bytes`].
     pub fn hash(&self) -> Result<Root, CodecError> {
-        let bytes = codec::encode("member set", self, MEMBER_SET_BYTES_MAX)?;
-        Ok(Root(*blake3::hash(&bytes).as_bytes()))
+        Ok(Root(*blake3::hash(&self.to_bytes()?).as_bytes()))
     }
 }

@@ -95,13 +95,31 @@ impl Note {
         })
     }
 
-    /// Adds a signature; one that the note has already is not added twice.
+    /// Adds a signature; one that the note has already is not added twice. Of cosignatures by one
+    /// key the note keeps the one with the newest time, at its place: a checkpoint that stays the
+    /// newest for long is cosigned again and again.
+    ///
+    /// Nothing is verified here. Verify a cosignature before: a forged one with a later time would
+    /// push out a good one.
     ///
     /// # Errors
     /// [`NoteError::TooManySignatures`] or [`NoteError::TooLong`]; the note is then unchanged.
     pub fn add(&mut self, signature: NoteSignature) -> Result<(), NoteError> {
         if self.signatures.contains(&signature) {
             return Ok(());
+        }
+        if let Some(time) = signature.claimed_time() {
+            let by_same_key = |one: &&mut NoteSignature| {
+                one.name == signature.name && one.key_id == signature.key_id
+            };
+            let cosignatures = self.signatures.iter_mut();
+            let mut earlier = cosignatures.filter(|one| one.claimed_time().is_some());
+            if let Some(earlier) = earlier.find(by_same_key) {
+                if earlier.claimed_time() < Some(time) {
+                    *earlier = signature;
+                }
+                return Ok(());
+            }
         }
         if self.signatures.len() == NOTE_SIGNATURES_MAX {
             return Err(NoteError::TooManySignatures);
@@ -210,6 +228,12 @@ impl NoteSignature {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.signature
+    }
+
+    /// The time of what has the length of a cosignature; an Ed25519 signature is shorter.
+    fn claimed_time(&self) -> Option<u64> {
+        let (time, signature) = self.signature.split_first_chunk::<8>()?;
+        (signature.len() == Signature::BYTE_SIZE).then(|| u64::from_be_bytes(*time))
     }
 
     /// Checks this one signature over `text` by `key`; returns the time of a cosignature.
@@ -427,18 +451,45 @@ mod tests {
         let lines = [50, 90, 70]
             .map(|time| cosigner.cosign(&checkpoint, time))
             .to_vec();
-        let mut note = Note::new(body, lines.clone()).unwrap();
-        note.add(lines[0].clone()).unwrap();
-        assert_eq!(note.signatures().len(), 3);
-        let verified = note.verify(&[cosigner.verifier_key().clone()]).unwrap();
+        let keys = [cosigner.verifier_key().clone()];
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let read = Note::parse(format!("{body}\n{text}").as_bytes()).unwrap();
+        assert_eq!(read.signatures().len(), 3);
+        let verified = read.verify(&keys).unwrap();
         assert_eq!(verified.len(), 1);
         assert_eq!(verified[0].time, Some(90));
         // A time that was not signed makes the whole note bad, in whatever place it stands.
         let mut forged = lines[0].clone();
         forged.signature[7] = 99;
-        note.add(forged).unwrap();
-        let result = note.verify(&[cosigner.verifier_key().clone()]);
-        assert!(matches!(result, Err(NoteError::BadSignature { .. })));
+        for text in [format!("{text}{forged}\n"), format!("{forged}\n{text}")] {
+            let note = Note::parse(format!("{body}\n{text}").as_bytes()).unwrap();
+            let result = note.verify(&keys);
+            assert!(matches!(result, Err(NoteError::BadSignature { .. })));
+        }
+    }
+
+    /// A cosigner signs an idle checkpoint every minute: a note that kept them all was full after
+    /// four hours, and the newest times were the ones it refused.
+    #[test]
+    fn a_newer_cosignature_takes_the_place_of_the_older() {
+        let cosigner =
+            |name, seed| CosignatureSigner::new(name, SigningKey::from_bytes(&[seed; 32])).unwrap();
+        let (v, w) = (cosigner("v", 4), cosigner("w", 5));
+        let body = "o\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n";
+        let checkpoint = Checkpoint::parse(body).unwrap();
+        let own = signer("o", 1).sign(body).unwrap();
+        let first = [own, v.cosign(&checkpoint, 50), w.cosign(&checkpoint, 50)];
+        let mut note = Note::new(body, first.to_vec()).unwrap();
+        for time in [90, 70, 90].into_iter().chain(100..1_000) {
+            note.add(v.cosign(&checkpoint, time)).unwrap();
+            assert_eq!(note.signatures().len(), 3);
+            let newest = time.max(90);
+            assert_eq!(note.signatures()[1], v.cosign(&checkpoint, newest));
+        }
+        assert_eq!(note.signatures()[2], w.cosign(&checkpoint, 50));
+        // The same name with another key is another cosigner.
+        note.add(cosigner("v", 6).cosign(&checkpoint, 1)).unwrap();
+        assert_eq!(note.signatures().len(), 4);
     }
 
     #[test]
