@@ -38,8 +38,13 @@ impl Answer {
 /// # Errors
 /// If the node does not accept.
 pub fn open(address: SocketAddr) -> Result<TcpStream> {
+    open_for(address, TIMEOUT)
+}
+
+/// Opens a connection on which an answer may take this long.
+fn open_for(address: SocketAddr, patience: Duration) -> Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     stream.set_nodelay(true)?;
     Ok(stream)
@@ -100,12 +105,26 @@ pub fn answer(bytes: &[u8]) -> Result<Answer> {
 /// # Errors
 /// If the node does not answer.
 pub fn post(address: SocketAddr, path: &str, media: &str, body: &[u8]) -> Result<Answer> {
+    post_for(address, path, media, body, TIMEOUT)
+}
+
+/// A plain POST whose answer may take this long.
+///
+/// # Errors
+/// If the node does not answer.
+pub fn post_for(
+    address: SocketAddr,
+    path: &str,
+    media: &str,
+    body: &[u8],
+    patience: Duration,
+) -> Result<Answer> {
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\
          Content-Type: {media}\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    whole(address, &[head.as_bytes(), body].concat())
+    whole(address, &[head.as_bytes(), body].concat(), patience)
 }
 
 /// A plain GET.
@@ -114,13 +133,13 @@ pub fn post(address: SocketAddr, path: &str, media: &str, body: &[u8]) -> Result
 /// If the node does not answer.
 pub fn get(address: SocketAddr, path: &str) -> Result<Answer> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
-    whole(address, request.as_bytes())
+    whole(address, request.as_bytes(), TIMEOUT)
 }
 
 /// Sends a whole request and keeps the sending side open: a node may take a closed one for
 /// a client that has gone.
-fn whole(address: SocketAddr, request: &[u8]) -> Result<Answer> {
-    let mut stream = open(address)?;
+fn whole(address: SocketAddr, request: &[u8], patience: Duration) -> Result<Answer> {
+    let mut stream = open_for(address, patience)?;
     stream.write_all(request)?;
     read_answer(stream)?.context("the node closed without an answer")
 }

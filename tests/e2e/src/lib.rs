@@ -1,16 +1,22 @@
-//! A ledger of one member on a real node process, for tests that cross crates.
+//! Ledgers on real node processes, for tests that cross crates.
 //!
-//! [`TestLedger`] makes the folder (genesis, keys, configuration) and signs records;
-//! [`NodeProcess`] is the running `credlog node run`, ended by its process id when dropped.
+//! [`Seat`] is a member-to-be with its keys and its place, [`Issuer`] signs what an issuer
+//! says, [`NodeProcess`] is a running `credlog node run`, ended by its process id when
+//! dropped. [`TestLedger`] is the folder of a sole member; ledgers of several members are
+//! founded by `credlog-cluster`.
 #![forbid(unsafe_code)]
 
+mod founding;
 mod http;
+mod issuer;
 mod ledger;
 mod process;
 
-pub use http::{Answer, answer, exchange, get, open, post};
+pub use founding::{Place, Seat, genesis, write_key};
+pub use http::{Answer, answer, exchange, get, open, post, post_for};
+pub use issuer::Issuer;
 pub use ledger::TestLedger;
-pub use process::{NodeProcess, binary};
+pub use process::{NodeProcess, binary, node_run};
 
 /// The full counts of the project's bars, or a tenth of them (`CREDLOG_TEST_LONG=1`).
 pub fn count(full: usize) -> usize {

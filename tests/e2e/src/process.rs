@@ -1,5 +1,6 @@
 //! A running node.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
 use std::net::SocketAddr;
@@ -11,6 +12,8 @@ use anyhow::{Context, Result, bail};
 
 /// A node has this long to become ready.
 const START_DEADLINE: Duration = Duration::from_secs(30);
+/// Kernel ticks a second in /proc (USER_HZ, the same on every Linux platform).
+const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A `credlog node run`; killed when dropped.
 pub struct NodeProcess {
@@ -31,7 +34,7 @@ impl NodeProcess {
             if let Some(status) = node.child.try_wait()? {
                 bail!("the node ended at its start ({status}):\n{}", node.log()?);
             }
-            if crate::http::get(address, "/readyz").is_ok_and(|answer| answer.status == 200) {
+            if node.is_ready() {
                 return Ok(node);
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -47,10 +50,21 @@ impl NodeProcess {
     /// # Errors
     /// If the process cannot be started.
     pub fn spawn(config: &Path, address: SocketAddr) -> Result<Self> {
+        Self::spawn_as(&node_run()?, config, address)
+    }
+
+    /// Starts a node by other words than `credlog node run`, without waiting; `--config` and
+    /// the file follow them.
+    ///
+    /// # Errors
+    /// If the process cannot be started.
+    pub fn spawn_as(words: &[OsString], config: &Path, address: SocketAddr) -> Result<Self> {
         let log = config.with_extension("log");
         let file = File::options().create(true).append(true).open(&log)?;
-        let child = Command::new(binary()?)
-            .args(["node", "run", "--config"])
+        let (program, arguments) = words.split_first().context("no command")?;
+        let child = Command::new(program)
+            .args(arguments)
+            .arg("--config")
             .arg(config)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -66,6 +80,41 @@ impl NodeProcess {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it says that it is ready.
+    pub fn is_ready(&self) -> bool {
+        crate::http::get(self.address, "/readyz").is_ok_and(|answer| answer.status == 200)
+    }
+
+    /// Sends a signal, by its name without `SIG`.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub fn signal(&self, signal: &str) -> Result<()> {
+        let pid = self.id().to_string();
+        let status = Command::new("kill").args(["-s", signal, &pid]).status()?;
+        anyhow::ensure!(status.success(), "process {pid} is gone");
+        Ok(())
+    }
+
+    /// Processor seconds that it has used.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
+        let (_, fields) = stat.rsplit_once(')').context("no name in /proc/PID/stat")?;
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        let ticks = |at: usize| -> Result<f64> {
+            Ok(fields.get(at).context("/proc/PID/stat is short")?.parse()?)
+        };
+        Ok((ticks(11)? + ticks(12)?) / TICKS_PER_SECOND)
     }
 
     /// Base URL of its HTTP interface.
@@ -140,6 +189,14 @@ impl Drop for NodeProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The words that start the shipped node.
+///
+/// # Errors
+/// If it was not built.
+pub fn node_run() -> Result<Vec<OsString>> {
+    Ok(vec![binary()?.into(), "node".into(), "run".into()])
 }
 
 /// The binary that `cargo build --release` made beside this test.
