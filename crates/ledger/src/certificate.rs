@@ -153,8 +153,8 @@ impl CommitCertificate {
     }
 
     fn check_order(&self) -> Result<(), CertificateError> {
-        let pairs = self.signatures.windows(2);
-        let ascending = pairs.fold(true, |all, pair| all && pair[0].member < pair[1].member);
+        let mut pairs = self.signatures.windows(2);
+        let ascending = pairs.all(|pair| pair[0].member < pair[1].member);
         let count = self.signatures.len();
         if count == 0 || count > MEMBERS_MAX || !ascending {
             return Err(CertificateError::Signatures {

@@ -261,7 +261,7 @@ impl Equivocation {
     pub fn verify(&self, ledger: &LedgerId, members: &MemberSet) -> Result<(), EvidenceError> {
         self.check_order()?;
         let seat = members.find(&self.member);
-        if !seat.is_some_and(|seat| seat.member.keys.consensus.key == self.key) {
+        if seat.is_none_or(|seat| seat.member.keys.consensus.key != self.key) {
             return Err(EvidenceError::UnknownKey {
                 member: self.member.clone(),
                 key: self.key.clone(),

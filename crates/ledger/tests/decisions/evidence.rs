@@ -121,6 +121,28 @@ fn evidence_has_one_form_whatever_the_order() {
 }
 
 #[test]
+fn the_json_form_names_every_field() {
+    let votes = of_votes(VoteKind::Precommit, [Some(VALUE), None]).unwrap();
+    let json = serde_json::to_value(&votes).unwrap();
+    assert_eq!(json["member"], "m1");
+    assert!(json["key"].as_str().unwrap().starts_with("z6Mk"));
+    let conflict = &json["conflict"]["votes"];
+    assert_eq!(conflict["kind"], "precommit");
+    assert_eq!(
+        (&conflict["height"], &conflict["round"]),
+        (&5.into(), &2.into())
+    );
+    assert!(conflict["first"]["value"].is_null());
+    assert_eq!(conflict["second"]["value"], VALUE.to_string());
+    assert_eq!(conflict["second"]["signature"].as_str().unwrap().len(), 88);
+    let pair = [(VALUE, Some(Round(0))), (OTHER, None)];
+    let json = serde_json::to_value(of_proposals(pair).unwrap()).unwrap();
+    let conflict = &json["conflict"]["proposals"];
+    assert!(conflict["first"]["validRound"].is_null());
+    assert_eq!(conflict["second"]["validRound"], 0);
+}
+
+#[test]
 fn saying_the_same_twice_is_no_evidence() {
     for value in [None, Some(VALUE)] {
         let same = of_votes(VoteKind::Precommit, [value, value]);

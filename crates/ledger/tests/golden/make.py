@@ -288,6 +288,76 @@ class History:
         return self
 
 
+# --- what members sign about a block ---------------------------------------------------------
+position = lambda height, round_: u64(height) + u32(round_)
+PREVOTE, PRECOMMIT = 1, 2
+
+
+def vote(kind, height, round_, value):
+    tag = b"credlog/vote/v1\n" + LEDGER + u8(kind)
+    return tag + position(height, round_) + option(value)
+
+
+def proposal(height, round_, value, valid):
+    tag = b"credlog/proposal/v1\n" + LEDGER
+    return tag + position(height, round_) + value + option(valid)
+
+
+def stream(height, round_, valid, value, length, hash_):
+    tag = b"credlog/stream/v1\n" + LEDGER
+    return tag + position(height, round_) + option(valid) + value + u32(length) + hash_
+
+
+def certificate(height, round_, value, members):
+    message = vote(PRECOMMIT, height, round_, value)
+    signed = lambda m: string(m) + key(f"{m}/0/consensus").sign(message)
+    return position(height, round_) + value + seq([signed(m) for m in sorted(members)])
+
+
+def evidence_of_votes(m, kind, height, round_, values):
+    """values: in ascending order, None before all."""
+    k = key(f"{m}/0/consensus")
+    votes = [option(v) + k.sign(vote(kind, height, round_, v)) for v in values]
+    conflict = variant(0, variant(kind - 1), position(height, round_), *votes)
+    return string(m) + blob(multicodec(k)) + conflict
+
+
+def evidence_of_proposals(m, height, round_, proposals):
+    k = key(f"{m}/0/consensus")
+    each = [v + option(r) + k.sign(proposal(height, round_, v, r)) for v, r in proposals]
+    return string(m) + blob(multicodec(k)) + variant(1, position(height, round_), *each)
+
+
+def cosignature(m, body, seconds):
+    """A line of a signed note: C2SP cosignature/v1."""
+    name, k = f"{ORIGIN}/{m}/0", key(f"{m}/0/cosigner")
+    id_ = sha(name.encode() + b"\n\x04" + raw(k))[:4]
+    signature = k.sign(f"cosignature/v1\ntime {seconds}\n".encode() + body)
+    line = base64.b64encode(id_ + u64(seconds) + signature).decode()
+    return f"\u2014 {name} {line}\n"
+
+
+def decisions(block):
+    """The first block of the history, of which members m0 and m1 are the quorum."""
+    root64 = base64.b64encode(bytes.fromhex(block["root"])).decode()
+    body = f"{ORIGIN}\n{block['size']}\n{root64}\n".encode()
+    value, data = b3(body), bytes.fromhex(block["block"])
+    zero, one = bytes(32), u32(1)
+    lines = [cosignature("m1", body, 1760000003), cosignature("m0", body, 1760000002)]
+    examples = {
+        "prevoteForNone": vote(PREVOTE, 1, 2, None),
+        "precommit": vote(PRECOMMIT, 1, 2, value),
+        "proposal": proposal(1, 2, value, one),
+        "stream": stream(1, 2, None, value, len(data), b3(data)),
+        "certificate": certificate(1, 2, value, ["m0", "m1"]),
+        "evidenceOfVotes": evidence_of_votes("m1", PRECOMMIT, 1, 2, [None, value]),
+        "evidenceOfProposals": evidence_of_proposals("m1", 1, 2, [(zero, one), (value, None)]),
+    }
+    vectors = {"checkpoint": body.decode(), "valueId": value.hex()}
+    vectors.update({name: data.hex() for name, data in examples.items()})
+    return vectors | {"note": body.decode() + "\n" + "".join(lines), "asOf": 1760000002000}
+
+
 history = None
 listed = [{"name": name, "bytes": data.hex(), "id": b3(data).hex()} for name, data in records()]
 history = History().run()
@@ -306,6 +376,7 @@ vectors = {
     "statusLeaf": list(status_leaves(1, history.bits))[0].hex(),
     "statusRoot": root([leaf_hash(leaf) for leaf in status_leaves(1, history.bits)]).hex(),
     "emptyRoot": root([]).hex(),
+    "decisions": decisions(history.blocks[0]),
 }
 path = pathlib.Path(__file__).parent / "vectors.json"
 path.write_text(json.dumps(vectors, indent=1) + "\n")
