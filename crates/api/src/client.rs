@@ -5,12 +5,15 @@ mod transfer;
 use std::time::Duration;
 
 use credlog_ledger::body::Achievement;
+use credlog_ledger::certificate::{CERTIFICATE_BYTES_MAX, CommitCertificate};
 use credlog_ledger::ids::{Digest, Height, IssuerId, ListNumber, RecordId};
+use credlog_ledger::member::{MEMBER_SET_BYTES_MAX, MemberSet};
 use credlog_tlog::{HASH_BYTES, NOTE_BYTES_MAX, TILE_WIDTH, TileLevel, TilePath};
 use credlog_verify::{Facts, Verdict};
 use reqwest::Url;
 
 use crate::block::{BlockBrief, BlockView};
+use crate::governance::{EvidenceView, ProposalsView};
 use crate::issuer::{IssuerBrief, IssuerView, StatusListView};
 use crate::ledger::{LedgerView, MembersView};
 use crate::page::{Page, PageQuery};
@@ -203,6 +206,56 @@ impl Client {
     /// [`ClientError`].
     pub async fn members(&self) -> Result<MembersView, ClientError> {
         self.json(Request::get(path::MEMBERS)).await
+    }
+
+    /// The set that decides a height, the one after the newest block included. Its hash is to
+    /// be compared with `members_hash` of the seal before, or with the genesis file.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn members_at(&self, height: Height) -> Result<MemberSet, ClientError> {
+        let path = path::members_at(height);
+        let bytes = self
+            .bytes(Request::get(&path), MEMBER_SET_BYTES_MAX)
+            .await?;
+        MemberSet::from_bytes(&bytes).map_err(|error| self.malformed(&path, &error))
+    }
+
+    /// What can be approved now.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn proposals(&self) -> Result<ProposalsView, ClientError> {
+        self.json(Request::get(path::PROPOSALS)).await
+    }
+
+    /// The certificate that decided a height; its signatures are not checked here.
+    ///
+    /// # Errors
+    /// [`ClientError::OtherAnswer`] for one of another height; other [`ClientError`].
+    pub async fn certificate(&self, height: Height) -> Result<CommitCertificate, ClientError> {
+        let path = path::certificate(height);
+        let bytes = self
+            .bytes(Request::get(&path), CERTIFICATE_BYTES_MAX)
+            .await?;
+        let certificate =
+            CommitCertificate::from_bytes(&bytes).map_err(|error| self.malformed(&path, &error))?;
+        if certificate.height != height {
+            return Err(ClientError::OtherAnswer {
+                url: self.url(&path),
+                found: format!("height {}", certificate.height),
+                asked: format!("height {height}"),
+            });
+        }
+        Ok(certificate)
+    }
+
+    /// What this node has seen against members; its signatures are not checked here.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn evidence(&self) -> Result<EvidenceView, ClientError> {
+        self.json(Request::get(path::EVIDENCE)).await
     }
 
     /// Submits one record by its canonical bytes. A refusal is a [`ClientError::Problem`].

@@ -1,5 +1,7 @@
 //! What the ledger is and where its log ends.
 
+use std::fmt;
+
 use credlog_ledger::ids::{
     DisplayName, Height, LedgerId, MemberId, NodeAddress, Origin, Root, WebUrl,
 };
@@ -27,6 +29,15 @@ pub struct LedgerView {
     pub time: Time,
     /// Nothing sealed until this time is missing from the answers of this node.
     pub as_of: Time,
+    /// The newest checkpoint that a quorum has cosigned; nothing before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested: Option<AttestedView>,
+    /// What this node is in the ledger.
+    pub role: NodeRole,
+    /// Nodes that this one is connected to.
+    pub peers: u32,
+    /// Whether this node knows that it is behind and catches up.
+    pub syncing: bool,
     /// Members in force.
     pub members: Vec<MemberBrief>,
     /// Issuers registered.
@@ -37,6 +48,43 @@ pub struct LedgerView {
     pub parameters: Parameters,
     /// Version of the node's software.
     pub version: String,
+}
+
+/// What a node is in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NodeRole {
+    /// The node of a member: it votes and cosigns.
+    Member,
+    /// A full copy without a vote.
+    Observer,
+}
+
+impl fmt::Display for NodeRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Member => "member",
+            Self::Observer => "observer",
+        })
+    }
+}
+
+/// A checkpoint that a quorum has cosigned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttestedView {
+    /// Leaves of the log at it.
+    pub size: u64,
+    /// Height of the block that it ends with.
+    pub height: Height,
+    /// Nothing attested before this time is missing from it (rule C4).
+    pub as_of: Time,
+    /// How long that was ago, in whole seconds, by the clock of the node.
+    pub age_seconds: u64,
+    /// Who cosigned it, in ascending order.
+    pub cosigners: Vec<MemberId>,
+    /// How many distinct members are a quorum for it.
+    pub quorum: usize,
 }
 
 /// A member in a list.

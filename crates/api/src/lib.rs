@@ -11,6 +11,7 @@
 
 pub mod block;
 pub mod client;
+pub mod governance;
 pub mod issuer;
 pub mod ledger;
 pub mod page;

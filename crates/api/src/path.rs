@@ -23,6 +23,14 @@ pub const ACHIEVEMENTS: &str = "/v1/issuers/{did}/achievements";
 pub const STATUS_LIST: &str = "/v1/status-lists/{list}";
 /// GET: [`MembersView`](crate::ledger::MembersView).
 pub const MEMBERS: &str = "/v1/members";
+/// GET: the canonical bytes of the set that decides that height.
+pub const MEMBERS_AT: &str = "/v1/members/{height}";
+/// GET: [`ProposalsView`](crate::governance::ProposalsView).
+pub const PROPOSALS: &str = "/v1/proposals";
+/// GET: the canonical bytes of the certificate that decided that height.
+pub const CERTIFICATE: &str = "/v1/certificates/{height}";
+/// GET: [`EvidenceView`](crate::governance::EvidenceView).
+pub const EVIDENCE: &str = "/v1/evidence";
 /// GET, paged, newest first: [`BlockBrief`](crate::block::BlockBrief).
 pub const BLOCKS: &str = "/v1/blocks";
 /// GET, paged: [`BlockView`](crate::block::BlockView).
@@ -61,6 +69,16 @@ pub fn achievements(id: &IssuerId) -> String {
 /// `/v1/status-lists/…`.
 pub fn status_list(list: ListNumber) -> String {
     format!("/v1/status-lists/{list}")
+}
+
+/// `/v1/members/…`.
+pub fn members_at(height: Height) -> String {
+    format!("{MEMBERS}/{height}")
+}
+
+/// `/v1/certificates/…`.
+pub fn certificate(height: Height) -> String {
+    format!("/v1/certificates/{height}")
 }
 
 /// `/v1/blocks/…`.

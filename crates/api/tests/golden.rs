@@ -6,24 +6,30 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use credlog_api::block::{BlockBrief, BlockRecord, BlockView};
+use credlog_api::governance::{EvidenceView, ProposalView, ProposalsView};
 use credlog_api::issuer::{
     IssuerBrief, IssuerView, StatusListView, USED_POSITIONS_BYTES, UsedPositions,
 };
-use credlog_api::ledger::{LedgerView, MemberBrief, MemberKeysView, MemberView, MembersView};
+use credlog_api::ledger::{
+    AttestedView, LedgerView, MemberBrief, MemberKeysView, MemberView, MembersView, NodeRole,
+};
 use credlog_api::{
     Page, Problem, ProblemType, RecordOutcome, RecordView, SubmitOutcomes, Time, VerifyRequest,
 };
-use credlog_ledger::body::{Achievement, Body, Purposes, Reason, Scope, StatusChange};
+use credlog_ledger::body::{Achievement, Action, Body, Purposes, Reason, Scope, StatusChange};
+use credlog_ledger::evidence::{Equivocation, SignedVote};
 use credlog_ledger::ids::{
     Digest, Height, IssuerId, IssuerNumber, LeafIndex, LedgerId, ListNumber, Origin, RecordId,
-    Root, Round, StatusIndex, UnixMillis,
+    Root, Round, StatusIndex, UnixMillis, ValueId,
 };
-use credlog_ledger::key::PublicKey;
+use credlog_ledger::key::{ProvenKey, PublicKey};
+use credlog_ledger::member::{Member, MemberKeys, MemberSet, SeatedMember};
 use credlog_ledger::parameters::Parameters;
 use credlog_ledger::record::{Author, AuthorId, Record};
 use credlog_ledger::rejection::Rejection;
-use credlog_ledger::rows::StatusChangeKind;
+use credlog_ledger::rows::{ProposalRow, StatusChangeKind};
 use credlog_ledger::seal::{SEAL_VERSION, Seal};
+use credlog_ledger::vote::VoteKind;
 use credlog_verify::facts::{
     AccreditationFacts, Issuance, IssuerFacts, KeyFacts, Match, PositionFacts, StatusFact,
 };
@@ -215,6 +221,17 @@ fn ledger_and_members() {
             root: Root([0x40; 32]),
             time: revoked(),
             as_of: revoked(),
+            attested: Some(AttestedView {
+                size: 19,
+                height: Height(7),
+                as_of: time("2026-11-22T09:30:31Z"),
+                age_seconds: 12,
+                cosigners: vec!["university-a".parse().unwrap()],
+                quorum: 1,
+            }),
+            role: NodeRole::Member,
+            peers: 3,
+            syncing: false,
             members: vec![MemberBrief {
                 id: "university-a".parse().unwrap(),
                 name: "University A".parse().unwrap(),
@@ -244,6 +261,70 @@ fn ledger_and_members() {
                 },
                 cosigner_name: "ledger.example/2026/university-a/0".to_owned(),
             }],
+        },
+    );
+}
+
+/// A member whose keys nobody holds.
+fn member(id: &str, byte: u8) -> Member {
+    let proven = |key_byte| ProvenKey {
+        key: key(key_byte),
+        possession: vec![key_byte; 64],
+    };
+    Member {
+        id: id.parse().unwrap(),
+        name: "University B".parse().unwrap(),
+        keys: MemberKeys {
+            governance: proven(byte),
+            consensus: proven(byte + 1),
+            cosigner: proven(byte + 2),
+            node: proven(byte + 3),
+        },
+        addresses: vec!["/dns/node.university-b.example/tcp/7701".parse().unwrap()],
+        url: None,
+    }
+}
+
+#[test]
+fn proposals_and_evidence() {
+    let seat = |id: &str, byte| SeatedMember {
+        member: member(id, byte),
+        cosigner_number: 0,
+    };
+    let members = MemberSet::new(vec![seat("university-a", 3), seat("university-c", 13)]);
+    let row = ProposalRow {
+        proposer: "university-a".parse().unwrap(),
+        action: Action::AddMember {
+            member: member("university-b", 7),
+        },
+        time: sealed().into(),
+        approvals: vec![
+            ("university-a".parse().unwrap(), record_id(0xa1)),
+            ("university-z".parse().unwrap(), record_id(0xa2)),
+        ],
+        closed: None,
+    };
+    let proposal = ProposalView::new(record_id(0xb0), row, &members);
+    assert_eq!((members.quorum(), proposal.missing), (2, 1));
+    golden(
+        "proposals.json",
+        &ProposalsView {
+            height: Height(7),
+            quorum: members.quorum(),
+            proposals: vec![proposal],
+        },
+    );
+    let vote = |value| SignedVote {
+        value,
+        signature: [9; 64],
+    };
+    let votes = [vote(Some(ValueId([0x77; 32]))), vote(None)];
+    let position = (Height(7), Round(0));
+    let (member, kind) = ("university-a".parse().unwrap(), VoteKind::Precommit);
+    golden(
+        "evidence.json",
+        &EvidenceView {
+            evidence: vec![Equivocation::votes(member, key(4), kind, position, votes).unwrap()],
         },
     );
 }

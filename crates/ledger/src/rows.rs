@@ -175,6 +175,21 @@ pub struct ProposalRow {
     pub closed: Option<ProposalEnd>,
 }
 
+/// A proposal expires this long after its seal.
+const PROPOSAL_MILLIS: u64 = 30 * 24 * 60 * 60 * 1000;
+
+impl ProposalRow {
+    /// The last moment at which it can be approved.
+    pub fn expires(&self) -> UnixMillis {
+        self.time.plus(PROPOSAL_MILLIS)
+    }
+
+    /// Whether it can be approved or retracted at `time`.
+    pub fn is_open(&self, time: UnixMillis) -> bool {
+        self.closed.is_none() && time <= self.expires()
+    }
+}
+
 /// How a proposal ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

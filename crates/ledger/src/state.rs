@@ -37,6 +37,8 @@ pub use table::{Key, Table};
 
 /// Limit of one row's value in bytes.
 const ROW_BYTES_MAX: usize = MEMBER_SET_BYTES_MAX;
+/// Members, past and present, that are read in one step.
+const MEMBERS_PAGE: usize = 100;
 /// Positions whose use is recorded in one row.
 pub const USED_PAGE_POSITIONS: u32 = 8_192;
 /// Bytes of such a row.
@@ -555,6 +557,39 @@ impl State<'_> {
     /// [`ViewError`].
     pub fn proposal(&self, id: &RecordId) -> Result<Option<ProposalRow>, ViewError> {
         self.value("proposal", &keys::proposal(id))
+    }
+
+    /// The proposals that can be approved at `time`, oldest first, whoever made them: also
+    /// one whose proposer is no member any more.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn open_proposals(
+        &self,
+        time: UnixMillis,
+    ) -> Result<Vec<(RecordId, ProposalRow)>, ViewError> {
+        let mut open = Vec::new();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let prefix = Key::of(Table::Member);
+            let rows = self
+                .0
+                .scan(prefix.as_bytes(), after.as_deref(), MEMBERS_PAGE)?;
+            for (_, value) in &rows {
+                let member: MemberRow = decode("member", value)?;
+                for id in member.open_proposals {
+                    if let Some(row) = self.proposal(&id)?.filter(|row| row.is_open(time)) {
+                        open.push((id, row));
+                    }
+                }
+            }
+            match rows.into_iter().last() {
+                Some((key, _)) => after = Some(key),
+                None => break,
+            }
+        }
+        open.sort_by_key(|(id, row)| (row.time, *id));
+        Ok(open)
     }
 
     /// The proposal that an Approve record approved.

@@ -41,7 +41,7 @@ use answer::Refusal;
 use guard::Panics;
 use lane::{Lane, Turn};
 use rate::RateLimits;
-use routes::{blocks, credentials, issuers, ledger, log, records, service, verify};
+use routes::{blocks, credentials, issuers, ledger, log, members, records, service, verify};
 use shares::Shares;
 
 /// Work on blocking threads at a time, for each core; mostly it waits for the disk.
@@ -231,7 +231,9 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
     let panics = Panics(Arc::clone(&context.metrics));
     Router::new()
         .route(path::LEDGER, get(ledger::ledger))
-        .route(path::MEMBERS, get(ledger::members))
+        .route(path::MEMBERS, get(members::members))
+        .route(path::MEMBERS_AT, get(members::members_at))
+        .route(path::PROPOSALS, get(members::proposals))
         .route(path::RECORDS, post(records::submit))
         .route(path::RECORD, get(records::record))
         .route(path::CREDENTIAL, get(credentials::credential))

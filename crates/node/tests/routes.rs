@@ -5,8 +5,10 @@ mod town;
 
 use credlog_api::{PageQuery, path};
 use credlog_credential::Credential;
-use credlog_ledger::body::{Achievement, Body};
+use credlog_ledger::body::{Achievement, Action, Body};
 use credlog_ledger::ids::{Digest, Height, ListNumber, StatusIndex};
+use credlog_ledger::member::{MemberSet, SeatedMember};
+use credlog_ledger::parameters::Parameter;
 use credlog_tlog::{
     Checkpoint, Note, SignatureKind, Tile, TileLevel, TilePath, VerifierKey, decode_bundle_of,
     leaf_hash, tiles_of_tree,
@@ -312,5 +314,51 @@ async fn whole_credentials_are_verified_and_malformed_ones_refused() {
     let text = [("content-type", "text/plain")];
     let reply = running.request("POST", "/v1/verify", &text, b"{}").await;
     assert_eq!(reply.problem(415), "unsupported-media-type");
+    running.node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn proposals_are_listed_until_they_close_and_sets_are_served_by_height() {
+    let town = Town::new();
+    let running = town.start().await;
+    let client = &running.client;
+    let parameter = Parameter::ActiveKeysPerIssuer(8);
+    let action = Action::SetParameter { parameter };
+    assert!(client.proposals().await.unwrap().proposals.is_empty());
+    let propose = running.by_member(Body::Propose {
+        action: action.clone(),
+    });
+    running.commit(&propose).await;
+    let view = client.proposals().await.unwrap();
+    assert_eq!((view.quorum, view.proposals.len()), (1, 1));
+    let [proposal] = &view.proposals[..] else {
+        panic!("{view:?}")
+    };
+    let record = town::encoded(&propose).id();
+    assert_eq!((proposal.id, proposal.missing), (record, 1));
+    assert_eq!(proposal.proposer.as_str(), MEMBER);
+    assert_eq!(proposal.action, action);
+    running
+        .commit(&running.by_member(Body::Retract { record }))
+        .await;
+    assert!(client.proposals().await.unwrap().proposals.is_empty());
+
+    let founder = SeatedMember {
+        member: town::member(MEMBER),
+        cosigner_number: 0,
+    };
+    let founders = MemberSet::new(vec![founder]);
+    for height in 1..=3 {
+        let set = client.members_at(Height(height)).await.unwrap();
+        assert_eq!(set, founders, "{height}");
+    }
+    for (height, status, code) in [
+        ("0", 404, "not-found"),
+        ("4", 404, "not-found"),
+        ("one", 400, "invalid-parameter"),
+    ] {
+        let answer = running.get(&format!("/v1/members/{height}")).await;
+        assert_eq!(answer.problem(status), code, "{height}");
+    }
     running.node.shutdown().await;
 }

@@ -118,6 +118,14 @@ impl Client {
         })
     }
 
+    /// An answer that is not what the route gives.
+    pub(super) fn malformed(&self, path: &str, reason: &dyn std::error::Error) -> ClientError {
+        ClientError::Malformed {
+            url: self.url(path),
+            reason: reason.to_string(),
+        }
+    }
+
     /// The body of a successful answer.
     pub(super) async fn bytes(
         &self,

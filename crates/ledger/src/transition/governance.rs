@@ -11,8 +11,6 @@ use crate::state::{ViewError, keys as row_keys};
 use crate::transition::accreditation::{EntryCap, ended};
 use crate::transition::{ApplyError, Step, check_cap};
 
-/// A proposal expires this long after its seal.
-pub(crate) const PROPOSAL_MILLIS: u64 = 30 * 24 * 60 * 60 * 1000;
 /// Issuers of a member that are looked at in one step.
 const HELD_PAGE: usize = 1_000;
 
@@ -23,7 +21,7 @@ impl Step<'_, '_> {
         let mut open = Vec::with_capacity(row.open_proposals.len() + 1);
         for id in &row.open_proposals {
             let proposal = self.overlay.state().proposal(id)?;
-            if proposal.is_some_and(|proposal| self.is_open(&proposal)) {
+            if proposal.is_some_and(|proposal| proposal.is_open(self.context.time)) {
                 open.push(*id);
             }
         }
@@ -113,8 +111,8 @@ impl Step<'_, '_> {
                 record: named,
                 member: member.clone(),
             })?;
-        if !self.is_open(&proposal) {
-            let expired = proposal.time.plus(PROPOSAL_MILLIS);
+        if !proposal.is_open(self.context.time) {
+            let expired = proposal.expires();
             return Err(Rejection::ProposalExpired {
                 proposal: id,
                 expired,
@@ -122,10 +120,6 @@ impl Step<'_, '_> {
             .into());
         }
         Ok(proposal)
-    }
-
-    fn is_open(&self, proposal: &ProposalRow) -> bool {
-        proposal.closed.is_none() && self.context.time <= proposal.time.plus(PROPOSAL_MILLIS)
     }
 
     fn write_proposal(&mut self, id: RecordId, proposal: &ProposalRow) -> Result<(), ApplyError> {

@@ -5,6 +5,7 @@ pub(super) mod credentials;
 pub(super) mod issuers;
 pub(super) mod ledger;
 pub(super) mod log;
+pub(super) mod members;
 pub(super) mod records;
 pub(super) mod service;
 pub(super) mod verify;

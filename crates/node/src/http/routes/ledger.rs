@@ -1,7 +1,7 @@
-//! GET /v1/ledger and GET /v1/members.
+//! GET /v1/ledger.
 
 use axum::extract::State as Extract;
-use credlog_api::ledger::{LedgerView, MemberBrief, MemberView, MembersView};
+use credlog_api::ledger::{LedgerView, MemberBrief, NodeRole};
 use credlog_ledger::state::State;
 use http::Uri;
 
@@ -22,23 +22,14 @@ pub(crate) async fn ledger(Extract(context): Shared, uri: Uri) -> Answer {
         root: head.root,
         time: head.time.into(),
         as_of: head.time.into(),
+        attested: None,
+        role: NodeRole::Member,
+        peers: 0,
+        syncing: false,
         members: members.members().iter().map(MemberBrief::new).collect(),
         issuers: head.registry_size,
         status_lists: head.status_lists,
         parameters: state.parameters()?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-    })
-}
-
-pub(crate) async fn members(Extract(context): Shared, uri: Uri) -> Answer {
-    no_parameters(&uri)?;
-    let snapshot = context.store.snapshot();
-    let state = State(&snapshot);
-    let (origin, members) = (state.ledger()?.origin, state.members()?);
-    let view = |seat| MemberView::new(&origin, seat);
-    json(&MembersView {
-        height: snapshot.head().height,
-        quorum: members.quorum(),
-        members: members.members().iter().map(view).collect(),
     })
 }
