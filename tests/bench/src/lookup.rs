@@ -116,7 +116,7 @@ fn node_rate(setting: &Setting, filled: &Filled, perf: bool) -> anyhow::Result<(
     let rate = wrk::measure(folder, node.address, &node.process, setting.seconds)?;
     if perf {
         // A load of its own: sampling takes a quarter of the rate.
-        let profile = Profile::begin(&node, folder)?;
+        let profile = Profile::begin(&[node.id()], folder)?;
         wrk::measure(folder, node.address, &node.process, setting.seconds)?;
         profile.end()?.print();
     }

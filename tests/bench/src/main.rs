@@ -6,8 +6,8 @@
 //! cargo run --release -p credlog-bench -- all --json figures.json
 //! ```
 //!
-//! Every scenario founds a ledger of one member in a new folder, starts `credlog node run`
-//! on loopback with rate limits off, and stops it before a yardstick runs, so that only one
+//! Every scenario founds a ledger in a new folder, of one member or of four, starts
+//! `credlog node run` on loopback with rate limits off, and stops it before a yardstick runs, so that only one
 //! thing is measured at a time. Nothing is installed or downloaded here.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program for a terminal
@@ -21,6 +21,7 @@ mod founding;
 mod http;
 mod lookup;
 mod machine;
+mod members;
 mod node;
 mod postgres;
 mod profile;
@@ -75,6 +76,8 @@ struct Setting {
 enum Scenario {
     /// Records a second through POST to durable commit.
     Submit(submit::Load),
+    /// Four members on loopback: rates, times, and the loss of one.
+    Members(members::Amount),
     /// Execution and store alone, in process, step by step.
     Core(core::Load),
     /// Status by digest over HTTP, at two sizes of the ledger.
@@ -104,6 +107,7 @@ fn main() -> anyhow::Result<()> {
     let mut report = Report::begin(machine::describe()?);
     match scenario {
         Scenario::Submit(load) => submit::run(&setting, &load, &mut report)?,
+        Scenario::Members(amount) => members::run(&setting, &amount, &mut report)?,
         Scenario::Core(load) => core::run(&setting, &load, &mut report)?,
         Scenario::Lookup(size) => lookup::run(&setting, &size, &mut report)?,
         Scenario::Start(size) => start::run(&setting, &size, &mut report)?,
@@ -126,6 +130,7 @@ fn all(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     submit::run(setting, &submit::Load::single_one_a_request(), report)?;
     submit::run(setting, &submit::Load::single(), report)?;
     submit::run(setting, &submit::Load::packed(), report)?;
+    members::run(setting, &members::Amount::default(), report)?;
     lookup::run(setting, &lookup::Size::default(), report)
 }
 

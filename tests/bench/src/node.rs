@@ -65,22 +65,7 @@ impl Process {
 
     /// CPU seconds by name of thread.
     pub(crate) fn cpu_by_thread(&self) -> anyhow::Result<BTreeMap<String, f64>> {
-        let mut seconds = BTreeMap::new();
-        for task in fs::read_dir(format!("/proc/{}/task", self.id()))? {
-            let Ok(stat) = fs::read_to_string(task?.path().join("stat")) else {
-                continue; // the thread ended meanwhile
-            };
-            let (Some(open), Some(close)) = (stat.find('('), stat.rfind(')')) else {
-                continue;
-            };
-            let fields: Vec<&str> = stat[close + 1..].split_whitespace().collect();
-            let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok());
-            let used = ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0);
-            let name = stat[open + 1..close].trim_end_matches(|c: char| c.is_ascii_digit());
-            let name = name.trim_end_matches(['-', '_', ' ']).to_owned();
-            *seconds.entry(name).or_insert(0.0) += used / TICKS_PER_SECOND;
-        }
-        Ok(seconds)
+        cpu_by_thread(self.id())
     }
 
     pub(crate) fn check_alive(&mut self) -> anyhow::Result<()> {
@@ -117,8 +102,8 @@ pub(crate) struct Memory {
 impl Node {
     /// Starts the node of a founded ledger and waits until it is ready.
     pub(crate) fn start(credlog: &Path, founding: &Founding) -> anyhow::Result<Self> {
-        let address = free_address()?;
-        let config = founding.configure(address)?;
+        let address = founding.place.http();
+        let config = founding.configure()?;
         let log = fs::File::create(founding.folder.join("node.log"))?;
         let mut command = Command::new(credlog);
         command.args(["node", "run", "--config"]).arg(&config);
@@ -172,6 +157,26 @@ impl Node {
     pub(crate) fn disk_bytes(&self) -> anyhow::Result<u64> {
         disk_bytes(&self.data)
     }
+}
+
+/// CPU seconds of a process by name of thread.
+pub(crate) fn cpu_by_thread(pid: u32) -> anyhow::Result<BTreeMap<String, f64>> {
+    let mut seconds = BTreeMap::new();
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let Ok(stat) = fs::read_to_string(task?.path().join("stat")) else {
+            continue; // the thread ended meanwhile
+        };
+        let (Some(open), Some(close)) = (stat.find('('), stat.rfind(')')) else {
+            continue;
+        };
+        let fields: Vec<&str> = stat[close + 1..].split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok());
+        let used = ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0);
+        let name = stat[open + 1..close].trim_end_matches(|c: char| c.is_ascii_digit());
+        let name = name.trim_end_matches(['-', '_', ' ']).to_owned();
+        *seconds.entry(name).or_insert(0.0) += used / TICKS_PER_SECOND;
+    }
+    Ok(seconds)
 }
 
 /// A loopback address nobody listens on right now.

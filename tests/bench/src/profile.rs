@@ -6,16 +6,31 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context;
 
-use crate::node::{Node, Process};
+use crate::node::Process;
 use crate::postgres::done;
 
 /// Symbols of each part; the first match counts.
-const PARTS: [(&str, &[&str]); 8] = [
+const PARTS: [(&str, &[&str]); 9] = [
     (
         "signatures",
         &["curve25519", "ed25519", "sha512", "edwards", "Scalar"],
     ),
     ("hashing", &["blake3", "sha256", "Sha256"]),
+    (
+        "engine and network",
+        &[
+            "malachite",
+            "libp2p",
+            "gossipsub",
+            "ractor",
+            "yamux",
+            "snow",
+            "chacha",
+            "quinn",
+            "credlog_consensus",
+            "credlog_gossip",
+        ],
+    ),
     ("store", &["sled::", "credlog_store", "crc32", "pagecache"]),
     ("ledger", &["credlog_ledger", "bincode", "credlog_tlog"]),
     (
@@ -49,12 +64,13 @@ pub(crate) struct Shares {
 }
 
 impl Profile {
-    /// Samples the node's processor time, 499 times a second.
-    pub(crate) fn begin(node: &Node, folder: &Path) -> anyhow::Result<Self> {
+    /// Samples the nodes' processor time, 499 times a second.
+    pub(crate) fn begin(pids: &[u32], folder: &Path) -> anyhow::Result<Self> {
         let file = folder.join("perf.data");
+        let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
         let mut command = Command::new("perf");
         command
-            .args(["record", "-F", "499", "-p", &node.id().to_string(), "-o"])
+            .args(["record", "-F", "499", "-p", &pids.join(","), "-o"])
             .arg(&file);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let recorder = Process::spawn("perf", &mut command)?;

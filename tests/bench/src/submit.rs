@@ -1,5 +1,6 @@
 //! Records a second through POST to durable commit.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,16 +29,16 @@ const RETRIES_MAX: u32 = 1_000;
 pub(crate) struct Load {
     /// Credentials a record: 1 to 1,024.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1024))]
-    items: u64,
+    pub(crate) items: u64,
     /// Credentials in all.
     #[arg(long, default_value_t = 100_000)]
-    credentials: u64,
+    pub(crate) credentials: u64,
     /// Records a request.
     #[arg(long, default_value_t = 100)]
-    batch: usize,
+    pub(crate) batch: usize,
     /// Connections, each with one request at a time.
     #[arg(long, default_value_t = 32)]
-    connections: usize,
+    pub(crate) connections: usize,
 }
 
 impl Load {
@@ -83,13 +84,13 @@ impl Load {
 }
 
 /// What a load did.
-struct Outcome {
-    elapsed: Duration,
+pub(crate) struct Outcome {
+    pub(crate) elapsed: Duration,
     /// Seconds of each request, ascending.
-    answers: Vec<f64>,
+    pub(crate) answers: Vec<f64>,
     /// Requests sent again after a 503.
-    retries: u64,
-    blocks: u64,
+    pub(crate) retries: u64,
+    pub(crate) blocks: u64,
 }
 
 /// Runs a load on a new ledger, then its yardsticks.
@@ -100,13 +101,13 @@ pub(crate) fn run(setting: &Setting, load: &Load, report: &mut Report) -> anyhow
     let shape = Shape::of(load.credentials, load.items);
     let records = workload::issues(&founding, shape)?;
     let node = Node::start(&setting.credlog, &founding)?;
-    prepare(&node, &founding)?;
+    prepare(node.address, &founding)?;
     let profile = setting
         .perf
-        .then(|| Profile::begin(&node, folder.path()))
+        .then(|| Profile::begin(&[node.id()], folder.path()))
         .transpose()?;
     let before = node.process.cpu_by_thread()?;
-    let outcome = send(&node, &records, load)?;
+    let outcome = send(&[node.address], &records, load)?;
     let cpu = node.process.cpu_by_thread()?;
     if let Some(profile) = profile {
         profile.end()?.print();
@@ -138,15 +139,15 @@ pub(crate) fn run(setting: &Setting, load: &Load, report: &mut Report) -> anyhow
 /// Issue records of 256 on a new ledger, sent as fast as they go: a prepared ledger.
 pub(crate) fn fill(node: &Node, founding: &Founding, credentials: u64) -> anyhow::Result<Shape> {
     let shape = Shape::of(credentials, 256);
-    prepare(node, founding)?;
+    prepare(node.address, founding)?;
     let records = workload::issues(founding, shape)?;
-    send(node, &records, &Load::packed())?;
+    send(&[node.address], &records, &Load::packed())?;
     Ok(shape)
 }
 
 /// Accredits the issuers and opens their lists, one record after the other.
-fn prepare(node: &Node, founding: &Founding) -> anyhow::Result<()> {
-    let mut connection = Connection::open(node.address)?;
+pub(crate) fn prepare(node: SocketAddr, founding: &Founding) -> anyhow::Result<()> {
+    let mut connection = Connection::open(node)?;
     for record in workload::preparation(founding)? {
         let answer = connection.post(path::RECORDS, MEDIA_TYPE_RECORD, &record)?;
         check(&answer, 1)?;
@@ -154,7 +155,13 @@ fn prepare(node: &Node, founding: &Founding) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn send(node: &Node, records: &[Vec<u8>], load: &Load) -> anyhow::Result<Outcome> {
+/// Sends all records, to each node in turn.
+pub(crate) fn send(
+    nodes: &[SocketAddr],
+    records: &[Vec<u8>],
+    load: &Load,
+) -> anyhow::Result<Outcome> {
+    let first = *nodes.first().context("no node")?;
     let bodies: Vec<(usize, Vec<u8>)> = records
         .chunks(load.batch)
         .map(|part| Ok((part.len(), body(part)?)))
@@ -165,9 +172,10 @@ fn send(node: &Node, records: &[Vec<u8>], load: &Load) -> anyhow::Result<Outcome
         MEDIA_TYPE_RECORDS
     };
     let connections = (0..load.connections)
-        .map(|_| Connection::open(node.address))
+        .zip(nodes.iter().cycle())
+        .map(|(_, node)| Connection::open(*node))
         .collect::<std::io::Result<Vec<_>>>()?;
-    let height_before = height(node)?;
+    let height_before = height(first)?;
     let next = AtomicUsize::new(0);
     let (answers, retries) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
     let began = Instant::now();
@@ -206,7 +214,7 @@ fn send(node: &Node, records: &[Vec<u8>], load: &Load) -> anyhow::Result<Outcome
         elapsed,
         answers,
         retries: retries.into_inner() as u64,
-        blocks: height(node)? - height_before,
+        blocks: height(first)? - height_before,
     })
 }
 
@@ -238,7 +246,7 @@ fn deliver(
 }
 
 /// Every record of the request is committed.
-fn check(answer: &Answer, count: usize) -> anyhow::Result<()> {
+pub(crate) fn check(answer: &Answer, count: usize) -> anyhow::Result<()> {
     let committed = b"\"outcome\":\"committed\"";
     let committed = answer
         .body
@@ -256,8 +264,8 @@ fn check(answer: &Answer, count: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn height(node: &Node) -> anyhow::Result<u64> {
-    let answer = Connection::open(node.address)?.get(path::LEDGER)?;
+pub(crate) fn height(node: SocketAddr) -> anyhow::Result<u64> {
+    let answer = Connection::open(node)?.get(path::LEDGER)?;
     let ledger: LedgerView = serde_json::from_slice(&answer.body).context("GET /v1/ledger")?;
     Ok(ledger.height.0)
 }

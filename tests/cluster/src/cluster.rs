@@ -91,9 +91,12 @@ impl Cluster {
     /// If they do not become ready.
     pub fn found_in(members: usize, settings: Settings, net: Option<Net>) -> Result<Self> {
         let machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = tempfile::Builder::new()
-            .prefix("credlog-cluster-")
-            .tempdir()?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("credlog-cluster-");
+        let folder = match &settings.dir {
+            Some(dir) => builder.tempdir_in(dir)?,
+            None => builder.tempdir()?,
+        };
         let count = members
             + settings.candidates
             + settings.observers
@@ -243,9 +246,10 @@ impl Cluster {
     pub fn start(&mut self, number: usize) -> Result<()> {
         let commands = &self.settings.commands;
         let own = commands.iter().find(|(node, _)| *node == number);
-        let mut words = match own {
-            Some((_, words)) => words.clone(),
-            None => node_run()?,
+        let mut words = match (own, &self.settings.program) {
+            (Some((_, words)), _) => words.clone(),
+            (None, Some(program)) => vec![program.into(), "node".into(), "run".into()],
+            (None, None) => node_run()?,
         };
         if let Some(net) = &self.net {
             words = net.inside(number, words);
@@ -530,8 +534,19 @@ impl Cluster {
     ///
     /// # Errors
     /// If a node has ended by itself.
-    pub fn finish(mut self, name: &str) -> Result<()> {
+    pub fn finish(self, name: &str) -> Result<()> {
+        self.finish_but(&[], name)
+    }
+
+    /// The same where some nodes may have ended by themselves.
+    ///
+    /// # Errors
+    /// If another node has.
+    pub fn finish_but(mut self, frail: &[usize], name: &str) -> Result<()> {
         for number in self.running() {
+            if frail.contains(&number) {
+                continue;
+            }
             if let Some(process) = &mut self.nodes[number].process {
                 ensure!(process.is_running()?, "node {number} has ended by itself");
             }

@@ -1,7 +1,7 @@
 //! What a cluster is made of.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use credlog_e2e::Seat;
@@ -15,6 +15,10 @@ pub struct Settings {
     pub observers: usize,
     /// Appended to the configuration of every node.
     pub toml: String,
+    /// The binary of the nodes, instead of the one beside the test.
+    pub program: Option<PathBuf>,
+    /// Where the nodes' folders are made, instead of the system's folder for such.
+    pub dir: Option<PathBuf>,
     /// The words that start the node of a seat, instead of `credlog node run`.
     pub commands: Vec<(usize, Vec<OsString>)>,
     /// A second process with the keys of this seat, which listens elsewhere.
