@@ -1,16 +1,40 @@
 //! The files of node-config/ say what the program does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may panic
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use credlog_node::Config;
+use credlog_node::config::Role;
 
-fn files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../node-config");
-    let entries = std::fs::read_dir(folder).unwrap();
-    let files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    assert!(!files.is_empty());
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../node-config")
+}
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(folder().join(name)).unwrap()
+}
+
+/// All TOML files of a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(self::files(&path));
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
     files
+}
+
+fn parse(text: &str) -> Config {
+    Config::parse(text, Path::new("")).unwrap()
 }
 
 /// A setting that is commented out: `#name = value`, without a space.
@@ -25,38 +49,82 @@ fn uncommented(text: &str) -> String {
 }
 
 #[test]
-fn commented_settings_are_the_defaults_and_all_of_them_are_there() {
-    for path in files() {
+fn commented_settings_are_the_defaults() {
+    let files = files(&folder());
+    assert_eq!(files.len(), 6, "{files:?}");
+    for path in files {
         let text = std::fs::read_to_string(&path).unwrap();
-        let config = Config::parse(&text, Path::new("")).unwrap();
-        let spelt_out = Config::parse(&uncommented(&text), Path::new("")).unwrap();
-        assert_eq!(config, spelt_out, "{}", path.display());
-
-        let mut default = match config.member.id.clone() {
-            Some(id) => Config::of_member(id),
-            None => Config::of_observer(),
-        };
-        default.node.genesis = config.node.genesis.clone();
         assert_eq!(
-            config,
-            default,
-            "{}: settings that are not commented out",
+            parse(&text),
+            parse(&uncommented(&text)),
+            "{}",
             path.display()
         );
+    }
+}
 
-        let shown: toml::Table = toml::from_str(&uncommented(&text)).unwrap();
-        let every = toml::Table::try_from(&config).unwrap();
-        let keys = |table: &toml::Table| -> Vec<String> {
-            let mut keys: Vec<_> = table
-                .iter()
-                .flat_map(|(section, table)| {
-                    let names = table.as_table().unwrap().keys();
-                    names.map(move |name| format!("{section}.{name}"))
-                })
-                .collect();
-            keys.sort();
-            keys
+#[test]
+fn the_members_file_shows_every_setting() {
+    let text = text("member.toml");
+    let config = parse(&text);
+    let mut default = Config::of_member(config.member.id.clone().unwrap());
+    default.node.genesis = config.node.genesis.clone();
+    assert_eq!(config, default, "settings that are not commented out");
+
+    let shown: toml::Table = toml::from_str(&uncommented(&text)).unwrap();
+    let every = toml::Table::try_from(&config).unwrap();
+    let keys = |table: &toml::Table| -> BTreeSet<String> {
+        let section = |(section, table): (&String, &toml::Value)| -> Vec<String> {
+            let names = table.as_table().unwrap().keys();
+            names.map(|name| format!("{section}.{name}")).collect()
         };
-        assert_eq!(keys(&shown), keys(&every), "{}", path.display());
+        table.iter().flat_map(section).collect()
+    };
+    assert_eq!(keys(&shown), keys(&every));
+}
+
+#[test]
+fn the_observers_file_differs_by_its_role_alone() {
+    let config = parse(&text("observer.toml"));
+    assert_eq!(config.node.role, Role::Observer);
+    let mut default = Config::of_observer();
+    default.node.genesis = config.node.genesis.clone();
+    assert_eq!(config, default);
+}
+
+#[test]
+fn four_local_members_share_a_ledger_and_nothing_else() {
+    let mut taken = BTreeSet::new();
+    for member in ["a", "b", "c", "d"] {
+        let config = parse(&text(&format!("local/{member}.toml")));
+        assert_eq!(config.node.role, Role::Member);
+        assert_eq!(
+            config.node.genesis.as_deref(),
+            Some(Path::new("genesis.json"))
+        );
+        let id = config.member.id.clone().unwrap();
+        assert_eq!(id.as_str(), format!("university-{member}"));
+
+        let listen = config.network.listen.clone();
+        let (host, port) = listen.rsplit_once('/').unwrap();
+        assert_eq!(host, "/ip4/127.0.0.1/tcp");
+        let port: u16 = port.parse().unwrap();
+        for own in [
+            id.to_string(),
+            config.node.data_dir.display().to_string(),
+            config.member.keys_dir.display().to_string(),
+            config.http.listen.port().to_string(),
+            port.to_string(),
+            (port + 1).to_string(), // gossip
+        ] {
+            assert!(taken.insert(own.clone()), "{own} twice");
+        }
+
+        let mut default = Config::of_member(id);
+        default.node = config.node.clone();
+        default.member = config.member.clone();
+        default.http.listen = config.http.listen;
+        default.network.listen = listen;
+        assert_eq!(config, default, "{member}");
     }
 }

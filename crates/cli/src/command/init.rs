@@ -30,12 +30,19 @@ pub(crate) struct Init {
     /// Where the node will serve HTTP to the public
     #[arg(long)]
     url: Option<WebUrl>,
-    /// Multiaddr of the node; may be given several times
+    /// Multiaddr at which the other members reach the node; may be given several times
     #[arg(long, value_name = "MULTIADDR")]
     address: Vec<NodeAddress>,
-    /// Address and port on which the node listens
+    /// Address and port on which the node serves HTTP
     #[arg(long, default_value = "127.0.0.1:7700", value_name = "ADDRESS:PORT")]
     listen: std::net::SocketAddr,
+    /// Multiaddr on which the node listens for other nodes; gossip takes the next port
+    #[arg(
+        long,
+        default_value = "/ip4/127.0.0.1/tcp/7701",
+        value_name = "MULTIADDR"
+    )]
+    network_listen: NodeAddress,
     #[command(flatten)]
     protection: Protection,
 }
@@ -88,6 +95,8 @@ impl Init {
             listen,
             ..
         } = self;
+        // A JSON string is a TOML string.
+        let network_listen = json!(self.network_listen);
         format!(
             r#"# Configuration of the node of {name} ({member}).
 # Paths are relative to this file. Settings that are left out have their defaults;
@@ -109,6 +118,11 @@ keys_dir = "keys"
 [http]
 # Only this machine by default. Behind a reverse proxy, leave it so.
 listen = "{listen}"
+
+[network]
+# Where other nodes reach this one: consensus here, gossip on the next port. Members find each
+# other by the addresses in their member.json (--address), which a firewall has to let through.
+listen = {network_listen}
 "#
         )
     }

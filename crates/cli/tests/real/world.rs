@@ -49,6 +49,8 @@ impl World {
             ORIGIN,
             "--listen",
             &listen,
+            "--network-listen",
+            "/ip4/127.0.0.1/tcp/0",
             "--no-passphrase",
         ]);
         world.ok(&[

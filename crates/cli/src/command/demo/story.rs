@@ -79,6 +79,8 @@ impl<'a> Story<'a> {
                 "demo.example/credlog",
                 "--listen",
                 &listen,
+                "--network-listen",
+                "/ip4/127.0.0.1/tcp/0",
                 "--no-passphrase",
             ],
             Exit::Done,
