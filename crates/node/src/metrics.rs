@@ -75,14 +75,11 @@ impl Metrics {
     /// [`prometheus::Error`] never: names are constant and distinct, as a test shows.
     pub fn new(member: &str, origin: &str) -> Result<Self, prometheus::Error> {
         let made = Maker(Registry::new());
-        let build = made.int_counter_vec(
-            "build_info",
-            "Always 1; the labels say what runs",
-            &["version", "member", "origin"],
-        )?;
-        build
-            .with_label_values(&[env!("CARGO_PKG_VERSION"), member, origin])
-            .inc();
+        let build = opts("build_info", "Always 1; the labels say what runs")
+            .const_label("version", env!("CARGO_PKG_VERSION"))
+            .const_label("member", member)
+            .const_label("origin", origin);
+        made.add(IntGauge::with_opts(build))?.set(1);
         let start = made.gauge("start_time_seconds", "When the node started (Unix time)")?;
         start.set(now_seconds());
         Ok(Self {
