@@ -7,11 +7,14 @@ use credlog_credential::json::{Limits, jcs, parse_strict};
 use credlog_credential::{Credential, NoRegistry, StatusListCredential, verify_proofs};
 use credlog_ledger::block::Block;
 use credlog_ledger::body::{Body, Reason, StatusChange};
+use credlog_ledger::certificate::{CommitCertificate, CommitSignature};
+use credlog_ledger::evidence::{Equivocation, SignedVote};
 use credlog_ledger::genesis::Genesis;
-use credlog_ledger::ids::{Digest, LedgerId, UnixMillis};
+use credlog_ledger::ids::{Digest, Height, LedgerId, Round, UnixMillis, ValueId};
 use credlog_ledger::key::PublicKey;
 use credlog_ledger::record::{AuthorId, EncodedRecord, Record};
 use credlog_ledger::seal::Seal;
+use credlog_ledger::vote::VoteKind;
 use credlog_tlog::{Checkpoint, Note, TilePath, VerifierKey, decode_bundle, encode_bundle};
 use ed25519_dalek::SigningKey;
 
@@ -56,6 +59,16 @@ pub(crate) fn all() -> anyhow::Result<Vec<Target>> {
         target("block", vec![block.to_bytes()?], |bytes| {
             if let Ok(block) = Block::from_bytes(bytes) {
                 assert_eq!(block.to_bytes().as_deref(), Ok(bytes));
+            }
+        }),
+        target("certificate", vec![certificate()?], |bytes| {
+            if let Ok(certificate) = CommitCertificate::from_bytes(bytes) {
+                assert_eq!(certificate.to_bytes().as_deref(), Ok(bytes));
+            }
+        }),
+        target("evidence", vec![evidence()?], |bytes| {
+            if let Ok(evidence) = Equivocation::from_bytes(bytes) {
+                assert_eq!(evidence.to_bytes().as_deref(), Ok(bytes));
             }
         }),
         target(
@@ -157,8 +170,30 @@ fn record() -> anyhow::Result<Vec<u8>> {
     Ok(record.to_bytes()?)
 }
 
+fn certificate() -> anyhow::Result<Vec<u8>> {
+    let signature = |member: &str| {
+        anyhow::Ok(CommitSignature {
+            member: member.parse()?,
+            signature: [1; 64],
+        })
+    };
+    let signatures = vec![signature("university-a")?, signature("university-b")?];
+    let value = ValueId([1; 32]);
+    Ok(CommitCertificate::new(Height(1), Round(0), value, signatures)?.to_bytes()?)
+}
+
+fn evidence() -> anyhow::Result<Vec<u8>> {
+    let votes = [None, Some(ValueId([1; 32]))].map(|value| SignedVote {
+        value,
+        signature: [1; 64],
+    });
+    let key = PublicKey::ed25519(&[1; 32]);
+    let (member, at) = ("university-a".parse()?, (Height(1), Round(0)));
+    Ok(Equivocation::votes(member, key, VoteKind::Prevote, at, votes)?.to_bytes()?)
+}
+
 fn seal() -> Seal {
-    use credlog_ledger::ids::{Height, MemberId, Root, Round};
+    use credlog_ledger::ids::{MemberId, Root};
     let proposer = MemberId::try_from("university-a".to_owned());
     Seal {
         version: 1,

@@ -12,14 +12,14 @@ use crate::precommit;
 use crate::support::{Signer, TestLedger, by_member, key, member, member_id, origin};
 
 /// The steps of a ledger's changes, as a node would serve them, and the ledger.
-struct Story {
-    ledger: TestLedger,
-    steps: Vec<MemberChange>,
-    sets: Vec<MemberSet>,
+pub(crate) struct Story {
+    pub(crate) ledger: TestLedger,
+    pub(crate) steps: Vec<MemberChange>,
+    pub(crate) sets: Vec<MemberSet>,
 }
 
 /// Founded by four; a fifth joins, one gets new keys, one leaves; records in between.
-fn story() -> Story {
+pub(crate) fn story() -> Story {
     let mut ledger = TestLedger::new(4);
     let mut sets = vec![ledger.state().members().unwrap()];
     ledger.register(0, "a");
@@ -102,7 +102,7 @@ fn step(ledger: &TestLedger, at: usize, deciders: &MemberSet, members: &MemberSe
     }
 }
 
-fn certify(ledger: &TestLedger, at: usize, deciders: &MemberSet) -> CommitCertificate {
+pub(crate) fn certify(ledger: &TestLedger, at: usize, deciders: &MemberSet) -> CommitCertificate {
     let block = &ledger.blocks[at];
     let (height, round, value) = (block.seal.height, Round(1), block.value_id().unwrap());
     let sign = |seat: &credlog_ledger::member::SeatedMember| {

@@ -8,6 +8,7 @@ mod attestation;
 mod certificate;
 mod evidence;
 mod follow;
+mod foreign;
 mod golden;
 #[path = "../support/mod.rs"]
 mod support;
