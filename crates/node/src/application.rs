@@ -125,7 +125,7 @@ impl Application {
     /// # Errors
     /// [`Fatal`]: the node must stop.
     pub fn commit(&mut self, executed: &Executed) -> Result<(), Fatal> {
-        self.store.commit(executed)
+        self.store.commit(executed, None)
     }
 
     /// Where a record stands in the committed log.

@@ -372,6 +372,7 @@ fn open(config: &Config) -> Result<(Store, SigningKey), StartError> {
     let options = Options {
         cache_bytes: config.store.cache_bytes,
         disk_reserve_bytes: config.store.disk_reserve_bytes,
+        resync_from_peers: false,
     };
     let store = open_store(&config.node, &options)?;
     let members = State(&store.snapshot()).members()?;

@@ -44,7 +44,7 @@ fn main() {
         let numbers = batch * size..(batch + 1) * size;
         let executed = executed(&store, &mut head, &mut log, numbers);
         let begin = Instant::now();
-        store.commit(&executed).unwrap();
+        store.commit(&executed, None).unwrap();
         commits.push(begin.elapsed());
     }
     let in_commit: Duration = commits.iter().sum();

@@ -208,6 +208,12 @@ impl<'s> Draft<'s> {
         Ok(())
     }
 
+    /// Writes cells of testimony.
+    pub(crate) fn put_testimony(&mut self, cells: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), Fault> {
+        let mut cells = cells.into_iter();
+        cells.try_for_each(|(key, value)| self.put_cell(key, value))
+    }
+
     /// Writes the position that all this leads to.
     pub(crate) fn put_position(&mut self, position: Watermark) -> Result<(), Fault> {
         let bytes = position

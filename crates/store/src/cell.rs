@@ -40,11 +40,21 @@ pub(crate) enum Kind {
     Tile = 4,
     /// Nothing → the committed position.
     Position = 5,
+    /// Height → the commit certificate (see `testimony`, for the next ones too).
+    Certificate = 6,
+    /// Size → cosignatures of that checkpoint.
+    Cosignatures = 7,
+    /// Nothing → size of the newest attested checkpoint.
+    Attested = 8,
+    /// Slot → evidence of an equivocation.
+    Evidence = 9,
+    /// Nothing → digest of the four kinds before.
+    Testimony = 10,
 }
 
 impl Kind {
     /// Kind, number and part of a cell, if this is a key of one: height and part of a
-    /// block, index and part of a tile, zeros for the others.
+    /// block, index and part of a tile, the number of the others that have one.
     pub(crate) fn parse(key: &[u8]) -> Option<(Self, u64, u16)> {
         let number = |from: usize| {
             let bytes = key.get(from..)?.first_chunk::<8>()?;
@@ -58,6 +68,14 @@ impl Kind {
             }
             [4, _, .., part] if key.len() == 11 => Some((Self::Tile, number(2)?, u16::from(*part))),
             [5] => Some((Self::Position, 0, 0)),
+            [6, ..] if key.len() == 9 => Some((Self::Certificate, number(1)?, 0)),
+            [7, ..] if key.len() == 9 => Some((Self::Cosignatures, number(1)?, 0)),
+            [8] => Some((Self::Attested, 0, 0)),
+            [9, high, low] => {
+                let slot = u64::from(u16::from_be_bytes([*high, *low]));
+                Some((Self::Evidence, slot, 0))
+            }
+            [10] => Some((Self::Testimony, 0, 0)),
             _ => None,
         }
     }
@@ -91,6 +109,26 @@ pub(crate) fn tile_key(level: u8, index: u64, part: u8) -> Vec<u8> {
 
 pub(crate) fn position_key() -> Vec<u8> {
     vec![Kind::Position as u8]
+}
+
+pub(crate) fn certificate_key(height: Height) -> Vec<u8> {
+    [&[Kind::Certificate as u8][..], &height.0.to_be_bytes()].concat()
+}
+
+pub(crate) fn cosignatures_key(size: u64) -> Vec<u8> {
+    [&[Kind::Cosignatures as u8][..], &size.to_be_bytes()].concat()
+}
+
+pub(crate) fn attested_key() -> Vec<u8> {
+    vec![Kind::Attested as u8]
+}
+
+pub(crate) fn evidence_key(slot: u16) -> Vec<u8> {
+    [&[Kind::Evidence as u8][..], &slot.to_be_bytes()].concat()
+}
+
+pub(crate) fn testimony_key() -> Vec<u8> {
+    vec![Kind::Testimony as u8]
 }
 
 /// A value with its check.
@@ -137,6 +175,11 @@ pub(crate) fn describe(key: &[u8]) -> String {
         Some((Kind::Block, height, _)) => format!("the block of height {height}"),
         Some((Kind::Tile, index, _)) => format!("tile {index} of level {}", key[1]),
         Some((Kind::Position, ..)) => "the committed position".to_owned(),
+        Some((Kind::Certificate, height, _)) => format!("the certificate of height {height}"),
+        Some((Kind::Cosignatures, size, _)) => format!("the cosignatures of size {size}"),
+        Some((Kind::Attested, ..)) => "the newest attested size".to_owned(),
+        Some((Kind::Evidence, slot, _)) => format!("evidence {slot}"),
+        Some((Kind::Testimony, ..)) => "the digest of the testimony".to_owned(),
         None => format!("a cell with the unknown key {}", hex::encode(key)),
     }
 }

@@ -21,7 +21,10 @@ use crate::progress::Progress;
 use crate::replay::{Replayed, replay};
 use crate::rows::each_row;
 use crate::store::read_genesis;
-use crate::watermark::Watermark;
+use crate::verify::{
+    check_certificate, check_cosignatures, check_evidence, check_testimony_digest,
+};
+use crate::watermark::{Mark, Watermark};
 
 /// A check writes next to nothing once sled's folder is copied.
 const DISK_RESERVE_BYTES: u64 = 4 << 20;
@@ -51,6 +54,12 @@ pub struct CheckReport {
     pub rows: u64,
     /// Tiles that were compared.
     pub tiles: u64,
+    /// Commit certificates that verify.
+    pub certificates: u64,
+    /// Heights whose certificate is known to be lost: no finding, peers may have it.
+    pub certificates_missing: u64,
+    /// Cosignatures that verify.
+    pub cosignatures: u64,
     /// What is wrong, at most [`FINDINGS_MAX`].
     pub findings: Vec<Finding>,
     /// How many findings there are in all.
@@ -63,7 +72,7 @@ impl CheckReport {
         self.findings_count == 0
     }
 
-    fn find(&mut self, place: impl Into<String>, what: impl std::fmt::Display) {
+    pub(crate) fn find(&mut self, place: impl Into<String>, what: impl std::fmt::Display) {
         self.findings_count += 1;
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push(Finding {
@@ -76,7 +85,7 @@ impl CheckReport {
 
 /// Checks the store of a stopped node: executes every block again from genesis, with every
 /// signature and rule, and compares every row, every tile, the position and the watermark
-/// with the outcome. Works on a copy of sled's folder, because sled changes files when it
+/// with the outcome; verifies every certificate, cosignature and piece of evidence. Works on a copy of sled's folder, because sled changes files when it
 /// opens them; nothing in the folder is changed or put aside.
 ///
 /// # Errors
@@ -88,8 +97,8 @@ pub fn check(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<CheckRepo
     let invalid = |source| OpenError::genesis(dir, source);
     let memory = genesis_state(&genesis).map_err(invalid)?;
     let mut report = CheckReport::default();
-    let watermark = match Watermark::read(dir) {
-        Ok(Some(watermark)) => Some(watermark),
+    let mark = match Watermark::read_mark(dir) {
+        Ok(Some(mark)) => Some(mark),
         Ok(None) => {
             report.find("the watermark", "the file is missing");
             None
@@ -113,7 +122,7 @@ pub fn check(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<CheckRepo
     match copy.open(dir, &options)? {
         Err(damage) => report.find("sled", damage),
         Ok(db) => {
-            let checked = check_data(&db, memory, watermark, &mut report, progress);
+            let checked = check_data(&db, memory, mark, &mut report, progress);
             if let Err(fault) = checked {
                 report.find("sled", unless_environment(fault, dir)?);
             }
@@ -200,13 +209,13 @@ fn remove_leftovers(dir: &Path) -> io::Result<()> {
 fn check_data(
     tree: &sled::Tree,
     mut memory: MemoryState,
-    watermark: Option<Watermark>,
+    mark: Option<Mark>,
     report: &mut CheckReport,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Fault> {
     let position = read_position(tree).map_err(|fault| report.find("the position", fault));
     let position = position.ok();
-    let committed = watermark.or(position);
+    let committed = mark.map(|mark| mark.watermark).or(position);
     // Raw reads: nothing is committed yet as far as this generation knows.
     let generation = Generation::new(State(&memory).head()?, StateDigest::default());
     let cells = Cells {
@@ -218,9 +227,11 @@ fn check_data(
     let digest = digest_of(&memory);
     let replayed = Watermark::new(&State(&memory).head()?, digest);
     if whole {
-        compare_positions(position, watermark, &replayed, report);
+        compare_positions(position, mark, &replayed, report);
         compare_tiles(cells, &tiles, report, progress);
     }
+    check_evidence(cells, &memory, report)?;
+    check_testimony_digest(cells, report)?;
     compare_cells(cells, &memory, digest, whole, report, progress)
 }
 
@@ -239,7 +250,9 @@ fn check_blocks(
         let height = report.height.next();
         match replay(cells, memory, height) {
             Ok(Replayed::Block(executed)) => {
+                check_certificate(cells, memory, &executed, report)?;
                 memory.apply(&executed.changes);
+                check_cosignatures(cells, memory, &executed, report)?;
                 log.append_many(executed.leaf_hashes.iter().copied());
                 let changed = log.take_changed().into_iter();
                 tiles.extend(changed.map(|tile| ((tile.level, tile.index), tile)));
@@ -284,7 +297,7 @@ pub(crate) fn digest_of(memory: &MemoryState) -> StateDigest {
 
 fn compare_positions(
     position: Option<Watermark>,
-    watermark: Option<Watermark>,
+    mark: Option<Mark>,
     replayed: &Watermark,
     report: &mut CheckReport,
 ) {
@@ -292,12 +305,12 @@ fn compare_positions(
     if position.is_some_and(|position| position != *replayed) {
         report.find("the position", differs);
     }
-    let Some(watermark) = watermark else {
+    let Some(mark) = mark else {
         return;
     };
-    // One block ahead of the watermark is a crash in between, which open repairs.
-    let behind = watermark.height.next() == replayed.height;
-    if !behind && watermark != *replayed {
+    // Blocks ahead of the watermark are a crash in between, which open repairs.
+    let beyond = mark.watermark.height.next().0..=mark.height_max();
+    if !beyond.contains(&replayed.height.0) && mark.watermark != *replayed {
         report.find("the watermark", differs);
     }
 }

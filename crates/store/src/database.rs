@@ -24,6 +24,10 @@ pub struct Options {
     /// [`Store::space`](crate::Store::space) compares, and whoever makes blocks makes none
     /// while there is less: sled cannot be trusted on a full disk.
     pub disk_reserve_bytes: u64,
+    /// Whether a store that is damaged or has lost blocks is put aside and made anew from its
+    /// genesis file, to be filled by peers; default false. For members of a consortium and
+    /// observers: a ledger of one member has no peers that hold its blocks.
+    pub resync_from_peers: bool,
 }
 
 impl Default for Options {
@@ -31,6 +35,7 @@ impl Default for Options {
         Self {
             cache_bytes: 64 << 20,
             disk_reserve_bytes: 64 << 20,
+            resync_from_peers: false,
         }
     }
 }

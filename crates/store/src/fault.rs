@@ -8,6 +8,8 @@ use credlog_ledger::genesis::GenesisError;
 use credlog_ledger::ids::Height;
 use credlog_ledger::state::ViewError;
 
+use crate::key_file::KeyFileError;
+
 /// Something in sled cannot be read, or is not what it must be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
@@ -258,6 +260,9 @@ pub enum StoreError {
     /// The folder cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The files of the member's keys cannot be made.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
     /// The data cannot be written or read.
     #[error("{dir}: {reason}", dir = .dir.display())]
     Storage {

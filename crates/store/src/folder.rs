@@ -2,11 +2,17 @@
 //!
 //! ```text
 //! genesis.json           the genesis file; also carries the lock
-//! sled/                  everything else
+//! sled/                  blocks, tiles, state, testimony
 //! watermark              what is durable (see the watermark module)
+//! undecided              blocks executed and not decided (see the undecided module)
+//! votes/<key>/           what keeps a consensus key from voting twice (see ballot)
+//! cosigner/<key>/        what keeps a cosigner key from telling two stories (see cosigner)
+//! resync                 only while the store is filled anew after a loss (see resync)
+//! observer.wal           the engine's log while it runs without a vote
 //! quarantine-<seconds>/  damaged sled/ and watermark, put aside at that Unix time
 //! ```
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -19,6 +25,11 @@ use crate::fault::OpenError;
 pub(crate) const GENESIS: &str = "genesis.json";
 pub(crate) const SLED: &str = "sled";
 pub(crate) const WATERMARK: &str = "watermark";
+pub(crate) const UNDECIDED: &str = "undecided";
+pub(crate) const VOTES: &str = "votes";
+pub(crate) const COSIGNER: &str = "cosigner";
+pub(crate) const RESYNC: &str = "resync";
+pub(crate) const OBSERVER_WAL: &str = "observer.wal";
 const QUARANTINE: &str = "quarantine-";
 
 /// Writes a file so that after a crash it is there with the old content or the new.
@@ -65,18 +76,21 @@ pub(crate) fn make_durably(dir: &Path) -> io::Result<()> {
 
 /// Removes what a crash in the midst of making a store left behind: without a genesis file,
 /// which comes last, nothing in the folder was ever used. Answers whether nothing else is
-/// there; if something is, nothing is removed.
+/// there; if something is, nothing is removed. Files of keys stay in any case: whoever
+/// removed the genesis file by hand must not make a key forget what it has signed.
 pub(crate) fn clear_unfinished(dir: &Path) -> io::Result<bool> {
     let entries = fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name()));
     let names = entries.collect::<io::Result<Vec<_>>>()?;
-    let made_first = [SLED, WATERMARK, "watermark.new", "genesis.new"];
+    let made_first = [SLED, WATERMARK, "watermark.new", "genesis.new", UNDECIDED];
+    let of_keys = [VOTES, COSIGNER];
+    let is_one_of = |name: &OsString, known: &[&str]| known.iter().any(|own| name == own);
     if names
         .iter()
-        .any(|name| !made_first.iter().any(|own| name == own))
+        .any(|name| !is_one_of(name, &made_first) && !is_one_of(name, &of_keys))
     {
         return Ok(false);
     }
-    for name in names {
+    for name in names.iter().filter(|name| is_one_of(name, &made_first)) {
         let path = dir.join(name);
         match fs::symlink_metadata(&path)?.is_dir() {
             true => fs::remove_dir_all(&path)?,

@@ -23,7 +23,8 @@ use crate::rows::each_row;
 use crate::sled_files::SledFiles;
 use crate::snapshot::Rows;
 use crate::space::Space;
-use crate::watermark::Watermark;
+use crate::testimony::{self, EvidenceList};
+use crate::watermark::{Mark, Watermark};
 
 /// Newest blocks whose leaves are compared with the tiles at open.
 const BLOCKS_CHECKED: u64 = 16;
@@ -38,6 +39,8 @@ pub(crate) struct Opened {
     pub(crate) digest: StateDigest,
     pub(crate) directory: Directory,
     pub(crate) log: TileAppender,
+    pub(crate) testimony: StateDigest,
+    pub(crate) evidence: EvidenceList,
 }
 
 /// Opens and checks; damage goes to quarantine. What only says that the system refuses
@@ -45,8 +48,8 @@ pub(crate) struct Opened {
 pub(crate) fn open(dir: &Path, ledger: LedgerId, options: &Options) -> Result<Opened, OpenError> {
     let sled = dir.join(SLED);
     check_space(dir, options)?;
-    let opened = Watermark::read(dir).and_then(|watermark| match watermark {
-        Some(watermark) => open_at(dir, ledger, options, watermark).map(Some),
+    let opened = Watermark::read_mark(dir).and_then(|mark| match mark {
+        Some(mark) => open_at(dir, ledger, options, &mark).map(Some),
         None if !exists(&sled)? => Ok(None),
         None => Err(Fault::damaged("the watermark file is missing")),
     });
@@ -93,12 +96,7 @@ fn exists(path: &Path) -> Result<bool, Fault> {
     found.map_err(|error| Fault::of_io("looking for sled's folder", &error))
 }
 
-fn open_at(
-    dir: &Path,
-    ledger: LedgerId,
-    options: &Options,
-    watermark: Watermark,
-) -> Result<Opened, Fault> {
+fn open_at(dir: &Path, ledger: LedgerId, options: &Options, mark: &Mark) -> Result<Opened, Fault> {
     let path = dir.join(SLED);
     let io = |doing| move |error: io::Error| Fault::of_io(doing, &error);
     if !SledFiles::exist(&path).map_err(io("looking for sled's files"))? {
@@ -111,12 +109,14 @@ fn open_at(
         digest,
         directory,
         log,
-    } = check(&db, ledger, &watermark)?;
+        testimony,
+        evidence,
+    } = check(&db, ledger, mark)?;
     guarded("flushing", || db.flush())?;
     let files = SledFiles::open(&path, written).map_err(io("syncing sled's files"))?;
-    if head.height != watermark.height {
-        // A crash after sled's flush: the block is whole, and durable by now; only the
-        // watermark is behind.
+    if head.height != mark.watermark.height {
+        // A crash after sled's flush, or in a run of blocks without one: the blocks are whole,
+        // and durable by now; only the watermark is behind.
         let written = Watermark::new(&head, digest).write(dir);
         written.map_err(io("writing the watermark"))?;
     }
@@ -127,6 +127,8 @@ fn open_at(
         digest,
         directory,
         log,
+        testimony,
+        evidence,
     })
 }
 
@@ -136,12 +138,14 @@ struct Checked {
     digest: StateDigest,
     directory: Directory,
     log: TileAppender,
+    testimony: StateDigest,
+    evidence: EvidenceList,
 }
 
 /// Every check on the data; answers where it stands.
-fn check(tree: &sled::Tree, ledger: LedgerId, watermark: &Watermark) -> Result<Checked, Fault> {
+fn check(tree: &sled::Tree, ledger: LedgerId, mark: &Mark) -> Result<Checked, Fault> {
     let position = read_position(tree)?;
-    check_against_watermark(&position, watermark)?;
+    check_against_watermark(&position, mark)?;
     let head = read_head(tree)?;
     let generation = Generation::new(head, position.state);
     let cells = Cells {
@@ -163,12 +167,15 @@ fn check(tree: &sled::Tree, ledger: LedgerId, watermark: &Watermark) -> Result<C
             "it belongs to another ledger than genesis.json",
         ));
     }
-    let log = check_log(cells, watermark)?;
+    let log = check_log(cells, &mark.watermark)?;
+    let (testimony, evidence) = testimony::scan(cells)?;
     Ok(Checked {
         head: generation.head.clone(),
         digest,
         directory,
         log,
+        testimony,
+        evidence,
     })
 }
 
@@ -193,17 +200,18 @@ fn read_cell(tree: &sled::Tree, key: &[u8]) -> Result<Vec<u8>, Fault> {
     Ok(cell::open(key, &raw.ok_or_else(missing)?)?.to_vec())
 }
 
-/// sled stands where the watermark does, or one block further.
-fn check_against_watermark(sled: &Watermark, watermark: &Watermark) -> Result<(), Fault> {
+/// sled stands where the watermark does, or further by no more than it says.
+fn check_against_watermark(sled: &Watermark, mark: &Mark) -> Result<(), Fault> {
+    let watermark = &mark.watermark;
     let (found, durable) = (sled.height.0, watermark.height.0);
     if found < durable {
         return Err(Fault::damaged(format!(
             "it stands at height {found}, but height {durable} was durable: blocks are lost"
         )));
     }
-    if found > durable + 1 {
+    if found > mark.height_max() {
         return Err(Fault::damaged(format!(
-            "it stands at height {found}, more than one block beyond the watermark's {durable}: \
+            "it stands at height {found}, too far beyond the watermark's {durable}: \
              the watermark is an old one"
         )));
     }

@@ -13,6 +13,7 @@ use crate::generation::{Cells, Generation};
 use crate::opening::check_block;
 use crate::rows::each_row;
 use crate::store::Store;
+use crate::testimony::{Cosignatures, EvidenceList};
 
 /// A pass reads one committed state, and what is overwritten meanwhile stays in memory for
 /// it. At this many bytes the pass goes over to the newest state.
@@ -49,6 +50,7 @@ struct Pass {
     next: Vec<u8>,
     digest: StateDigest,
     blocks: u64,
+    certificates: u64,
 }
 
 /// What a step did.
@@ -73,7 +75,7 @@ pub enum Scrubbed {
 }
 
 impl Store {
-    /// Reads up to `cells` cells (pages, rows, parts of blocks and tiles) further: every
+    /// Reads up to `cells` cells (pages, rows, parts of blocks and tiles, testimony) further: every
     /// check, every block against its tiles, every tile against the one above, and at the
     /// end of a pass the digest of the whole state.
     ///
@@ -86,6 +88,7 @@ impl Store {
             next: Vec::new(),
             digest: StateDigest::default(),
             blocks: 0,
+            certificates: 0,
         });
         let newest = self.current();
         if newest.overwritten - pass.generation.overwritten > scrub.overwritten_max {
@@ -132,8 +135,10 @@ impl Pass {
             if let Some(before) = before {
                 let value = cell::open(&key, &before)?;
                 each_row(&key, value, |row, value| self.digest.remove(row, value))?;
-                if let Some((Kind::Block, _, 0)) = Kind::parse(&key) {
-                    self.blocks -= 1;
+                match Kind::parse(&key) {
+                    Some((Kind::Block, _, 0)) => self.blocks -= 1,
+                    Some((Kind::Certificate, ..)) => self.certificates -= 1,
+                    _ => {}
                 }
             }
             let lost = || Fault::damaged(format!("{} is lost", cell::describe(&key)));
@@ -152,6 +157,14 @@ impl Pass {
                 check_block(cells, Height(height))
             }
             Some((Kind::Tile, index, 0)) => check_tile(cells, key[1], index),
+            Some((Kind::Certificate, height, _)) => {
+                self.certificates += 1;
+                cells.check_certificate(Height(height))
+            }
+            Some((Kind::Cosignatures, size, _)) => {
+                Cosignatures::from_bytes(size, value).map(|_| ())
+            }
+            Some((Kind::Evidence, ..)) => EvidenceList::default().read(key, value),
             Some(_) => Ok(()),
             None => Err(Fault::damaged(format!(
                 "{} is no cell",
@@ -165,6 +178,12 @@ impl Pass {
         if found != expected {
             return Err(Fault::damaged(format!(
                 "{found} of {expected} blocks are there"
+            )));
+        }
+        let found = self.certificates;
+        if found != expected {
+            return Err(Fault::damaged(format!(
+                "{found} of {expected} certificates are there"
             )));
         }
         if self.digest != self.generation.digest {

@@ -1,4 +1,4 @@
-//! The store: created, opened, committed to.
+//! The store: created, opened, read. What is written to it, see `commit`.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -8,23 +8,28 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use credlog_ledger::genesis::Genesis;
-use credlog_ledger::ids::LedgerId;
-use credlog_ledger::rows::Head;
-use credlog_ledger::state::{Changes, Key, MemoryState, State, Table};
-use credlog_ledger::transition::{Executed, genesis_changes};
-use credlog_tlog::TileAppender;
+use credlog_ledger::ids::{Height, KeyId, LedgerId};
+use credlog_ledger::state::{Changes, MemoryState, State};
+use credlog_ledger::transition::genesis_changes;
 
 use crate::batch::Draft;
+use crate::cell::testimony_key;
+use crate::commit::Writer;
 use crate::database::{Options, open_sled};
 use crate::digest::StateDigest;
-use crate::fault::{Fatal, Fault, OpenError, StoreError, guarded};
-use crate::folder::{self, GENESIS, SLED, io_error};
-use crate::generation::{Cells, Generation};
-use crate::opening::{self, Opened};
+use crate::fault::{Fault, OpenError, StoreError, guarded};
+use crate::folder::{self, GENESIS, OBSERVER_WAL, SLED, UNDECIDED, io_error};
+use crate::generation::Generation;
+use crate::key_file::{KeyFileError, Place};
+use crate::opening;
+use crate::resync::Resync;
 use crate::sled_files::SledFiles;
 use crate::snapshot::Snapshot;
 use crate::space::Space;
+use crate::testimony::EvidenceList;
+use crate::undecided::UndecidedFile;
 use crate::watermark::Watermark;
+use crate::{ballot, cosigner};
 
 /// A ledger's store in one folder; one process at a time has it open.
 pub struct Store {
@@ -33,9 +38,22 @@ pub struct Store {
     ledger_id: LedgerId,
     db: sled::Db,
     current: RwLock<Arc<Generation>>,
-    writer: Mutex<Writer>,
+    pub(crate) writer: Mutex<Writer>,
+    durable: Mutex<Watermark>,
+    pub(crate) evidence: Mutex<EvidenceList>,
+    pub(crate) undecided: Mutex<UndecidedFile>,
+    resync: Mutex<Option<Resync>>,
     disk_reserve_bytes: u64,
     _lock: File,
+}
+
+/// The keys of a member whose files are made with its store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FirstKeys {
+    /// Its consensus key.
+    pub consensus: KeyId,
+    /// Its cosigner key.
+    pub cosigner: KeyId,
 }
 
 impl fmt::Debug for Store {
@@ -47,23 +65,6 @@ impl fmt::Debug for Store {
     }
 }
 
-/// When a commit is durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Durability {
-    /// When it returns.
-    Now,
-    /// With a later one: for stores that are built anew and not used before that.
-    Later,
-}
-
-/// What the one writer keeps from commit to commit.
-#[derive(Debug)]
-struct Writer {
-    log: TileAppender,
-    files: SledFiles,
-    stopped: Option<String>,
-}
-
 impl Store {
     /// Makes a store in an empty folder (made if it is missing) from the bytes of a
     /// genesis file, and opens it. What an interrupted making left there is cleared away.
@@ -72,11 +73,26 @@ impl Store {
     /// [`StoreError::NotEmpty`]; [`StoreError::Open`] for a genesis file that cannot found
     /// a ledger and for failing files; [`StoreError::Storage`].
     pub fn create(dir: &Path, genesis: &[u8], options: &Options) -> Result<Self, StoreError> {
+        Self::create_for(dir, genesis, options, None)
+    }
+
+    /// As [`create`](Self::create), for a member: with the files of its keys
+    /// ([`Ballot`](crate::Ballot), [`Cosigner`](crate::Cosigner)). Of keys that have files in
+    /// the folder already, these stay.
+    ///
+    /// # Errors
+    /// As for [`create`](Self::create).
+    pub fn create_for(
+        dir: &Path,
+        genesis: &[u8],
+        options: &Options,
+        keys: Option<&FirstKeys>,
+    ) -> Result<Self, StoreError> {
         let invalid = |source| OpenError::genesis(dir, source);
         let parsed = Genesis::parse(genesis).map_err(invalid)?;
         let rows = genesis_changes(&parsed).map_err(invalid)?;
         folder::make_durably(dir).map_err(io_error("making", dir))?;
-        let lock = folder::lock_unfinished(dir)?;
+        let taken = folder::lock_unfinished(dir)?;
         if !folder::clear_unfinished(dir).map_err(io_error("clearing", dir))? {
             return Err(StoreError::NotEmpty {
                 dir: dir.to_owned(),
@@ -84,48 +100,61 @@ impl Store {
         }
         opening::check_space(dir, options)?;
         create_data(dir, &rows, options)?;
+        if let Some(keys) = keys {
+            ballot::make(dir, keys.consensus)?;
+            cosigner::make(dir, keys.cosigner)?;
+        }
         // The genesis file comes last: without it, the folder is not a store.
         let path = dir.join(GENESIS);
         folder::write_durably(&path, genesis).map_err(io_error("writing", &path))?;
-        drop(lock);
+        drop(taken);
         Ok(Self::open(dir, options)?)
     }
 
     /// Opens a store and checks it: the whole state against its digest, the log's newest
     /// blocks and right edge against its root, all of it against the watermark. A crash
     /// between sled and watermark is repaired; damaged data is moved to a quarantine folder.
+    /// With [`Options::resync_from_peers`] the store is then made anew, without a block, and
+    /// [`resync`](Self::resync) says so.
     ///
     /// # Errors
     /// Every [`OpenError`].
     pub fn open(dir: &Path, options: &Options) -> Result<Self, OpenError> {
-        let lock = folder::lock(dir)?;
+        let taken = folder::lock(dir)?;
         let genesis = read_genesis(dir)?;
         let ledger_id = genesis
             .ledger_id()
             .map_err(|source| OpenError::genesis(dir, source))?;
-        let Opened {
-            db,
-            files,
-            head,
-            digest,
-            directory,
-            log,
-        } = opening::open(dir, ledger_id, options)?;
-        let generation = Generation::new(head, digest).with_directory(directory);
-        Ok(Self {
+        let opened = match opening::open(dir, ledger_id, options) {
+            Err(lost) if options.resync_from_peers => {
+                make_anew(dir, &genesis, options, lost)?;
+                opening::open(dir, ledger_id, options)?
+            }
+            opened => opened?,
+        };
+        let height = opened.head.height;
+        let undecided =
+            UndecidedFile::open(dir, height).map_err(io_error("opening", &dir.join(UNDECIDED)))?;
+        let resync = Resync::read(dir)?;
+        let generation = Generation::new(opened.head, opened.digest);
+        let generation = generation.with_directory(opened.directory);
+        let position = Watermark::new(&generation.head, generation.digest);
+        let store = Self {
             dir: dir.to_owned(),
             genesis,
             ledger_id,
-            db,
+            db: opened.db,
             current: RwLock::new(Arc::new(generation)),
-            writer: Mutex::new(Writer {
-                log,
-                files,
-                stopped: None,
-            }),
+            writer: Mutex::new(Writer::new(opened.log, opened.files, opened.testimony)),
+            durable: Mutex::new(position),
+            evidence: Mutex::new(opened.evidence),
+            undecided: Mutex::new(undecided),
+            resync: Mutex::new(resync),
             disk_reserve_bytes: options.disk_reserve_bytes,
-            _lock: lock,
-        })
+            _lock: taken,
+        };
+        store.note_caught_up(height);
+        Ok(store)
     }
 
     /// The genesis file.
@@ -143,9 +172,59 @@ impl Store {
         &self.dir
     }
 
-    /// The newest committed and durable state.
+    /// The newest committed state: durable, unless blocks are being synced
+    /// ([`commit_synced`](Self::commit_synced)).
     pub fn snapshot(&self) -> Snapshot<'_> {
         Snapshot::new(&self.db, self.current())
+    }
+
+    /// The newest durable position: that of the watermark.
+    pub fn durable(&self) -> Watermark {
+        *lock(&self.durable)
+    }
+
+    pub(crate) fn set_durable(&self, position: Watermark) {
+        *lock(&self.durable) = position;
+    }
+
+    /// Says that this store was damaged or lost blocks, was made anew and has not caught up
+    /// with what it was. It then must not vote (see [`Ballot::standing`]).
+    ///
+    /// [`Ballot::standing`]: crate::Ballot::standing
+    pub fn resync(&self) -> Option<Resync> {
+        lock(&self.resync).clone()
+    }
+
+    /// Notes the height that is durable now; with it a store may be what it was.
+    pub(crate) fn note_caught_up(&self, durable: Height) {
+        let mut resync = lock(&self.resync);
+        if resync
+            .as_ref()
+            .is_some_and(|resync| durable >= resync.until)
+        {
+            match Resync::end(&self.dir) {
+                Ok(()) => *resync = None,
+                Err(error) => tracing::warn!(%error, "the note of the resync cannot be removed"),
+            }
+        }
+    }
+
+    /// Whether files may be made for a key that the local state does not know.
+    pub(crate) fn may_make_key(&self, place: &Place<'_>) -> Result<(), KeyFileError> {
+        match self.resync() {
+            Some(resync) if !place.is_there() => Err(KeyFileError::NotCaughtUp {
+                key: place.key,
+                dir: self.dir.clone(),
+                until: resync.until,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where an engine that runs without a vote keeps its log. The log of
+    /// [`Standing::Votes`](crate::Standing::Votes) must not be given to one.
+    pub fn observer_wal_path(&self) -> PathBuf {
+        self.dir.join(OBSERVER_WAL)
     }
 
     /// How much space the disk has for this store. No block should be committed unless it
@@ -162,184 +241,52 @@ impl Store {
         Arc::clone(&current.unwrap_or_else(PoisonError::into_inner))
     }
 
+    pub(crate) fn set_current(&self, next: Arc<Generation>) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = next;
+    }
+
     pub(crate) fn tree(&self) -> &sled::Tree {
         &self.db
     }
 
-    /// Stores a block with all that follows from it: one atomic batch, flushed, then the
-    /// watermark, then readers see it. When this returns, it is durable.
-    ///
-    /// # Errors
-    /// Every [`Fatal`]; after [`Fatal::Storage`] every later commit answers
-    /// [`Fatal::Stopped`], and the process must exit.
-    pub fn commit(&self, executed: &Executed) -> Result<(), Fatal> {
-        self.commit_with(executed, Durability::Now)
-    }
-
-    pub(crate) fn commit_with(
-        &self,
-        executed: &Executed,
-        durability: Durability,
-    ) -> Result<(), Fatal> {
-        let mut writer = self.writer();
-        if let Some(reason) = &writer.stopped {
-            return Err(Fatal::Stopped {
-                reason: reason.clone(),
-            });
-        }
-        let generation = self.current();
-        let next = check_next(&generation.head, executed)?;
-        let mut log = writer.log.clone();
-        log.append_many(executed.leaf_hashes.iter().copied());
-        if (log.size(), log.root()) != (executed.size, executed.root) {
-            return Err(inconsistent(executed, "its leaves lead to another root"));
-        }
-        let files = &mut writer.files;
-        match self.write(&generation, executed, next, &mut log, files, durability) {
-            Ok(next) => {
-                writer.log = log;
-                let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-                *current = next;
-                Ok(())
-            }
-            Err(reason) => {
-                writer.stopped = Some(reason.clone());
-                Err(Fatal::Storage {
-                    height: executed.seal.height,
-                    reason,
-                })
-            }
-        }
-    }
-
-    /// Makes commits durable that were to be so later.
-    pub(crate) fn make_durable(&self) -> Result<(), Fatal> {
-        let mut writer = self.writer();
-        let snapshot = self.snapshot();
-        let flushed = self.flush(&mut writer.files, snapshot.position());
-        flushed.map_err(|reason| Fatal::Storage {
-            height: snapshot.head().height,
-            reason,
-        })
-    }
-
-    /// Has sled write something.
-    ///
-    /// To drop sled is to flush it, and after a failed write sled 0.34.7 may wait there
-    /// forever: an error of its writing threads does not wake whoever waits for them
-    /// (`exit_reservation` in its logger.rs). So it is not dropped then. What was acknowledged
-    /// is durable, and the process ends now anyway.
-    fn written<T>(
-        &self,
-        doing: &'static str,
-        work: impl FnOnce(&sled::Db) -> sled::Result<T>,
-    ) -> Result<T, String> {
-        guarded(doing, || work(&self.db)).map_err(|fault| {
-            std::mem::forget(self.db.clone());
-            fault.to_string()
-        })
-    }
-
-    /// Makes durable what sled was given, then says so in the watermark.
-    fn flush(&self, files: &mut SledFiles, position: Watermark) -> Result<(), String> {
-        self.written("flushing", |db| db.flush())?;
-        let synced = files.sync();
-        synced.map_err(|error| format!("syncing sled's files: {error}"))?;
-        let written = position.write(&self.dir);
-        written.map_err(|error| format!("writing the watermark: {error}"))
-    }
-
-    fn writer(&self) -> MutexGuard<'_, Writer> {
-        match self.writer.lock() {
-            Ok(writer) => writer,
-            Err(poisoned) => {
-                let mut writer = poisoned.into_inner();
-                writer.stopped = Some("a commit panicked".to_owned());
-                writer
-            }
-        }
-    }
-
-    fn write(
-        &self,
-        generation: &Arc<Generation>,
-        executed: &Executed,
-        head: Head,
-        log: &mut TileAppender,
-        files: &mut SledFiles,
-        durability: Durability,
-    ) -> Result<Arc<Generation>, String> {
-        let text = |fault: Fault| fault.to_string();
-        let cells = Cells {
-            tree: &self.db,
-            generation,
-        };
-        let mut draft = Draft::new(Some(cells), generation.digest);
-        draft.put_rows(&executed.changes).map_err(text)?;
-        draft
-            .put_block(head.height, &executed.block)
-            .map_err(text)?;
-        draft.put_tiles(log.take_changed()).map_err(text)?;
-        let digest = draft.digest;
-        let position = Watermark::new(&head, digest);
-        draft.put_position(position).map_err(text)?;
-        let (batch, undo, new_pages) = draft.finish();
-        let next = Arc::new(generation.successor(head, digest, &undo));
-        if !generation.install(undo, Arc::clone(&next)) {
-            return Err("the committed state has a successor already".to_owned());
-        }
-        // After the undo: who finds these pages, finds that they are later ones.
-        if let Some(directory) = &generation.directory {
-            new_pages.iter().for_each(|key| directory.note_page(key));
-            executed
-                .changes
-                .keys()
-                .for_each(|row| directory.note_row(row));
-        }
-        self.written("writing the batch", |db| db.apply_batch(batch))?;
-        if durability == Durability::Now {
-            self.flush(files, position)?;
-        }
-        Ok(next)
+    pub(crate) fn db(&self) -> &sled::Db {
+        &self.db
     }
 }
 
-fn inconsistent(executed: &Executed, what: &str) -> Fatal {
-    Fatal::Inconsistent {
-        height: executed.seal.height,
-        what: what.to_owned(),
-    }
+/// What a mutex holds, also after a panic of somebody who held it: each change of these is
+/// one assignment.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether a block follows a head; answers the head after it.
-fn check_next(head: &Head, executed: &Executed) -> Result<Head, Fatal> {
-    let height = executed.seal.height;
-    if height != head.height.next() || executed.first_leaf.0 != head.size {
-        return Err(Fatal::NotNext {
-            height,
-            first_leaf: executed.first_leaf.0,
-            head: head.height,
-            size: head.size,
-        });
-    }
-    let key = Key::of(Table::Head).into_bytes();
-    let row = executed.changes.get_key_value(&key);
-    let mut rows = MemoryState::default();
-    rows.apply(
-        &row.map(|(key, value)| (key.clone(), value.clone()))
-            .into_iter()
-            .collect(),
+/// Makes the data of a store that is lost anew, to be filled by peers. Any other error stays.
+fn make_anew(
+    dir: &Path,
+    genesis: &Genesis,
+    options: &Options,
+    lost: OpenError,
+) -> Result<(), OpenError> {
+    let quarantine = match lost {
+        OpenError::Damaged { ref quarantine, .. } => Some(quarantine.clone()),
+        OpenError::NoData { ref quarantine, .. } => quarantine.clone(),
+        other => return Err(other),
+    };
+    let resync = Resync::begin(dir, quarantine)?;
+    tracing::error!(
+        %lost, until = %resync.until,
+        "the store is made anew and filled by peers; until then this node does not vote"
     );
-    let next = State(&rows)
-        .head()
-        .map_err(|error| inconsistent(executed, &error.to_string()))?;
-    let same =
-        next.height == height && next.size == executed.size.0 && next.root.0 == executed.root.0;
-    if same {
-        Ok(next)
-    } else {
-        Err(inconsistent(executed, "its head row is another block's"))
-    }
+    let rows = genesis_changes(genesis).map_err(|source| OpenError::genesis(dir, source))?;
+    create_data(dir, &rows, options).map_err(|error| match error {
+        StoreError::Open(error) => error,
+        other => OpenError::Io {
+            doing: "making the store anew in",
+            path: dir.to_owned(),
+            reason: other.to_string(),
+        },
+    })
 }
 
 pub(crate) fn read_genesis(dir: &Path) -> Result<Genesis, OpenError> {
@@ -362,6 +309,8 @@ pub(crate) fn create_data(dir: &Path, rows: &Changes, options: &Options) -> Resu
         draft.put_rows(rows)?;
         let position = Watermark::new(&head, draft.digest);
         draft.put_position(position)?;
+        let testimony = StateDigest::default().to_bytes().to_vec();
+        draft.put_testimony(vec![(testimony_key(), testimony)])?;
         let (batch, ..) = draft.finish();
         guarded("writing the first state", || db.apply_batch(batch))?;
         guarded("flushing", || db.flush())?;

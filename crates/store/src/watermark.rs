@@ -1,20 +1,15 @@
-//! The watermark: what is durable, in a file outside sled.
+//! The watermark: what is durable, in a file outside sled (its form: see `slots`).
 //!
 //! ```text
 //! {"height":12,"size":3084,"root":"<64 hex>","state":"<64 hex>","check":"<64 hex>"}
 //! ```
 //!
-//! Written after sled's flush, so sled is never behind it unless sled lost something.
-//! `check` is BLAKE3 of the object without it.
-//!
-//! The file has two slots of 4,096 bytes, each with such a line and zeros after it. A new
-//! watermark goes over the older one, so that a torn write leaves the newer whole; the
-//! greatest height counts. The file never changes its size, so one `fdatasync` of one block
-//! makes a watermark durable, where a new file and a rename would take two commits of the
-//! file system's journal.
+//! Written after sled's flush, so sled is never behind it unless sled lost something. sled is
+//! ahead of it by one block after a crash in between. While a node catches up, blocks are
+//! written without a flush each: the watermark then says `"ahead"`, by how many blocks at
+//! most sled may be beyond it.
 
-use std::fs::OpenOptions;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -24,11 +19,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::StateDigest;
 use crate::fault::Fault;
-use crate::folder::{self, WATERMARK};
-
-/// Bytes of a slot: no disk tears what lies 4,096 bytes away.
-const SLOT_BYTES: usize = 4_096;
-const SLOTS: usize = 2;
+use crate::folder::WATERMARK;
+use crate::slots::{self, Slot};
 
 /// A committed position: where the log ends, and the digest of the state there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,11 +36,31 @@ pub struct Watermark {
     pub state: StateDigest,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Checked {
+/// What the file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Mark {
     #[serde(flatten)]
-    watermark: Watermark,
-    check: Root,
+    pub(crate) watermark: Watermark,
+    /// Blocks that sled may be beyond the watermark, if more than one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) ahead: Option<u32>,
+}
+
+impl Slot for Mark {
+    const NAME: &'static str = "the watermark";
+    type Order = (Height, Option<u32>);
+
+    fn order(&self) -> Self::Order {
+        (self.watermark.height, self.ahead)
+    }
+}
+
+impl Mark {
+    /// Greatest height that sled may stand at.
+    pub(crate) fn height_max(&self) -> u64 {
+        let ahead = u64::from(self.ahead.unwrap_or(1));
+        self.watermark.height.0.saturating_add(ahead)
+    }
 }
 
 impl Watermark {
@@ -61,32 +73,36 @@ impl Watermark {
         }
     }
 
+    fn mark(self, ahead: Option<u32>) -> Mark {
+        Mark {
+            watermark: self,
+            ahead,
+        }
+    }
+
     /// Makes the file in a folder, with this in both slots.
     pub(crate) fn create(&self, dir: &Path) -> io::Result<()> {
-        let slot = self.to_slot()?;
-        folder::write_durably(&dir.join(WATERMARK), &slot.repeat(SLOTS))
+        slots::create(&dir.join(WATERMARK), &self.mark(None))
     }
 
     /// Writes over the older one in the file of a folder.
     pub(crate) fn write(&self, dir: &Path) -> io::Result<()> {
-        let path = dir.join(WATERMARK);
-        let slots = parse_slots(&std::fs::read(&path)?);
-        let older = slots.map_err(io::Error::other)?.older;
-        let mut file = OpenOptions::new().write(true).open(&path)?;
-        file.seek(SeekFrom::Start((older * SLOT_BYTES) as u64))?;
-        file.write_all(&self.to_slot()?)?;
-        file.sync_data()
+        slots::write(&dir.join(WATERMARK), &self.mark(None))
+    }
+
+    /// As [`write`](Self::write), with the blocks that sled may be beyond it from now on.
+    pub(crate) fn write_ahead(&self, dir: &Path, ahead: u32) -> io::Result<()> {
+        slots::write(&dir.join(WATERMARK), &self.mark(Some(ahead)))
     }
 
     /// Reads the file in a folder; nothing if there is none.
     pub(crate) fn read(dir: &Path) -> Result<Option<Self>, Fault> {
-        match std::fs::read(dir.join(WATERMARK)) {
-            Ok(bytes) => parse_slots(&bytes)
-                .map(|slots| Some(slots.newest))
-                .map_err(Fault::Damaged),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Fault::of_io("reading the watermark", &error)),
-        }
+        Ok(Self::read_mark(dir)?.map(|mark| mark.watermark))
+    }
+
+    /// As [`read`](Self::read), with how far sled may be beyond it.
+    pub(crate) fn read_mark(dir: &Path) -> Result<Option<Mark>, Fault> {
+        slots::read(&dir.join(WATERMARK))
     }
 
     /// When the file in a folder was last written.
@@ -94,66 +110,15 @@ impl Watermark {
         std::fs::metadata(dir.join(WATERMARK))?.modified()
     }
 
-    fn to_slot(self) -> io::Result<Vec<u8>> {
-        let mut slot = self.to_bytes()?;
-        slot.resize(SLOT_BYTES, 0);
-        Ok(slot)
-    }
-
     /// The line in the file, also kept in sled.
     pub(crate) fn to_bytes(self) -> io::Result<Vec<u8>> {
-        let check = self.check()?;
-        let mut bytes = serde_json::to_vec(&Checked {
-            watermark: self,
-            check,
-        })?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        slots::to_line(&self.mark(None))
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let damaged = || "the watermark is damaged".to_owned();
-        let read: Checked = serde_json::from_slice(bytes).map_err(|_| damaged())?;
-        let watermark = read.watermark;
-        // One spelling only: what was not written by `to_bytes` is not a watermark.
-        match watermark.to_bytes() {
-            Ok(written) if written == bytes => Ok(watermark),
-            _ => Err(damaged()),
-        }
+        let mark: Mark = slots::from_line(bytes)?;
+        Ok(mark.watermark)
     }
-
-    fn check(&self) -> io::Result<Root> {
-        let bytes = serde_json::to_vec(self)?;
-        Ok(Root(*blake3::hash(&bytes).as_bytes()))
-    }
-}
-
-/// What the slots hold.
-struct Slots {
-    newest: Watermark,
-    /// The slot that the next one goes to.
-    older: usize,
-}
-
-fn parse_slots(file: &[u8]) -> Result<Slots, String> {
-    let damaged = || "the watermark is damaged".to_owned();
-    if file.len() != SLOTS * SLOT_BYTES {
-        return Err(damaged());
-    }
-    let parsed = file.chunks_exact(SLOT_BYTES).map(|slot| {
-        let end = slot.iter().rposition(|byte| *byte != 0);
-        Watermark::from_bytes(&slot[..end.map_or(0, |end| end + 1)]).ok()
-    });
-    let parsed: Vec<_> = parsed.collect();
-    let slots = parsed.iter().enumerate();
-    let whole = slots.filter_map(|(at, found)| found.map(|found| (found, at)));
-    let (newest, at) = whole
-        .max_by_key(|(found, _)| found.height)
-        .ok_or_else(damaged)?;
-    Ok(Slots {
-        newest,
-        older: (at + 1) % SLOTS,
-    })
 }
 
 #[cfg(test)]
@@ -161,27 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_changed_byte_is_noticed() {
-        let watermark = Watermark {
-            height: Height(12),
-            size: 3084,
-            root: Root([7; 32]),
-            state: StateDigest::from([9; 32]),
-        };
-        let bytes = watermark.to_bytes().unwrap();
-        assert_eq!(Watermark::from_bytes(&bytes), Ok(watermark));
-        for at in 0..bytes.len() {
-            for bit in 0..8 {
-                let mut changed = bytes.clone();
-                changed[at] ^= 1 << bit;
-                assert!(Watermark::from_bytes(&changed).is_err(), "{at} {bit}");
-            }
-            assert!(Watermark::from_bytes(&bytes[..at]).is_err());
-        }
-    }
-
-    #[test]
-    fn a_torn_write_leaves_the_one_before() {
+    fn a_watermark_that_allows_blocks_beyond_it_gives_way_to_the_next() {
         let dir = tempfile::tempdir().unwrap();
         let at = |height| Watermark {
             height: Height(height),
@@ -189,40 +134,16 @@ mod tests {
             root: Root([7; 32]),
             state: StateDigest::from([9; 32]),
         };
-        at(0).create(dir.path()).unwrap();
-        let path = dir.path().join(WATERMARK);
-        for height in 1..6 {
-            let before = std::fs::read(&path).unwrap();
-            at(height).write(dir.path()).unwrap();
-            let after = std::fs::read(&path).unwrap();
-            assert_eq!(Watermark::read(dir.path()), Ok(Some(at(height))));
-            assert_eq!(after.len(), 2 * SLOT_BYTES);
-            // One slot alone was written.
-            let slot = (0..2).filter(|slot| {
-                let range = slot * SLOT_BYTES..(slot + 1) * SLOT_BYTES;
-                before[range.clone()] != after[range]
-            });
-            let slot: Vec<usize> = slot.collect();
-            assert_eq!(slot.len(), 1, "{height}");
-            for torn in [1, 50, 100, 150] {
-                let mut bytes = before.clone();
-                let start = slot[0] * SLOT_BYTES;
-                bytes[start..start + torn].copy_from_slice(&after[start..start + torn]);
-                std::fs::write(&path, &bytes).unwrap();
-                // The first block also overwrites a copy of the one before.
-                assert_eq!(Watermark::read(dir.path()), Ok(Some(at(height - 1))));
-                // The next goes over the torn one.
-                at(height).write(dir.path()).unwrap();
-                assert_eq!(Watermark::read(dir.path()), Ok(Some(at(height))));
-            }
-            std::fs::write(&path, &after).unwrap();
-        }
-        for damaged in [vec![], vec![0; 2 * SLOT_BYTES], vec![b'x'; 8_191]] {
-            std::fs::write(&path, damaged).unwrap();
-            assert!(matches!(
-                Watermark::read(dir.path()),
-                Err(Fault::Damaged(_))
-            ));
-        }
+        let read = || Watermark::read_mark(dir.path()).unwrap().unwrap();
+        at(3).create(dir.path()).unwrap();
+        assert_eq!(read(), at(3).mark(None));
+        assert_eq!(read().height_max(), 4);
+        at(3).write_ahead(dir.path(), 256).unwrap();
+        assert_eq!((read().watermark, read().height_max()), (at(3), 259));
+        at(200).write(dir.path()).unwrap();
+        assert_eq!(read(), at(200).mark(None));
+        assert_eq!(Watermark::read(dir.path()), Ok(Some(at(200))));
+        let line = at(200).to_bytes().unwrap();
+        assert_eq!(Watermark::from_bytes(&line), Ok(at(200)));
     }
 }

@@ -218,7 +218,7 @@ fn commit(
     let executed = execution.seal()?;
     lap(&mut steps.seal);
     let cpu = cpu_time()?;
-    store.commit(&executed)?;
+    store.commit(&executed, None)?;
     steps.commit_cpu += cpu_time()?.saturating_sub(cpu);
     lap(&mut steps.commit);
     steps.blocks += 1;

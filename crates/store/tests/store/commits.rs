@@ -6,7 +6,7 @@ use credlog_store::{Fatal, OpenError, Options, Snapshot, Store, StoreError};
 use credlog_tlog::{TreeSize, inclusion_proof, leaf_hash, root_at, verify_inclusion};
 use rand::Rng;
 
-use crate::support::TestLedger;
+use crate::support::{TestLedger, commit};
 
 /// Every row, block, leaf and tile that a snapshot answers is the model's.
 pub(crate) fn assert_same(snapshot: &Snapshot<'_>, ledger: &TestLedger) {
@@ -38,7 +38,7 @@ fn every_block_is_there_after_its_commit_and_after_reopening() {
     assert_same(&store.snapshot(), &ledger);
     for round in 0..25 {
         let executed = ledger.next_block();
-        store.commit(&executed).unwrap();
+        commit(&store, &executed).unwrap();
         assert_same(&store.snapshot(), &ledger);
         if round % 3 == 0 {
             drop(store);
@@ -54,7 +54,7 @@ fn leaves_bundles_and_proofs_come_from_blocks_and_tiles() {
     let mut ledger = TestLedger::new(2);
     let store = Store::create(dir.path(), &ledger.genesis, &Options::default()).unwrap();
     for _ in 0..150 {
-        store.commit(&ledger.next_block()).unwrap();
+        commit(&store, &ledger.next_block()).unwrap();
     }
     let snapshot = store.snapshot();
     let head = snapshot.head().clone();
@@ -92,7 +92,7 @@ fn views_answer_floor_and_scan_like_the_model_for_random_questions() {
     let mut ledger = TestLedger::new(3);
     let store = Store::create(dir.path(), &ledger.genesis, &Options::default()).unwrap();
     for _ in 0..60 {
-        store.commit(&ledger.next_block()).unwrap();
+        commit(&store, &ledger.next_block()).unwrap();
     }
     let snapshot = store.snapshot();
     let keys: Vec<Vec<u8>> = ledger.rows().into_iter().map(|(key, _)| key).collect();
@@ -128,16 +128,19 @@ fn a_block_that_does_not_follow_is_refused_and_nothing_changes() {
     let store = Store::create(dir.path(), &ledger.genesis, &Options::default()).unwrap();
     let first = ledger.next_block();
     let second = ledger.next_block();
-    assert!(matches!(store.commit(&second), Err(Fatal::NotNext { .. })));
+    assert!(matches!(
+        commit(&store, &second),
+        Err(Fatal::NotNext { .. })
+    ));
     let mut forged = first.clone();
     forged.leaf_hashes[0].0[0] ^= 1;
     assert!(matches!(
-        store.commit(&forged),
+        commit(&store, &forged),
         Err(Fatal::Inconsistent { .. })
     ));
-    store.commit(&first).unwrap();
-    assert!(matches!(store.commit(&first), Err(Fatal::NotNext { .. })));
-    store.commit(&second).unwrap();
+    commit(&store, &first).unwrap();
+    assert!(matches!(commit(&store, &first), Err(Fatal::NotNext { .. })));
+    commit(&store, &second).unwrap();
     assert_same(&store.snapshot(), &ledger);
 }
 

@@ -15,7 +15,7 @@ use credlog_store::{Fatal, OpenError, Options, RebuildOptions, Store, check, reb
 use tempfile::TempDir;
 
 use crate::commits::assert_same;
-use crate::support::TestLedger;
+use crate::support::{TestLedger, commit};
 
 /// Set in the processes of [`a_full_disk_stops_the_store_and_leaves_it_whole`] that see the
 /// small disk: where it is.
@@ -41,7 +41,10 @@ fn names(dir: &Path) -> Vec<String> {
 fn assert_refused(dir: &Path) -> String {
     let refused = Store::open(dir, &Options::default()).unwrap_err();
     assert!(matches!(refused, OpenError::Io { .. }), "{refused}");
-    assert_eq!(names(dir), ["genesis.json", "sled", "watermark"]);
+    assert_eq!(
+        names(dir),
+        ["genesis.json", "sled", "undecided", "watermark"]
+    );
     refused.to_string()
 }
 
@@ -81,6 +84,7 @@ fn copies_of_a_killed_check_are_cleared_away_and_nothing_else() {
         "genesis.json",
         "quarantine-7",
         "sled",
+        "undecided",
         "watermark",
     ];
     assert_eq!(names(dir.path()), left);
@@ -181,7 +185,7 @@ fn fill(disk: &Path) {
     let store = Store::create(&dir, &ledger.genesis, &small()).unwrap();
     for _ in 0..30 {
         assert!(store.space().unwrap().is_enough());
-        store.commit(&ledger.next_block()).unwrap();
+        commit(&store, &ledger.next_block()).unwrap();
     }
     // Its page is there before the disk is full.
     fs::write(disk.join(ACKNOWLEDGED), [0; 8]).unwrap();
@@ -199,8 +203,8 @@ fn fill(disk: &Path) {
     let (failed, committing) = mpsc::channel();
     let writer = Arc::clone(&store);
     std::thread::spawn(move || {
-        let result = (0..200).find_map(|_| writer.commit(&ledger.next_block()).err());
-        let stopped = writer.commit(&ledger.next_block());
+        let result = (0..200).find_map(|_| commit(&writer, &ledger.next_block()).err());
+        let stopped = commit(&writer, &ledger.next_block());
         drop(writer);
         failed.send((result, stopped)).unwrap();
     });
@@ -229,7 +233,10 @@ fn full(disk: &Path) {
         let refused = Store::open(&dir, &small()).unwrap_err();
         assert!(matches!(refused, OpenError::DiskFull { .. }), "{refused}");
         assert!(refused.to_string().contains("free space"), "{refused}");
-        assert_eq!(names(&dir), ["genesis.json", "sled", "watermark"]);
+        assert_eq!(
+            names(&dir),
+            ["genesis.json", "sled", "undecided", "watermark"]
+        );
     }
 }
 
@@ -267,7 +274,7 @@ fn freed(disk: &Path) {
     for executed in &ledger.blocks {
         if executed.seal.height > height {
             assert!(store.space().unwrap().is_enough());
-            store.commit(executed).unwrap();
+            commit(&store, executed).unwrap();
         }
     }
     assert_same(&store.snapshot(), &ledger);

@@ -6,6 +6,10 @@
 mod commits;
 mod damage;
 mod environment;
+mod keys;
 mod mutations;
 mod readers;
 mod support;
+mod syncing;
+mod testimony;
+mod undecided;

@@ -12,7 +12,7 @@ use credlog_tlog::leaf_hash;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::support::{TestLedger, copy_tree};
+use crate::support::{TestLedger, commit, copy_tree};
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -29,7 +29,7 @@ fn no_mutation_of_sleds_files_is_served() {
     let mut ledger = TestLedger::new(51);
     let store = Store::create(whole.path(), &ledger.genesis, &Options::default()).unwrap();
     for _ in 0..60 {
-        store.commit(&ledger.next_block()).unwrap();
+        commit(&store, &ledger.next_block()).unwrap();
     }
     drop(store);
     let mut rng = StdRng::seed_from_u64(52);

@@ -9,7 +9,7 @@ use credlog_ledger::state::{State, View};
 use credlog_store::{Options, Snapshot, StateDigest, Store};
 
 use crate::commits::assert_same;
-use crate::support::{TestLedger, watermark};
+use crate::support::{TestLedger, commit, watermark};
 
 fn digest_of(rows: &[(Vec<u8>, Vec<u8>)]) -> StateDigest {
     let mut digest = StateDigest::default();
@@ -78,7 +78,7 @@ fn readers_beside_the_writer_see_whole_and_durable_states_only() {
             let digest = digest_of(&ledger.rows());
             let height = executed.seal.height.0;
             digests.write().unwrap().insert(height, digest);
-            store.commit(&executed).unwrap();
+            commit(&store, &executed).unwrap();
         }
         done.store(true, Ordering::Relaxed);
     });
@@ -99,7 +99,7 @@ fn a_snapshot_stays_what_it_was() {
         if round % 4 == 0 {
             kept.push((store.snapshot(), ledger.rows()));
         }
-        store.commit(&ledger.next_block()).unwrap();
+        commit(&store, &ledger.next_block()).unwrap();
     }
     for (snapshot, rows) in &kept {
         let height = snapshot.head().height;

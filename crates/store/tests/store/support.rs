@@ -8,6 +8,7 @@ use credlog_ledger::body::{
     Accredit, Body, Issue, Item, NewKey, Profile, Purposes, Reason, Registration, Scope,
     StatusChange,
 };
+use credlog_ledger::certificate::{CommitCertificate, CommitSignature};
 use credlog_ledger::genesis::{GENESIS_VERSION, Genesis};
 use credlog_ledger::ids::{
     Digest, IssuerId, LedgerId, ListNumber, MemberId, Origin, Round, StatusIndex, UnixMillis,
@@ -18,6 +19,8 @@ use credlog_ledger::parameters::Parameters;
 use credlog_ledger::record::{Author, AuthorId, EncodedRecord, Record, countersigned_message};
 use credlog_ledger::state::{MemoryState, State, View};
 use credlog_ledger::transition::{Executed, Execution, Opening, genesis_state};
+use credlog_ledger::vote::{VoteKind, vote_message};
+use credlog_store::{Fatal, Store};
 use credlog_tlog::MemoryTiles;
 use ed25519_dalek::{Signer, SigningKey};
 use rand::rngs::StdRng;
@@ -56,31 +59,54 @@ fn key(seed: u8, role: u8) -> SigningKey {
     SigningKey::from_bytes(&bytes)
 }
 
+/// Id of a member by its number.
+pub(crate) fn member_id(number: u8) -> String {
+    format!("university-{}", char::from(b'a' + number))
+}
+
+/// Key of a member: 1 governance, 2 consensus, 3 cosigner, 4 node.
+pub(crate) fn member_key(number: u8, role: u8) -> SigningKey {
+    key(1 + number, role)
+}
+
+fn seat(origin: &Origin, number: u8) -> Member {
+    let id: MemberId = member_id(number).parse().unwrap();
+    let proven = |role, n| ProvenKey::ed25519(origin, role, id.as_str(), &member_key(number, n));
+    Member {
+        name: format!("University {number}").try_into().unwrap(),
+        keys: MemberKeys {
+            governance: proven(Role::Governance, 1),
+            consensus: proven(Role::Consensus, 2),
+            cosigner: proven(Role::Cosigner, 3),
+            node: proven(Role::Node, 4),
+        },
+        addresses: vec![],
+        url: None,
+        id,
+    }
+}
+
 impl TestLedger {
     pub(crate) fn new(seed: u64) -> Self {
         Self::with_origin(seed, "ledger.example/test")
     }
 
     pub(crate) fn with_origin(seed: u64, origin: &str) -> Self {
+        Self::of(seed, origin, 1)
+    }
+
+    /// A ledger of up to 26 members.
+    pub(crate) fn of_members(seed: u64, members: u8) -> Self {
+        Self::of(seed, "ledger.example/test", members)
+    }
+
+    fn of(seed: u64, origin: &str, members: u8) -> Self {
         let origin: Origin = origin.parse().unwrap();
-        let member: MemberId = "university-a".parse().unwrap();
-        let proven = |role, n| ProvenKey::ed25519(&origin, role, member.as_str(), &key(1, n));
         let genesis = Genesis {
             version: GENESIS_VERSION,
             origin: origin.clone(),
             time: FOUNDED,
-            members: vec![Member {
-                id: member.clone(),
-                name: "University A".to_owned().try_into().unwrap(),
-                keys: MemberKeys {
-                    governance: proven(Role::Governance, 1),
-                    consensus: proven(Role::Consensus, 2),
-                    cosigner: proven(Role::Cosigner, 3),
-                    node: proven(Role::Node, 4),
-                },
-                addresses: vec![],
-                url: None,
-            }],
+            members: (0..members).map(|number| seat(&origin, number)).collect(),
             parameters: Parameters::default(),
         };
         Self {
@@ -89,8 +115,8 @@ impl TestLedger {
             genesis: serde_json::to_vec_pretty(&genesis).unwrap(),
             blocks: Vec::new(),
             tiles: MemoryTiles::default(),
-            member,
-            governance: key(1, 1),
+            member: member_id(0).parse().unwrap(),
+            governance: member_key(0, 1),
             origin,
             issuers: BTreeMap::new(),
             time: FOUNDED,
@@ -110,17 +136,28 @@ impl TestLedger {
         executed
     }
 
+    /// The precommits of some members for a block.
+    pub(crate) fn certificate_by(&self, executed: &Executed, by: &[u8]) -> CommitCertificate {
+        certificate(self.id, executed, by)
+    }
+
     fn execute(&self, records: Vec<EncodedRecord>) -> Executed {
         let opening = Opening {
             time: self.time,
             round: Round(0),
-            proposer: self.member.clone(),
+            proposer: self.proposer(),
         };
         let mut execution = Execution::open(&self.state, opening).unwrap();
         for record in records {
             execution.apply(record).unwrap();
         }
         execution.seal().unwrap()
+    }
+
+    fn proposer(&self) -> MemberId {
+        let next = State(&self.state).head().unwrap().height.next();
+        let members = State(&self.state).members().unwrap();
+        members.proposer(next, Round(0)).member.id.clone()
     }
 
     fn keep(&mut self, executed: &Executed) {
@@ -263,6 +300,26 @@ impl TestLedger {
     pub(crate) fn rows(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         self.state.scan(&[], None, usize::MAX).unwrap()
     }
+}
+
+/// The precommits of some members for a block.
+pub(crate) fn certificate(ledger: LedgerId, executed: &Executed, by: &[u8]) -> CommitCertificate {
+    let (height, value) = (executed.seal.height, executed.value_id().unwrap());
+    let round = Round(0);
+    let message = vote_message(&ledger, VoteKind::Precommit, height, round, Some(&value));
+    let signatures = by.iter().map(|number| CommitSignature {
+        member: member_id(*number).parse().unwrap(),
+        signature: member_key(*number, 2).sign(&message).to_bytes(),
+    });
+    CommitCertificate::new(height, round, value, signatures.collect()).unwrap()
+}
+
+/// Commits a block with the certificate that all members give it.
+pub(crate) fn commit(store: &Store, executed: &Executed) -> Result<(), Fatal> {
+    let members = u8::try_from(store.genesis().members.len()).unwrap();
+    let by: Vec<u8> = (0..members).collect();
+    let certificate = certificate(store.ledger_id(), executed, &by);
+    store.commit(executed, Some(&certificate))
 }
 
 /// Copies a folder.
