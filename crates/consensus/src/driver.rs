@@ -1,0 +1,723 @@
+//! The loop that answers the engine from the application.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_malachitebft_app_channel::app::consensus::Role as EngineRole;
+use arc_malachitebft_app_channel::{AppMsg, NetworkMsg, Reply};
+use arc_malachitebft_core_consensus::{LocallyProposedValue, ProposedValue};
+use arc_malachitebft_core_types as ct;
+use arc_malachitebft_engine::consensus::{ConsensusMsg, ConsensusRef};
+use arc_malachitebft_engine::host::{Next, SyncedValueOutcome};
+use arc_malachitebft_engine::util::events::TxEvent;
+use arc_malachitebft_engine::util::streaming::StreamId;
+use arc_malachitebft_peer::PeerId;
+use arc_malachitebft_sync::RawDecidedValue;
+use credlog_ledger::ids::{self, ValueId};
+use ct::{LinearTimeouts, Validity, ValueOrigin};
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver};
+use tokio::sync::{Notify, watch};
+
+use crate::application::{Application, Candidate, Fatal, Judgement};
+use crate::certificates;
+use crate::codec::{RESPONSE_BLOCKS_MAX, RESPONSE_BYTES_MAX, synced_bytes, synced_parts};
+use crate::context::{Address, Height, HeightParams, Ledger, Round, Validators, Value};
+use crate::held::Held;
+use crate::network;
+use crate::observed::Observed;
+use crate::signing::{Signer, Verifier};
+use crate::status::{RoundRole, Status};
+use crate::stream::{self, Early, Message, Streams, Whole};
+
+/// How often a held height asks again whether there is something to decide: a fallback for a
+/// wake that was not given, and for waits that only the clock ends.
+const HELD_CHECK_INTERVAL: Duration = Duration::from_millis(250);
+/// Candidates of one member that are judged in one round of a height.
+const CANDIDATES_PER_ROUND: u32 = 4;
+/// Rounds above the current one whose candidates are judged.
+const ROUNDS_AHEAD_MAX: u32 = 32;
+
+/// Ways to tell the driver something.
+#[derive(Clone, Default)]
+pub(crate) struct Signals {
+    /// Something may be pending.
+    pub(crate) wake: Arc<Notify>,
+    /// Others are known to be ahead.
+    pub(crate) catch_up: Arc<Notify>,
+    /// It must stop.
+    pub(crate) stop: Arc<Notify>,
+}
+
+/// The engine's side of the driver.
+pub(crate) struct Links {
+    pub(crate) network: Sender<NetworkMsg<Ledger>>,
+    pub(crate) consensus: ConsensusRef<Ledger>,
+    pub(crate) events: TxEvent<Ledger>,
+    pub(crate) polkas: UnboundedReceiver<ValueId>,
+}
+
+/// The state between two messages.
+pub(crate) struct Driver<A> {
+    pub(crate) application: A,
+    pub(crate) signer: Option<Signer>,
+    pub(crate) verifier: Verifier,
+    pub(crate) observed: Arc<Observed>,
+    pub(crate) timeouts: LinearTimeouts,
+    pub(crate) target_time: Option<Duration>,
+    pub(crate) links: Links,
+    pub(crate) signals: Signals,
+    pub(crate) status: Arc<watch::Sender<Status>>,
+    /// The height that the engine runs, with its members.
+    running: Running,
+    /// The members of the height after the tip.
+    next: Validators,
+    held: Option<Held>,
+    streams: Streams,
+    early: Early,
+    /// Values of the running height that only the clock was against.
+    doubted: BTreeSet<ValueId>,
+    /// Whether a valid candidate for the next height came before its time.
+    is_overtaken: bool,
+    /// How many candidates were judged, by publisher and round, for the height after the tip.
+    judged: BTreeMap<(PeerId, u32), u32>,
+    stream_number: u64,
+}
+
+struct Running {
+    height: u64,
+    round: u32,
+    validators: Validators,
+}
+
+/// What a driver is made of.
+pub(crate) struct Parts<A> {
+    pub(crate) application: A,
+    pub(crate) signer: Option<Signer>,
+    pub(crate) verifier: Verifier,
+    pub(crate) observed: Arc<Observed>,
+    pub(crate) timeouts: LinearTimeouts,
+    pub(crate) target_time: Option<Duration>,
+    pub(crate) links: Links,
+    pub(crate) signals: Signals,
+    pub(crate) status: Arc<watch::Sender<Status>>,
+}
+
+fn fatal(reason: String) -> Fatal {
+    Fatal { reason }
+}
+
+impl<A: Application> Driver<A> {
+    /// A driver before the engine's first message.
+    pub(crate) fn new(parts: Parts<A>) -> Result<Self, Fatal> {
+        let next = validators(&parts.application)?;
+        let tip = parts.application.tip();
+        parts.observed.set_tip(tip.0);
+        Ok(Self {
+            running: Running {
+                height: tip.0,
+                round: 0,
+                validators: next.clone(),
+            },
+            next,
+            application: parts.application,
+            signer: parts.signer,
+            verifier: parts.verifier,
+            observed: parts.observed,
+            timeouts: parts.timeouts,
+            target_time: parts.target_time,
+            links: parts.links,
+            signals: parts.signals,
+            status: parts.status,
+            held: None,
+            streams: Streams::default(),
+            early: Early::default(),
+            doubted: BTreeSet::new(),
+            is_overtaken: false,
+            judged: BTreeMap::new(),
+            stream_number: 0,
+        })
+    }
+
+    pub(crate) fn into_application(self) -> A {
+        self.application
+    }
+
+    /// Answers until it is told to stop, or something fails.
+    pub(crate) async fn run(
+        &mut self,
+        messages: &mut Receiver<AppMsg<Ledger>>,
+    ) -> Result<(), Fatal> {
+        let mut check = tokio::time::interval(HELD_CHECK_INTERVAL);
+        check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let Signals {
+            wake,
+            catch_up,
+            stop,
+        } = self.signals.clone();
+        let observed = Arc::clone(&self.observed);
+        loop {
+            tokio::select! {
+                message = messages.recv() => match message {
+                    Some(message) => self.answer(message).await?,
+                    None => return Err(fatal(
+                        "the consensus engine has stopped by itself; its last log lines say why"
+                            .into(),
+                    )),
+                },
+                Some(value) = self.links.polkas.recv() => self.judge_again(value)?,
+                message = received(&mut self.held) => {
+                    let Some(held) = &mut self.held else { continue };
+                    if held.count(&message, &self.next, &self.verifier) {
+                        self.start_held("members vote for it")?;
+                    }
+                }
+                () = wake.notified() => self.consider_held()?,
+                () = observed.news.notified() => self.consider_held()?,
+                _ = check.tick(), if self.held.is_some() => self.consider_held()?,
+                () = catch_up.notified() => self.start_held("others are ahead")?,
+                () = stop.notified() => return Ok(()),
+            }
+        }
+    }
+
+    /// Answers one message of the engine.
+    pub(crate) async fn answer(&mut self, message: AppMsg<Ledger>) -> Result<(), Fatal> {
+        // An answer that nobody waits for any more is no fault of the driver's.
+        match message {
+            AppMsg::ConsensusReady { reply } => {
+                let start = self.start_height()?;
+                let _ = reply.send(start);
+            }
+            AppMsg::StartedRound {
+                height,
+                round,
+                proposer,
+                role,
+                reply_value,
+            } => {
+                let values = self.begin_round(height, round, &proposer, role)?;
+                let _ = reply_value.send(values);
+            }
+            AppMsg::GetValue {
+                height,
+                round,
+                reply,
+                ..
+            } => self.propose(height, round, reply).await?,
+            AppMsg::RestreamProposal {
+                height,
+                round,
+                valid_round,
+                value_id,
+                ..
+            } => {
+                self.stream_again(height, round, valid_round, value_id)
+                    .await?
+            }
+            AppMsg::ReceivedProposalPart {
+                from,
+                published_by,
+                part,
+                reply,
+            } => {
+                let value = self.receive_part(published_by.unwrap_or(from), part)?;
+                let _ = reply.send(value);
+            }
+            AppMsg::Decided {
+                certificate, reply, ..
+            } => {
+                self.commit(&certificate)?;
+                let _ = reply.send(());
+            }
+            AppMsg::Finalized {
+                certificate,
+                evidence,
+                reply,
+                ..
+            } => {
+                let certificate = self.to_ledger(&certificate)?;
+                let evidence = self.evidence(&evidence);
+                self.application.finalize(&certificate, evidence)?;
+                self.streams.drop_up_to(certificate.height.0);
+                self.go_on(reply)?;
+            }
+            AppMsg::GetHistoryMinHeight { reply } => {
+                let first = u64::from(self.application.tip().0 > 0);
+                let _ = reply.send(Height(first));
+            }
+            AppMsg::GetDecidedValues { range, reply } => {
+                let values = self.decided(range.start().0, range.end().0)?;
+                let _ = reply.send(values);
+            }
+            AppMsg::ProcessSyncedValue {
+                height,
+                round,
+                proposer,
+                value_bytes,
+                reply,
+            } => {
+                let outcome = self.check_synced(height, round, &proposer, &value_bytes)?;
+                let _ = reply.send(outcome);
+            }
+            AppMsg::ExtendVote { reply, .. } => {
+                let _ = reply.send(None);
+            }
+            AppMsg::VerifyVoteExtensions { reply, .. } => {
+                let _ = reply.send(Vec::new());
+            }
+        }
+        Ok(())
+    }
+
+    /// The height after the tip begins: said durably before the engine hears of it.
+    fn start_height(&mut self) -> Result<(Height, HeightParams), Fatal> {
+        let height = self.application.tip().next();
+        self.application.start(height)?;
+        self.verifier.prevotes.start(height.0, self.next.clone());
+        self.doubted.clear();
+        self.is_overtaken = false;
+        self.running = Running {
+            height: height.0,
+            round: 0,
+            validators: self.next.clone(),
+        };
+        self.status.send_modify(|status| {
+            status.height = height;
+            status.is_idle = false;
+            status.round = None;
+            status.proposer = None;
+        });
+        let params = HeightParams::new(self.next.clone(), self.timeouts, self.target_time);
+        Ok((height.into(), params))
+    }
+
+    /// What is known of the height's values when a round begins.
+    fn begin_round(
+        &mut self,
+        height: Height,
+        round: Round,
+        proposer: &Address,
+        role: EngineRole,
+    ) -> Result<Vec<ProposedValue<Ledger>>, Fatal> {
+        let number = round.as_u32().unwrap_or(0);
+        self.running.round = number;
+        let prevotes = Arc::clone(&self.verifier.prevotes);
+        prevotes.enter(number);
+        let proposer = self.member(proposer)?;
+        self.status.send_modify(|status| {
+            status.height = height.into();
+            status.round = Some(ids::Round(number));
+            status.proposer = Some(proposer.clone());
+            status.role = match role {
+                EngineRole::Proposer => RoundRole::Proposer,
+                EngineRole::Validator => RoundRole::Validator,
+                EngineRole::None => RoundRole::Observer,
+            };
+        });
+        if height.0 != self.application.tip().next().0 {
+            return Ok(Vec::new());
+        }
+        let has_polka = |value: &ValueId| prevotes.has_polka(height.0, value);
+        let round = ids::Round(number);
+        let known = self
+            .application
+            .begin_round(height.into(), round, &proposer, &has_polka)?;
+        let mut values = Vec::new();
+        for one in known {
+            self.note_doubt(one.value, one.judgement);
+            let place = Place {
+                height,
+                round: Round::new(one.round.0),
+                valid_round: Round::Nil,
+                proposer: self.address(&one.proposer),
+            };
+            values.extend(place.proposed(one.value, one.judgement));
+        }
+        Ok(values)
+    }
+
+    async fn propose(
+        &mut self,
+        height: Height,
+        round: Round,
+        reply: Reply<LocallyProposedValue<Ledger>>,
+    ) -> Result<(), Fatal> {
+        let number = ids::Round(round.as_u32().unwrap_or(0));
+        let is_next = height.0 == self.application.tip().next().0;
+        let candidate = match is_next {
+            true => self.application.propose(height.into(), number)?,
+            false => None,
+        };
+        let Some(candidate) = candidate else {
+            // The engine takes a value of another round for one that comes too late, and goes
+            // on waiting for its timeout; a dropped reply would be an error in its log.
+            let nothing = LocallyProposedValue::new(height, Round::Nil, Value([0; 32]));
+            let _ = reply.send(nothing);
+            return Ok(());
+        };
+        let value = Value::from(candidate.value);
+        let _ = reply.send(LocallyProposedValue::new(height, round, value));
+        self.stream(&candidate, None).await
+    }
+
+    async fn stream_again(
+        &mut self,
+        height: Height,
+        round: Round,
+        valid_round: Round,
+        value: Value,
+    ) -> Result<(), Fatal> {
+        let known = self.application.candidate(height.into(), &value.into())?;
+        let Some(mut candidate) = known else {
+            return Ok(());
+        };
+        candidate.round = ids::Round(round.as_u32().unwrap_or(0));
+        self.stream(&candidate, valid_round.as_u32()).await
+    }
+
+    /// Publishes a candidate to all peers.
+    async fn stream(
+        &mut self,
+        candidate: &Candidate,
+        valid_round: Option<u32>,
+    ) -> Result<(), Fatal> {
+        let Some(signer) = &self.signer else {
+            return Ok(());
+        };
+        self.stream_number += 1;
+        let clock = clock_nanos().to_be_bytes();
+        let id = [clock.as_slice(), &self.stream_number.to_be_bytes()].concat();
+        for message in stream::messages(signer, StreamId::new(id.into()), candidate, valid_round) {
+            let message = NetworkMsg::PublishProposalPart(message);
+            let sent = self.links.network.send(message).await;
+            sent.map_err(|_| fatal("the engine's network has stopped".into()))?;
+        }
+        Ok(())
+    }
+
+    /// Takes a part of somebody's candidate; the judged value, if the candidate is complete.
+    fn receive_part(
+        &mut self,
+        publisher: PeerId,
+        part: Message,
+    ) -> Result<Option<ProposedValue<Ledger>>, Fatal> {
+        if streamer(&self.next, &publisher).is_none()
+            && streamer(&self.running.validators, &publisher).is_none()
+        {
+            return Ok(None);
+        }
+        let Some(whole) = self.streams.take(publisher, part) else {
+            return Ok(None);
+        };
+        let next = self.application.tip().next().0;
+        if whole.first.height > next {
+            self.early.keep(next, whole);
+            return Ok(None);
+        }
+        let value = self.judge(whole)?;
+        if self.is_overtaken {
+            self.start_held("a member proposes a block")?;
+        }
+        Ok(value)
+    }
+
+    /// Judges a whole stream for the height after the tip.
+    fn judge(&mut self, whole: Whole) -> Result<Option<ProposedValue<Ledger>>, Fatal> {
+        let (height, round) = (whole.first.height, whole.first.round);
+        let Some(streamer) = streamer(&self.next, &whole.publisher) else {
+            return Ok(None);
+        };
+        let is_running = self.running.height == height;
+        let current = if is_running { self.running.round } else { 0 };
+        let is_near = round <= current.saturating_add(ROUNDS_AHEAD_MAX);
+        let judged = self.judged.entry((whole.publisher, round)).or_default();
+        if height != self.application.tip().next().0 || !is_near || *judged >= CANDIDATES_PER_ROUND
+        {
+            return Ok(None);
+        }
+        *judged += 1;
+        let valid_round = Round::from(whole.first.valid_round);
+        let proposer = self.next.proposer(height, round);
+        let place = Place {
+            height: Height(height),
+            round: Round::new(round),
+            valid_round,
+            proposer: proposer.address.clone(),
+        };
+        let publisher = whole.publisher;
+        let candidate =
+            match whole.candidate(&self.verifier.ledger, streamer, proposer.member.clone()) {
+                Ok(candidate) => candidate,
+                Err(error) => {
+                    tracing::warn!(%publisher, height, round, "a block is dropped: {error}");
+                    return Ok(None);
+                }
+            };
+        let value = candidate.value;
+        let has_polka = self.verifier.prevotes.has_polka(height, &value);
+        let judgement = self.application.check(candidate, has_polka)?;
+        self.note_doubt(value, judgement);
+        let is_possible = matches!(judgement, Judgement::Valid | Judgement::ClockDisagrees);
+        self.is_overtaken |= is_possible && !is_running;
+        if judgement == Judgement::NotThisValue {
+            tracing::warn!(%publisher, height, round, %value, "a block is not of this value");
+        }
+        Ok(place.proposed(value, judgement))
+    }
+
+    fn note_doubt(&mut self, value: ValueId, judgement: Judgement) {
+        match judgement {
+            Judgement::ClockDisagrees => self.doubted.insert(value),
+            _ => self.doubted.remove(&value),
+        };
+    }
+
+    /// A value has got a polka: a clock that was against it is overruled (rule R1).
+    fn judge_again(&mut self, value: ValueId) -> Result<(), Fatal> {
+        let height = self.running.height;
+        if !self.doubted.contains(&value) || height != self.application.tip().next().0 {
+            return Ok(());
+        }
+        let Some(candidate) = self.application.candidate(ids::Height(height), &value)? else {
+            return Ok(());
+        };
+        let place = Place {
+            height: Height(height),
+            round: Round::new(candidate.round.0),
+            valid_round: Round::Nil,
+            proposer: self.address(&candidate.proposer),
+        };
+        let judgement = self.application.check(candidate, true)?;
+        self.note_doubt(value, judgement);
+        if let Some(value) = place.proposed(value, judgement) {
+            let message = ConsensusMsg::ReceivedProposedValue(value, ValueOrigin::Consensus);
+            let told = self.links.consensus.cast(message);
+            told.map_err(|_| fatal("the consensus engine has stopped".into()))?;
+        }
+        Ok(())
+    }
+
+    /// Commits what was decided.
+    fn commit(&mut self, certificate: &ct::CommitCertificate<Ledger>) -> Result<(), Fatal> {
+        let certificate = self.to_ledger(certificate)?;
+        self.application.commit(&certificate)?;
+        let tip = self.application.tip();
+        self.next = validators(&self.application)?;
+        self.observed.set_tip(tip.0);
+        self.judged.clear();
+        self.doubted.clear();
+        let next = self.next.clone();
+        self.streams
+            .keep_publishers(|peer| streamer(&next, peer).is_some());
+        self.status.send_modify(|status| status.tip = tip);
+        for whole in self.early.take(tip.next().0) {
+            self.judge(whole)?;
+        }
+        Ok(())
+    }
+
+    fn to_ledger(
+        &self,
+        certificate: &ct::CommitCertificate<Ledger>,
+    ) -> Result<credlog_ledger::certificate::CommitCertificate, Fatal> {
+        let converted = certificates::to_ledger(certificate, &self.running.validators);
+        converted.map_err(|error| fatal(format!("a decision cannot be stored: {error}")))
+    }
+
+    fn evidence(
+        &self,
+        misbehavior: &arc_malachitebft_app_channel::app::types::MisbehaviorEvidence<Ledger>,
+    ) -> Vec<credlog_ledger::evidence::Equivocation> {
+        let all = certificates::evidence(misbehavior, &self.running.validators).into_iter();
+        let all = all.filter_map(|one| {
+            one.inspect_err(|error| tracing::warn!("evidence of the engine is unusable: {error}"))
+                .ok()
+        });
+        all.collect()
+    }
+
+    /// The next height starts, or is held back until there is something to decide. A node
+    /// without a vote holds nothing back.
+    fn go_on(&mut self, reply: Reply<Next<Ledger>>) -> Result<(), Fatal> {
+        let height = self.application.tip().next();
+        self.held = Some(Held::new(height.0, reply, self.links.events.subscribe()));
+        let own = self
+            .signer
+            .as_ref()
+            .map(|signer| signer.key.verifying_key().to_bytes());
+        let votes = own.is_some_and(|key| self.next.find(&Address::Key(key)).is_some());
+        if !votes {
+            return self.start_held("this node has no vote");
+        }
+        if self.is_overtaken {
+            return self.start_held("a member proposes a block");
+        }
+        self.consider_held()?;
+        if self.held.is_some() {
+            self.status.send_modify(|status| {
+                status.height = height;
+                status.round = None;
+                status.proposer = None;
+                status.is_idle = true;
+            });
+        }
+        Ok(())
+    }
+
+    /// Starts the held height if there is something to decide, or was decided by others.
+    fn consider_held(&mut self) -> Result<(), Fatal> {
+        let Some(held) = &self.held else {
+            return Ok(());
+        };
+        if self.application.is_pending() {
+            return self.start_held("records wait");
+        }
+        let certificates = self.observed.take_decided(held.height);
+        if certificates.is_empty() {
+            return Ok(());
+        }
+        let members = self.application.members()?;
+        let ledger = &self.verifier.ledger;
+        let is_decided = |one: &credlog_ledger::certificate::CommitCertificate| {
+            one.verify(ledger, &members, &one.value).is_ok()
+        };
+        if certificates.iter().any(is_decided) {
+            return self.start_held("others have decided it");
+        }
+        Ok(())
+    }
+
+    fn start_held(&mut self, why: &str) -> Result<(), Fatal> {
+        let Some(held) = self.held.take() else {
+            return Ok(());
+        };
+        let (height, params) = self.start_height()?;
+        tracing::debug!(%height, "the height starts: {why}");
+        let _ = held.reply.send(Next::Start(height, params));
+        Ok(())
+    }
+
+    /// Decided blocks for a peer.
+    fn decided(&self, first: u64, last: u64) -> Result<Vec<RawDecidedValue<Ledger>>, Fatal> {
+        let last = last.min(self.application.tip().0);
+        if first == 0 || first > last {
+            return Ok(Vec::new());
+        }
+        let count = (last - first + 1).min(RESPONSE_BLOCKS_MAX as u64);
+        let first = ids::Height(first);
+        let decided = self.application.decided(first, count, RESPONSE_BYTES_MAX)?;
+        let values = decided.into_iter().map(|one| {
+            let bytes = synced_bytes(&one.certificate.value, &one.block);
+            RawDecidedValue::new(bytes, certificates::to_engine(&one.certificate))
+        });
+        Ok(values.collect())
+    }
+
+    /// Judges a decided block of a peer; its certificate is verified.
+    fn check_synced(
+        &mut self,
+        height: Height,
+        round: Round,
+        proposer: &Address,
+        bytes: &[u8],
+    ) -> Result<SyncedValueOutcome<Ledger>, Fatal> {
+        if height.0 != self.application.tip().next().0 {
+            return Ok(SyncedValueOutcome::LocalTransientError);
+        }
+        let Some((value, block)) = synced_parts(bytes) else {
+            return Ok(SyncedValueOutcome::PeerFault);
+        };
+        let candidate = Candidate {
+            height: height.into(),
+            round: ids::Round(round.as_u32().unwrap_or(0)),
+            proposer: self.member(proposer)?,
+            value,
+            block: block.to_vec(),
+        };
+        let place = Place {
+            height,
+            round,
+            valid_round: Round::Nil,
+            proposer: proposer.clone(),
+        };
+        let judgement = self.application.check_decided(candidate)?;
+        if judgement == Judgement::Invalid {
+            tracing::error!(%height, %value, "the members have decided a block that breaks a rule");
+        }
+        let verdict = place.proposed(value, judgement);
+        Ok(verdict.map_or(SyncedValueOutcome::PeerFault, SyncedValueOutcome::Verdict))
+    }
+
+    /// The member behind an address of the running height.
+    fn member(&self, address: &Address) -> Result<ids::MemberId, Fatal> {
+        let found = self.running.validators.find(address);
+        let found = found.map(|validator| validator.member.clone());
+        found.ok_or_else(|| fatal(format!("the engine names {address}, who is no member")))
+    }
+
+    /// The engine's address of a member of the height after the tip.
+    fn address(&self, member: &ids::MemberId) -> Address {
+        let named = Address::Member(member.clone());
+        let found = self.next.find(&named);
+        found.map_or(named, |validator| validator.address.clone())
+    }
+}
+
+/// Where a value was proposed.
+struct Place {
+    height: Height,
+    round: Round,
+    valid_round: Round,
+    proposer: Address,
+}
+
+impl Place {
+    /// The engine's form of a judged value; none if nothing may be concluded about it.
+    fn proposed(self, value: ValueId, judgement: Judgement) -> Option<ProposedValue<Ledger>> {
+        let validity = match judgement {
+            Judgement::Valid => Validity::Valid,
+            Judgement::Invalid | Judgement::ClockDisagrees => Validity::Invalid,
+            Judgement::NotThisValue => return None,
+        };
+        Some(ProposedValue {
+            height: self.height,
+            round: self.round,
+            valid_round: self.valid_round,
+            proposer: self.proposer,
+            value: value.into(),
+            validity,
+        })
+    }
+}
+
+fn validators<A: Application>(application: &A) -> Result<Validators, Fatal> {
+    Validators::of(&application.members()?).map_err(fatal)
+}
+
+/// The member whose node publishes as `peer`.
+fn streamer<'v>(
+    validators: &'v Validators,
+    peer: &PeerId,
+) -> Option<&'v crate::context::Validator> {
+    let mut all = validators.all().iter();
+    all.find(|one| network::peer_id(&one.node_key).is_ok_and(|id| id == *peer))
+}
+
+/// What the engine received, while a height is held.
+async fn received(
+    held: &mut Option<Held>,
+) -> arc_malachitebft_core_consensus::SignedConsensusMsg<Ledger> {
+    match held {
+        Some(held) => held.received().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Tells the streams of one run of the process from those of another.
+fn clock_nanos() -> u128 {
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_nanos()
+}
