@@ -51,13 +51,23 @@ pub struct LedgerView {
 }
 
 /// What a node is in the ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum NodeRole {
-    /// The node of a member: it votes and cosigns.
+    /// The node of a member: it votes, proposes and cosigns.
     Member,
     /// A full copy without a vote.
+    #[default]
     Observer,
+    /// The node of an institution that is not, or no longer, a member.
+    Candidate,
+    /// A member's node without a vote until its store has again what it once held.
+    CatchingUp,
+    /// A member's node that has other keys than the ledger knows of the member.
+    KeysUnknown,
+    /// A member's node that no longer knows what its keys have signed: without a vote until the
+    /// members have replaced them.
+    KeysLost,
 }
 
 impl fmt::Display for NodeRole {
@@ -65,6 +75,10 @@ impl fmt::Display for NodeRole {
         f.write_str(match self {
             Self::Member => "member",
             Self::Observer => "observer",
+            Self::Candidate => "candidate",
+            Self::CatchingUp => "catchingUp",
+            Self::KeysUnknown => "keysUnknown",
+            Self::KeysLost => "keysLost",
         })
     }
 }

@@ -12,7 +12,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use credlog_ledger::body::{Action, Body};
+use credlog_gossip::NodeKey;
+use credlog_ledger::body::Body;
 use credlog_ledger::ids::{LedgerId, UnixMillis};
 use credlog_ledger::record::{Author, AuthorId, EXPIRY_MILLIS_MAX, EncodedRecord, Record};
 use credlog_ledger::rejection::Rejection;
@@ -21,18 +22,20 @@ use credlog_ledger::state::{State, ViewError};
 use credlog_ledger::transition::signing_key;
 use credlog_store::Store;
 
-use crate::application::place;
+use crate::application::{Shared, place};
+use crate::attesting::Attesting;
 use crate::doubt::Doubt;
 use crate::http::shares::network;
 use crate::mempool::{Load, Mempool, Outcome, Waiter};
 use crate::metrics::Metrics;
-use crate::producer::now;
+use crate::production::now;
+use crate::relay::Outbox;
 
 /// Records that may wait for their check.
 const QUEUE_RECORDS_MAX: usize = 65_536;
 /// Bytes of records that may wait for their check.
 const QUEUE_BYTES_MAX: usize = 32 << 20;
-/// Of the queue, one network gets one part of so many.
+/// Of the queue, one sender gets one part of so many.
 const QUEUE_PARTS: usize = 4;
 /// So many records of a request are checked before the others.
 const TRIAL_RECORDS: usize = 16;
@@ -55,16 +58,34 @@ pub struct Admission {
     ledger: LedgerId,
     store: Arc<Store>,
     mempool: Arc<Mempool>,
+    attesting: Arc<Attesting>,
+    outbox: Outbox,
     metrics: Arc<Metrics>,
     doubt: Arc<Doubt>,
 }
 
 type Submitted = (EncodedRecord, Waiter);
 
+/// Who sends records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sender {
+    /// A client, by its network: an IPv6 address counts with its /64.
+    Client(IpAddr),
+    /// A node of the gossip swarm.
+    Peer(NodeKey),
+}
+
+impl Sender {
+    /// The client with this address.
+    pub fn client(address: IpAddr) -> Self {
+        Self::Client(network(address))
+    }
+}
+
 /// What the records of one request have in common.
 #[derive(Debug)]
 struct Origin {
-    network: IpAddr,
+    sender: Sender,
     /// Bad signatures found so far.
     bad: AtomicU32,
     /// Whether its first records were checked and were good.
@@ -98,12 +119,22 @@ struct Examined {
     at: usize,
 }
 
+/// A record that passed.
+#[derive(Debug)]
+struct Passed {
+    record: EncodedRecord,
+    waiter: Waiter,
+    /// It came from a client of this node: other nodes are told.
+    is_own: bool,
+    at: usize,
+}
+
 #[derive(Debug, Default)]
 struct Queue {
     records: std::collections::VecDeque<Queued>,
     bytes: usize,
-    /// What is here of each network.
-    by_network: HashMap<IpAddr, Load>,
+    /// What is here of each sender.
+    by_sender: HashMap<Sender, Load>,
     /// Batches taken so far.
     batches: u64,
     closed: bool,
@@ -116,10 +147,7 @@ impl Admission {
     /// [`std::io::Error`] if the system gives no thread.
     pub fn start(
         threads: usize,
-        ledger: LedgerId,
-        store: Arc<Store>,
-        mempool: Arc<Mempool>,
-        metrics: Arc<Metrics>,
+        shared: &Shared,
         doubt: Arc<Doubt>,
     ) -> std::io::Result<(Arc<Self>, Vec<JoinHandle<()>>)> {
         let admission = Arc::new(Self {
@@ -127,10 +155,12 @@ impl Admission {
             arrived: Condvar::new(),
             turn: Mutex::new(0),
             turned: Condvar::new(),
-            ledger,
-            store,
-            mempool,
-            metrics,
+            ledger: shared.store.ledger_id(),
+            store: Arc::clone(&shared.store),
+            mempool: Arc::clone(&shared.mempool),
+            attesting: Arc::clone(&shared.attesting),
+            outbox: shared.outbox.clone(),
+            metrics: Arc::clone(&shared.metrics),
             doubt,
         });
         let spawn = |number| {
@@ -143,9 +173,9 @@ impl Admission {
     }
 
     /// Takes the records of a request in; each waiter gets its answer sooner or later.
-    pub fn submit(&self, client: IpAddr, records: Vec<Submitted>) {
+    pub fn submit(&self, sender: Sender, records: Vec<Submitted>) {
         let origin = Arc::new(Origin {
-            network: network(client),
+            sender,
             bad: AtomicU32::new(0),
             tried: AtomicBool::new(false),
         });
@@ -159,7 +189,7 @@ impl Admission {
             let bytes = record.bytes().len();
             if queue.closed {
                 refused.push((waiter, Outcome::Unavailable));
-            } else if queue.has_room(origin.network, bytes) {
+            } else if queue.has_room(origin.sender, bytes) {
                 let origin = Arc::clone(&origin);
                 queue.push(Queued {
                     record,
@@ -215,14 +245,20 @@ impl Admission {
     }
 
     /// Puts a batch into the mempool when all before it are there.
-    fn enter(&self, number: u64, passed: Vec<Submitted>) {
+    fn enter(&self, number: u64, passed: Vec<Passed>) {
         let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let early = |turn: &mut u64| *turn != number;
         let turn = self.turned.wait_while(turn, early);
         let mut turn = turn.unwrap_or_else(PoisonError::into_inner);
-        self.mempool.insert(passed);
+        let is_own = |passed: &Passed| passed.is_own;
+        let (own, others): (Vec<_>, Vec<_>) = passed.into_iter().partition(is_own);
+        let submitted = |passed: Passed| (passed.record, Some(passed.waiter));
+        self.mempool.insert(others.into_iter().map(submitted));
+        let added = self.mempool.insert(own.into_iter().map(submitted));
         *turn += 1;
+        drop(turn);
         self.turned.notify_all();
+        self.outbox.records(added);
     }
 
     fn next_batch(&self) -> Option<(u64, Vec<Queued>)> {
@@ -243,7 +279,7 @@ impl Admission {
         Some((number, batch))
     }
 
-    fn check(&self, batch: Vec<Queued>) -> Result<Vec<Submitted>, ViewError> {
+    fn check(&self, batch: Vec<Queued>) -> Result<Vec<Passed>, ViewError> {
         let snapshot = self.store.snapshot();
         let state = State(&snapshot);
         let now = now();
@@ -257,17 +293,17 @@ impl Admission {
             }
         }
         let mut passed = self.check_signatures(examined);
-        passed.sort_unstable_by_key(|(at, _)| *at);
-        Ok(passed.into_iter().map(|(_, submitted)| submitted).collect())
+        passed.sort_unstable_by_key(|passed| passed.at);
+        Ok(passed)
     }
 
-    /// Checks the signatures of a batch; answers the good ones with their places.
+    /// Checks the signatures of a batch; answers the good ones.
     ///
     /// One bad signature makes a batch twice as dear, for everybody whose records are in it.
     /// So a request with many records is first tried with a few of them, in a batch of their
     /// own; and the records of a request in which one was bad come last, one by one, until
     /// there were so many that the rest is given up.
-    fn check_signatures(&self, examined: Vec<Examined>) -> Vec<(usize, Submitted)> {
+    fn check_signatures(&self, examined: Vec<Examined>) -> Vec<Passed> {
         let mut passed = Vec::with_capacity(examined.len());
         let suspect = |one: &Examined| one.queued.origin.is_suspect();
         let (mut suspects, others): (Vec<_>, Vec<_>) = examined.into_iter().partition(suspect);
@@ -297,7 +333,7 @@ impl Admission {
     }
 
     /// Checks signatures together.
-    fn verify(&self, examined: Vec<Examined>, passed: &mut Vec<(usize, Submitted)>) {
+    fn verify(&self, examined: Vec<Examined>, passed: &mut Vec<Passed>) {
         let (mut records, mut rest) = (Vec::new(), Vec::new());
         let mut keys = Vec::with_capacity(examined.len());
         for Examined { queued, key, at } in examined {
@@ -308,7 +344,12 @@ impl Admission {
         verify_batch(&mut records, &keys);
         for (record, (waiter, origin, at)) in records.into_iter().zip(rest) {
             if record.verified_by().is_some() {
-                passed.push((at, (record, waiter)));
+                passed.push(Passed {
+                    record,
+                    waiter,
+                    is_own: matches!(origin.sender, Sender::Client(_)),
+                    at,
+                });
             } else {
                 origin.bad.fetch_add(1, Ordering::Relaxed);
                 let key = record.record().author.key;
@@ -326,7 +367,10 @@ impl Admission {
         };
         self.metrics
             .observe_record(record.record().body.kind(), label);
-        waiter.answer(outcome);
+        match outcome {
+            Outcome::Committed(place) => self.attesting.wait(waiter, place),
+            outcome => waiter.answer(outcome),
+        }
     }
 
     /// The key under which the signature has to verify, or the record's end.
@@ -342,13 +386,6 @@ impl Admission {
         if record.ledger != self.ledger {
             let (found, expected) = (record.ledger, self.ledger);
             return refused(Rejection::WrongLedger { found, expected });
-        }
-        if let Body::Propose {
-            action: Action::AddMember { .. },
-        } = &record.body
-        {
-            let reason = "this version of the node runs ledgers of one member".to_owned();
-            return refused(Rejection::ActionImpossible { reason });
         }
         if let Some(place) = place(state, &encoded.id())? {
             return Ok(Err(Outcome::Committed(place)));
@@ -370,21 +407,21 @@ impl Admission {
 }
 
 impl Queue {
-    fn has_room(&self, network: IpAddr, bytes: usize) -> bool {
-        let of_network = self.by_network.get(&network).copied().unwrap_or_default();
+    fn has_room(&self, sender: Sender, bytes: usize) -> bool {
+        let of_sender = self.by_sender.get(&sender).copied().unwrap_or_default();
         let part = |max: usize| max / QUEUE_PARTS;
         self.records.len() < QUEUE_RECORDS_MAX
             && self.bytes + bytes <= QUEUE_BYTES_MAX
-            && of_network.records < part(QUEUE_RECORDS_MAX)
-            && of_network.bytes + bytes <= part(QUEUE_BYTES_MAX)
+            && of_sender.records < part(QUEUE_RECORDS_MAX)
+            && of_sender.bytes + bytes <= part(QUEUE_BYTES_MAX)
     }
 
     fn push(&mut self, queued: Queued) {
         let bytes = queued.record.bytes().len();
         self.bytes += bytes;
-        let of_network = self.by_network.entry(queued.origin.network).or_default();
-        of_network.records += 1;
-        of_network.bytes += bytes;
+        let of_sender = self.by_sender.entry(queued.origin.sender).or_default();
+        of_sender.records += 1;
+        of_sender.bytes += bytes;
         self.records.push_back(queued);
     }
 
@@ -394,11 +431,11 @@ impl Queue {
         for queued in &taken {
             let bytes = queued.record.bytes().len();
             self.bytes -= bytes;
-            if let Some(of_network) = self.by_network.get_mut(&queued.origin.network) {
-                of_network.records -= 1;
-                of_network.bytes -= bytes;
-                if of_network.records == 0 {
-                    self.by_network.remove(&queued.origin.network);
+            if let Some(of_sender) = self.by_sender.get_mut(&queued.origin.sender) {
+                of_sender.records -= 1;
+                of_sender.bytes -= bytes;
+                if of_sender.records == 0 {
+                    self.by_sender.remove(&queued.origin.sender);
                 }
             }
         }
@@ -422,21 +459,21 @@ fn by_request(examined: Vec<Examined>) -> Vec<Vec<Examined>> {
     requests
 }
 
-/// Keys of authors that were looked up for this batch.
-struct Keys {
+/// Keys of authors that were looked up for a batch of records.
+pub(crate) struct Keys {
     time: UnixMillis,
     /// By author, and whether the record rotates keys: the recovery key may do only that.
     found: HashMap<(Author, bool), Result<[u8; 32], Rejection>>,
 }
 
 impl Keys {
-    fn at(time: UnixMillis) -> Self {
+    pub(crate) fn at(time: UnixMillis) -> Self {
         let found = HashMap::new();
         Self { time, found }
     }
 
     /// The key under which a record's signature has to verify, or why it may not sign.
-    fn find(
+    pub(crate) fn find(
         &mut self,
         state: &State<'_>,
         record: &Record,

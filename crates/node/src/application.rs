@@ -1,147 +1,611 @@
-//! The ledger as block production sees it: propose, check, commit.
+//! The ledger behind the consensus engine: propose, check, commit.
 //!
-//! This is the seam. Whoever decides which block comes next (today the sole member's
-//! [`producer`](crate::producer), a consensus engine later) owns the one [`Application`] of
-//! a node and is the only one who changes the store; everybody else reads committed
-//! snapshots.
+//! One thread owns the [`Ledger`] and is the only one that changes the store; everybody else
+//! reads committed snapshots. A block is executed, stored and flushed before it is called
+//! valid, so that whoever voted for a checkpoint can always show what leads to it.
+
+mod candidates;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use credlog_consensus::{Application, Candidate, Decided, Fatal, Judgement, Undecided};
 use credlog_ledger::block::{BLOCK_BYTES_MAX, Block};
-use credlog_ledger::clock::{CLOCK_TOLERANCE_MILLIS, proposer_time};
-use credlog_ledger::ids::{MemberId, RecordId, Round, UnixMillis};
+use credlog_ledger::certificate::CommitCertificate;
+use credlog_ledger::clock::proposer_time;
+use credlog_ledger::evidence::Equivocation;
+use credlog_ledger::ids::{Height, LeafIndex, MemberId, RecordId, Round, ValueId};
+use credlog_ledger::member::MemberSet;
 use credlog_ledger::record::EncodedRecord;
 use credlog_ledger::rejection::Rejection;
+use credlog_ledger::signature::verify_batch;
 use credlog_ledger::state::{State, ViewError};
-use credlog_ledger::transition::{self, ApplyError, BlockError, Executed, Execution, Opening};
-use credlog_store::{Fatal, Store};
+use credlog_ledger::transition::{
+    self, ApplyError, BlockError, Executed, Execution, Opening, claimed_checkpoint,
+};
+use credlog_store::{Ballot, Store, TestimonyError};
+use tokio::sync::watch;
 
-use crate::mempool::Mempool;
+use crate::admission::Keys;
+use crate::attesting::Attesting;
+use crate::cosigning::Cosigning;
+use crate::mempool::{Mempool, Outcome, Place};
+use crate::metrics::Metrics;
+use crate::production::{Obstacles, Production, now};
+use crate::relay::Outbox;
+use crate::watchdog::Watchdog;
+use candidates::{Candidates, Held};
 
-/// A block that could come next, and what became of the records it was made from.
-#[derive(Debug)]
-pub struct Proposal {
-    /// The block with all that follows from it; nothing if no record was left.
-    pub executed: Option<Executed>,
-    /// Records that a rule refuses.
-    pub refused: Vec<(EncodedRecord, Rejection)>,
-    /// Records that may pass in a later block.
-    pub left_out: Vec<EncodedRecord>,
+/// A pause until the next block may come that is waited for in place.
+const PAUSE_MAX: Duration = Duration::from_millis(20);
+
+/// What the ledger's thread shares with the rest of the node.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// The store; only the ledger's thread writes to it.
+    pub store: Arc<Store>,
+    /// Records that wait for a block.
+    pub mempool: Arc<Mempool>,
+    /// Those who wait until their record is attested.
+    pub attesting: Arc<Attesting>,
+    /// Cosignatures.
+    pub cosigning: Arc<Cosigning>,
+    /// What the node counts.
+    pub metrics: Arc<Metrics>,
+    /// Knows since when the disk is waited for.
+    pub watchdog: Arc<Watchdog>,
+    /// Disk and clock.
+    pub obstacles: Obstacles,
+    /// What other nodes are told.
+    pub outbox: Outbox,
+    /// The members that decide the height after the newest block.
+    pub members: watch::Sender<Arc<MemberSet>>,
+    /// After the first record arrives, a block waits this long for more.
+    pub linger: Duration,
 }
 
-/// The state and the store of a node, for whoever decides on blocks.
-#[derive(Debug)]
-pub struct Application {
-    store: Arc<Store>,
-    member: MemberId,
-}
-
-impl Application {
-    /// The application of a member's node.
-    pub fn new(store: Arc<Store>, member: MemberId) -> Self {
-        Self { store, member }
-    }
-
-    /// The store, for reading.
-    pub fn store(&self) -> &Arc<Store> {
-        &self.store
-    }
-
-    /// Builds a block on top of the committed state from records of the mempool. The
-    /// caller says to the mempool how each record of the answer ends.
-    ///
-    /// # Errors
-    /// [`BlockError`] if it is not this member's turn in `round`, or if the state cannot
-    /// be read: then the records taken are lost to the mempool, and the node must stop.
-    pub fn propose(
-        &self,
-        now: UnixMillis,
-        round: Round,
-        mempool: &Mempool,
-    ) -> Result<Proposal, BlockError> {
-        let snapshot = self.store.snapshot();
-        let state = State(&snapshot);
-        let (head, parameters) = (state.head()?, state.parameters()?);
-        let time = proposer_time(now, head.time, parameters.min_block_interval_ms, None);
-        let opening = Opening {
-            time,
-            round,
-            proposer: self.member.clone(),
-        };
-        let mut execution = Execution::open(&snapshot, opening)?;
-        let mut proposal = Proposal {
-            executed: None,
-            refused: Vec::new(),
-            left_out: Vec::new(),
-        };
-        let records = mempool.take(parameters.records_per_block as usize, BLOCK_BYTES_MAX);
-        for record in records {
-            match execution.apply(record.clone()) {
-                Ok(_) => {}
-                Err(ApplyError::Rejected(rejection)) if rejection.may_pass_later() => {
-                    proposal.left_out.push(record);
-                }
-                Err(ApplyError::Rejected(rejection)) => proposal.refused.push((record, rejection)),
-                Err(ApplyError::Fatal(error)) => return Err(error.into()),
-            }
-        }
-        if execution.record_count() > 0 {
-            proposal.executed = Some(execution.seal()?);
-        }
-        Ok(proposal)
-    }
-
-    /// How long the next block still has to wait for its time: until the block interval
-    /// (rule R10) is over by the clock. Else each block's time would be later than the clock,
-    /// and the ledger's time would run away from it.
-    ///
-    /// # Errors
-    /// [`ViewError`] if the state cannot be read.
-    pub fn pause(&self, now: UnixMillis) -> Result<Duration, ViewError> {
-        let snapshot = self.store.snapshot();
-        let interval = u64::from(State(&snapshot).parameters()?.min_block_interval_ms);
-        let earliest = snapshot.head().time.plus(interval);
-        Ok(Duration::from_millis(earliest.0.saturating_sub(now.0)))
-    }
-
-    /// How far the clock is behind the ledger, if that is more than clocks may differ
-    /// (rule R1): then no block may be proposed.
-    pub fn clock_behind(&self, now: UnixMillis) -> Option<Duration> {
-        let behind = self.store.snapshot().head().time.0.saturating_sub(now.0);
-        (behind > CLOCK_TOLERANCE_MILLIS).then_some(Duration::from_millis(behind))
-    }
-
-    /// Executes a block that was built elsewhere: every rule, every field of its seal.
-    ///
-    /// # Errors
-    /// Every [`BlockError`].
-    pub fn check(&self, block: Block) -> Result<Executed, BlockError> {
-        transition::execute(&self.store.snapshot(), block)
-    }
-
-    /// Makes a block durable. When this returns, readers see it.
+impl Shared {
+    /// Cosigns the newest checkpoint if the rules allow it, and tells the others.
     ///
     /// # Errors
     /// [`Fatal`]: the node must stop.
-    pub fn commit(&mut self, executed: &Executed) -> Result<(), Fatal> {
-        self.store.commit(executed, None)
+    pub(crate) fn cosign(&self) -> Result<(), Fatal> {
+        let signed = self.watchdog.during(|| {
+            // A block that peers decided may not be durable yet.
+            self.store.make_durable().map_err(fatal)?;
+            self.cosigning.sign(now()).map_err(fatal)
+        });
+        self.outbox.cosignature(signed?);
+        Ok(())
     }
 
-    /// Where a record stands in the committed log.
+    /// Gives the store the cosignatures of attested checkpoints.
     ///
     /// # Errors
-    /// [`ViewError`].
-    pub fn place(&self, id: &RecordId) -> Result<Option<crate::mempool::Place>, ViewError> {
-        place(&State(&self.store.snapshot()), id)
+    /// [`Fatal`]: the node must stop.
+    pub(crate) fn save_cosignatures(&self) -> Result<(), Fatal> {
+        for cosignatures in self.cosigning.take_unsaved() {
+            match self.store.put_cosignatures(&cosignatures) {
+                Err(TestimonyError::Fatal(error)) => return Err(fatal(error)),
+                Err(error) => tracing::warn!(%error, "cosignatures are not kept"),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
     }
+}
+
+/// The ledger, for the engine.
+#[derive(Debug)]
+pub struct Ledger {
+    shared: Shared,
+    /// Whose node this is.
+    member: Option<MemberId>,
+    /// What the consensus key was used for; nothing while the node has no vote.
+    ballot: Option<Ballot>,
+    candidates: Candidates,
+}
+
+impl Ledger {
+    /// The ledger of a node: of a member with a vote, if there is a `ballot`.
+    pub fn new(shared: Shared, member: Option<MemberId>, ballot: Option<Ballot>) -> Self {
+        Self {
+            shared,
+            member,
+            ballot,
+            candidates: Candidates::default(),
+        }
+    }
+
+    fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// Builds a block from records of the mempool.
+    fn build(&mut self, height: Height, round: Round) -> Result<Option<Held>, Fatal> {
+        let Some(member) = self.member.clone() else {
+            return Ok(None);
+        };
+        let shared = self.shared.clone();
+        let snapshot = shared.store.snapshot();
+        let head = snapshot.head();
+        if height != head.height.next() || self.obstacles()? != Production::Running {
+            return Ok(None);
+        }
+        let parameters = State(&snapshot).parameters().map_err(unreadable)?;
+        let newest = shared.cosigning.newest_second();
+        let interval = parameters.min_block_interval_ms;
+        let opening = Opening {
+            time: proposer_time(now(), head.time, interval, newest),
+            round,
+            proposer: member,
+        };
+        let begun = Instant::now();
+        let mut execution = match Execution::open(&snapshot, opening) {
+            Ok(execution) => execution,
+            Err(error @ BlockError::Fatal(_)) => return Err(fatal(error)),
+            Err(error) => {
+                tracing::warn!(%error, "no block is proposed");
+                return Ok(None);
+            }
+        };
+        let records_max = parameters.records_per_block as usize;
+        let records = shared.mempool.take(records_max, BLOCK_BYTES_MAX);
+        let (mut taken, mut left_out, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        for record in records {
+            match execution.apply((*record).clone()) {
+                Ok(_) => taken.push(record),
+                Err(ApplyError::Rejected(rejection)) if rejection.may_pass_later() => {
+                    left_out.push(record);
+                }
+                Err(ApplyError::Rejected(rejection)) => refused.push((record, rejection)),
+                Err(ApplyError::Fatal(error)) => return Err(unreadable(error)),
+            }
+        }
+        shared.mempool.put_back(left_out);
+        self.refuse(&refused)?;
+        if taken.is_empty() && round == Round(0) {
+            return Ok(None);
+        }
+        let executed = execution.seal().map_err(fatal)?;
+        shared
+            .metrics
+            .execute_seconds
+            .observe(begun.elapsed().as_secs_f64());
+        Ok(Some(Held::proposed(executed, round, taken)?))
+    }
+
+    /// Says to those who wait that a rule refuses their record. One that came in again just
+    /// before its block was committed has the end of the first.
+    fn refuse(&self, refused: &[(Arc<EncodedRecord>, Rejection)]) -> Result<(), Fatal> {
+        for (record, rejection) in refused {
+            let (id, kind) = (record.id(), record.record().body.kind());
+            let duplicate = matches!(rejection, Rejection::Duplicate { .. });
+            let place = match duplicate {
+                true => place(&State(&self.store().snapshot()), &id).map_err(unreadable)?,
+                false => None,
+            };
+            let label = if duplicate {
+                "duplicate"
+            } else {
+                rejection.code()
+            };
+            self.shared.metrics.observe_record(kind, label);
+            if let Some(place) = place {
+                for (waiters, place) in self.shared.mempool.forget([(id, place)]) {
+                    self.attest(waiters, place);
+                }
+            } else {
+                tracing::debug!(record = %id, kind, code = rejection.code(), "record refused");
+                let outcome = Outcome::Refused(Box::new(rejection.clone()));
+                self.shared.mempool.finish([(id, outcome)]);
+            }
+        }
+        Ok(())
+    }
+
+    fn attest(&self, waiters: Vec<crate::mempool::Waiter>, place: Place) {
+        for waiter in waiters {
+            self.shared.attesting.wait(waiter, place);
+        }
+    }
+
+    /// Executes a block that came from elsewhere. What breaks a rule is judged, what is not the
+    /// claimed value is nobody's.
+    fn execute(&self, candidate: &Candidate) -> Result<Result<Executed, Judgement>, Fatal> {
+        let Ok(mut block) = Block::from_bytes(&candidate.block) else {
+            return Ok(Err(Judgement::NotThisValue));
+        };
+        let snapshot = self.store().snapshot();
+        let claimed = match claimed_checkpoint(&snapshot, &block) {
+            Ok(claimed) => claimed,
+            Err(BlockError::Fatal(error)) => return Err(unreadable(error)),
+            Err(_) => return Ok(Err(Judgement::NotThisValue)),
+        };
+        if ValueId::of(&claimed) != candidate.value {
+            return Ok(Err(Judgement::NotThisValue));
+        }
+        let seal = &block.seal;
+        // A value keeps the round of its first proposal (rule R3).
+        if seal.height != candidate.height || seal.round > candidate.round {
+            return Ok(Err(Judgement::Invalid));
+        }
+        let begun = Instant::now();
+        self.verify(&mut block, &State(&snapshot))
+            .map_err(unreadable)?;
+        let executed = transition::execute(&snapshot, block);
+        let seconds = begun.elapsed().as_secs_f64();
+        self.shared.metrics.execute_seconds.observe(seconds);
+        match executed {
+            Ok(executed) => Ok(Ok(executed)),
+            Err(BlockError::Fatal(error)) => Err(unreadable(error)),
+            Err(error) => {
+                tracing::warn!(
+                    height = candidate.height.0,
+                    proposer = %candidate.proposer,
+                    %error,
+                    "a block breaks a rule"
+                );
+                Ok(Err(Judgement::Invalid))
+            }
+        }
+    }
+
+    /// Checks the signatures of a block together, but for those that were checked when the
+    /// record came in. What is not marked here is checked by the transition, one by one.
+    fn verify(&self, block: &mut Block, state: &State<'_>) -> Result<(), ViewError> {
+        let ids: Vec<_> = block.records.iter().map(EncodedRecord::id).collect();
+        let known = self.shared.mempool.find(&ids);
+        let mut known = known.into_iter().peekable();
+        let mut keys = Keys::at(block.seal.time);
+        let mut found = Vec::with_capacity(block.records.len());
+        for record in &mut block.records {
+            if let Some(same) = known.next_if(|known| known.id() == record.id()) {
+                record.clone_from(&same);
+            }
+            found.push(keys.find(state, record.record())?.ok());
+        }
+        verify_batch(&mut block.records, &found);
+        Ok(())
+    }
+
+    /// Calls a block valid if the clock agrees: stored and flushed first.
+    fn approve(&mut self, held: &Held, has_polka: bool) -> Result<Judgement, Fatal> {
+        let seal = held.seal();
+        let has_records = seal.record_count > 0;
+        let cosigning = &self.shared.cosigning;
+        if !cosigning.agree(seal.height, seal.time, has_records, now(), has_polka) {
+            tracing::warn!(
+                height = seal.height.0,
+                seal = seal.time.0,
+                now = now().0,
+                "the clock of this machine does not agree with the time of a block"
+            );
+            return Ok(Judgement::ClockDisagrees);
+        }
+        let undecided = held.undecided();
+        let store = &self.shared.store;
+        self.shared.watchdog.during(|| {
+            // The blocks below may have come from peers, and not be durable yet.
+            store.make_durable().map_err(fatal)?;
+            store.put_undecided(&undecided).map_err(fatal)
+        })?;
+        Ok(Judgement::Valid)
+    }
+
+    fn obstacles(&self) -> Result<Production, Fatal> {
+        self.shared.obstacles.look().map_err(|error| Fatal {
+            reason: format!("the system does not say how much space the store's disk has: {error}"),
+        })
+    }
+
+    /// Begins a height: what was called valid before a restart is valid.
+    fn enter(&mut self, height: Height) -> Result<(), Fatal> {
+        if self.candidates.height() == height || height != self.tip().next() {
+            return Ok(());
+        }
+        let before = self.candidates.reset(height);
+        self.shared.mempool.put_back(before);
+        for stored in self.shared.store.undecided(height).map_err(fatal)? {
+            let candidate = candidates::of_undecided(&stored);
+            let Some(candidate) = candidate else {
+                continue;
+            };
+            if let Ok(executed) = self.execute(&candidate)? {
+                let held = Held::checked(executed, candidate);
+                self.candidates.insert(held, Judgement::Valid);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rule C2: the records of a block that was not decided in its round wait here too, so
+    /// that one withheld block cannot stop the ledger.
+    fn adopt_records(&mut self) {
+        self.shared.mempool.put_back(self.candidates.give_back());
+        let records = self.candidates.valid_records();
+        let added = self
+            .shared
+            .mempool
+            .insert(records.map(|record| (record, None)));
+        self.shared.outbox.records(added);
+    }
+
+    fn committed(&mut self, executed: &Executed) -> Result<(), Fatal> {
+        let seal = &executed.seal;
+        let (height, time) = (seal.height, seal.time);
+        let leaves = (executed.first_leaf.0..).map(LeafIndex);
+        let places = executed.records.iter().zip(leaves).map(|(record, leaf)| {
+            let kind = record.record().body.kind();
+            self.shared.metrics.observe_record(kind, "committed");
+            (record.id(), Place { leaf, height, time })
+        });
+        for (waiters, place) in self.shared.mempool.forget(places) {
+            self.attest(waiters, place);
+        }
+        let metrics = &self.shared.metrics;
+        metrics.block_records.observe(f64::from(seal.record_count));
+        #[allow(clippy::cast_precision_loss)] // at most 1 MiB
+        metrics.block_bytes.observe(executed.block.len() as f64);
+        metrics.observe_tip(height, executed.size, time);
+        let members = self.members()?;
+        let checkpoint = executed.checkpoint().map_err(unreadable)?;
+        let cosigning = &self.shared.cosigning;
+        cosigning.committed(height, checkpoint, members.clone());
+        if !cosigning.is_behind() {
+            self.shared.cosign()?;
+        }
+        self.shared.save_cosignatures()?;
+        self.shared.members.send_if_modified(|known| {
+            let changed = **known != members;
+            if changed {
+                *known = Arc::new(members);
+            }
+            changed
+        });
+        Ok(())
+    }
+}
+
+impl Application for Ledger {
+    fn tip(&self) -> Height {
+        self.store().snapshot().head().height
+    }
+
+    fn members(&self) -> Result<MemberSet, Fatal> {
+        State(&self.store().snapshot())
+            .members()
+            .map_err(unreadable)
+    }
+
+    fn is_pending(&self) -> bool {
+        let running = matches!(self.shared.obstacles.look(), Ok(Production::Running));
+        running && self.shared.mempool.queued() > 0 && self.pause() <= PAUSE_MAX
+    }
+
+    fn start(&mut self, height: Height) -> Result<(), Fatal> {
+        if let Some(ballot) = &mut self.ballot {
+            let started = self.shared.watchdog.during(|| ballot.start(height));
+            started.map_err(fatal)?;
+        }
+        self.enter(height)
+    }
+
+    fn begin_round(
+        &mut self,
+        height: Height,
+        round: Round,
+        proposer: &MemberId,
+        polkas: &dyn Fn(&ValueId) -> bool,
+    ) -> Result<Vec<Undecided>, Fatal> {
+        self.enter(height)?;
+        self.shared
+            .metrics
+            .observe_round(height, round, proposer, self.member.as_ref());
+        if round > Round(0) {
+            tracing::info!(height = height.0, round = round.0, %proposer, "another round");
+            self.adopt_records();
+        }
+        for value in self.candidates.doubted() {
+            if let Some(held) = self.candidates.take(&value) {
+                let judgement = self.approve(&held, polkas(&value))?;
+                self.candidates.insert(held, judgement);
+            }
+        }
+        Ok(self.candidates.all())
+    }
+
+    fn propose(&mut self, height: Height, round: Round) -> Result<Option<Candidate>, Fatal> {
+        self.enter(height)?;
+        let own = self.member.as_ref();
+        if let Some(held) = own.and_then(|own| self.candidates.proposed(own, round)) {
+            return Ok(Some(held.candidate()));
+        }
+        std::thread::sleep(self.pause().min(PAUSE_MAX).max(self.shared.linger));
+        let Some(held) = self.build(height, round)? else {
+            return Ok(None);
+        };
+        let candidate = held.candidate();
+        match self.approve(&held, false)? {
+            Judgement::Valid => {
+                self.candidates.insert(held, Judgement::Valid);
+                Ok(Some(candidate))
+            }
+            _ => {
+                self.shared.mempool.put_back(held.into_taken());
+                Ok(None)
+            }
+        }
+    }
+
+    fn check(&mut self, candidate: Candidate, has_polka: bool) -> Result<Judgement, Fatal> {
+        self.enter(candidate.height)?;
+        let value = candidate.value;
+        match self.candidates.judgement(&value) {
+            Some(Judgement::ClockDisagrees) | None => {}
+            Some(judgement) => return Ok(judgement),
+        }
+        if self.obstacles()? == Production::DiskFull {
+            // What cannot be stored cannot be voted for; nothing is said against it.
+            return Ok(Judgement::NotThisValue);
+        }
+        let held = match self.candidates.take(&value) {
+            Some(held) => held,
+            None => match self.execute(&candidate)? {
+                Ok(executed) => Held::checked(executed, candidate),
+                Err(Judgement::Invalid) => {
+                    self.candidates.refuse(&candidate);
+                    return Ok(Judgement::Invalid);
+                }
+                Err(judgement) => return Ok(judgement),
+            },
+        };
+        let judgement = self.approve(&held, has_polka)?;
+        self.candidates.insert(held, judgement);
+        Ok(judgement)
+    }
+
+    fn check_decided(&mut self, candidate: Candidate) -> Result<Judgement, Fatal> {
+        self.enter(candidate.height)?;
+        if self.candidates.judgement(&candidate.value) == Some(Judgement::Valid) {
+            return Ok(Judgement::Valid);
+        }
+        Ok(match self.execute(&candidate)? {
+            Ok(executed) => {
+                let held = Held::checked(executed, candidate).synced();
+                self.candidates.insert(held, Judgement::Valid);
+                Judgement::Valid
+            }
+            Err(judgement) => judgement,
+        })
+    }
+
+    fn candidate(&self, height: Height, value: &ValueId) -> Result<Option<Candidate>, Fatal> {
+        let here = self.candidates.height() == height;
+        let held = here.then(|| self.candidates.find(value)).flatten();
+        Ok(held.map(Held::candidate))
+    }
+
+    fn commit(&mut self, certificate: &CommitCertificate) -> Result<(), Fatal> {
+        let height = certificate.height;
+        if height <= self.tip() {
+            return Ok(());
+        }
+        self.enter(height)?;
+        let Some(held) = self.candidates.take(&certificate.value) else {
+            return Err(Fatal {
+                reason: format!(
+                    "value {} was decided at height {height}, but its block is not here",
+                    certificate.value
+                ),
+            });
+        };
+        let begun = Instant::now();
+        let store = &self.shared.store;
+        let commit = || match held.is_synced() {
+            true => store.commit_synced(held.executed(), certificate),
+            false => store.commit(held.executed(), Some(certificate)),
+        };
+        self.shared.watchdog.during(commit).map_err(fatal)?;
+        let took = begun.elapsed();
+        self.shared
+            .metrics
+            .commit_seconds
+            .observe(took.as_secs_f64());
+        let executed = held.executed();
+        tracing::debug!(
+            height = height.0,
+            round = certificate.round.0,
+            records = executed.seal.record_count,
+            size = executed.size.0,
+            signatures = certificate.signatures.len(),
+            commit_ms = took.as_millis(),
+            "block committed"
+        );
+        self.committed(executed)?;
+        // What other blocks of this height held waits again.
+        self.shared
+            .mempool
+            .put_back(self.candidates.reset(height.next()));
+        Ok(())
+    }
+
+    fn finalize(
+        &mut self,
+        certificate: &CommitCertificate,
+        evidence: Vec<Equivocation>,
+    ) -> Result<(), Fatal> {
+        let store = &self.shared.store;
+        store
+            .finalize(certificate.height, certificate)
+            .map_err(fatal)?;
+        let metrics = &self.shared.metrics;
+        metrics.observe_signatures(certificate.signatures.len());
+        for equivocation in &evidence {
+            if store.put_evidence(equivocation).map_err(fatal)? {
+                metrics.consortium.evidence.inc();
+                tracing::error!(
+                    member = %equivocation.member,
+                    height = equivocation.conflict.height().0,
+                    round = equivocation.conflict.round().0,
+                    "EQUIVOCATION: a member has signed two things where it may sign one; the \
+                     proof is at GET /v1/evidence; ask the member, and replace its keys"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn decided(&self, first: Height, count: u64, bytes_max: usize) -> Result<Vec<Decided>, Fatal> {
+        let snapshot = self.store().snapshot();
+        let mut decided = Vec::new();
+        let mut bytes = 0;
+        for height in (first.0..first.0.saturating_add(count)).map(Height) {
+            let block = snapshot.block(height).map_err(unreadable)?;
+            let certificate = snapshot.certificate(height).map_err(unreadable)?;
+            let (Some(block), Some(certificate)) = (block, certificate) else {
+                break;
+            };
+            bytes += block.len();
+            if bytes > bytes_max && !decided.is_empty() {
+                break;
+            }
+            decided.push(Decided { block, certificate });
+        }
+        Ok(decided)
+    }
+}
+
+impl Ledger {
+    /// How long the next block still has to wait for its time: until the block interval
+    /// (rule R10) is over by the clock. Else each block's time would be later than the clock,
+    /// and the ledger's time would run away from it.
+    fn pause(&self) -> Duration {
+        let snapshot = self.store().snapshot();
+        let interval = State(&snapshot).parameters();
+        let interval = interval.map_or(0, |parameters| parameters.min_block_interval_ms);
+        // The seal may be a second ahead of the clock, to be later than cosignatures (R1).
+        let earliest = snapshot.head().time.plus(u64::from(interval)).0;
+        let tolerated = if interval > 1 { 0 } else { 1_500 };
+        Duration::from_millis(earliest.saturating_sub(now().0.saturating_add(tolerated)))
+    }
+}
+
+fn fatal(error: impl std::fmt::Display) -> Fatal {
+    Fatal {
+        reason: error.to_string(),
+    }
+}
+
+fn unreadable(error: ViewError) -> Fatal {
+    fatal(error)
 }
 
 /// Where a record stands in a committed state.
 ///
 /// # Errors
 /// [`ViewError`].
-pub fn place(state: &State<'_>, id: &RecordId) -> Result<Option<crate::mempool::Place>, ViewError> {
+pub fn place(state: &State<'_>, id: &RecordId) -> Result<Option<Place>, ViewError> {
     let Some(leaf) = state.record(id)? else {
         return Ok(None);
     };
@@ -153,5 +617,5 @@ pub fn place(state: &State<'_>, id: &RecordId) -> Result<Option<crate::mempool::
     let (height, _) = state.block_of(leaf)?.ok_or_else(missing)?;
     let seal = state.seal(height)?.ok_or_else(missing)?.seal;
     let time = seal.time;
-    Ok(Some(crate::mempool::Place { leaf, height, time }))
+    Ok(Some(Place { leaf, height, time }))
 }

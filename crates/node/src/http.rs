@@ -33,10 +33,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::admission::Admission;
 use crate::config::{Config, HttpSection};
+use crate::cosigning::Cosigning;
 use crate::doubt::Doubt;
 use crate::machine::cores;
 use crate::metrics::Metrics;
-use crate::producer::Production;
+use crate::participation::EngineMetrics;
+use crate::presence::Presence;
+use crate::production::Production;
 use answer::Refusal;
 use guard::Panics;
 use lane::{Lane, Turn};
@@ -63,7 +66,10 @@ pub(crate) struct Context {
     common: RwLock<Option<Arc<Common>>>,
     admission: Arc<Admission>,
     checkpoint: log::SignedCheckpoint,
+    cosigning: Arc<Cosigning>,
     production: watch::Receiver<Production>,
+    presence: watch::Receiver<Presence>,
+    engine: EngineMetrics,
     /// One permit a request at work.
     requests: Semaphore,
     /// Checks of credentials.
@@ -84,22 +90,25 @@ type Shared = axum::extract::State<Arc<Context>>;
 impl Context {
     pub(crate) fn new(
         config: &Config,
-        store: Arc<Store>,
+        shared: &crate::application::Shared,
         admission: Arc<Admission>,
-        metrics: Arc<Metrics>,
         doubt: Arc<Doubt>,
         signer: NoteSigner,
-        production: watch::Receiver<Production>,
+        presence: watch::Receiver<Presence>,
+        engine: EngineMetrics,
     ) -> Self {
         let proxies = &config.http.trusted_proxies;
         Self {
             rate_limits: RateLimits::new(&config.rate_limit, proxies),
             doubt,
-            store,
+            store: Arc::clone(&shared.store),
             common: RwLock::default(),
             admission,
             checkpoint: log::SignedCheckpoint::new(signer),
-            production,
+            cosigning: Arc::clone(&shared.cosigning),
+            production: shared.obstacles.subscribe(),
+            presence,
+            engine,
             requests: Semaphore::new(config.http.requests_max as usize),
             verifiers: verify::lane(&config.verify),
             work: Lane::new(
@@ -114,7 +123,7 @@ impl Context {
             http: config.http.clone(),
             request_prefix: guard::random_prefix(),
             request_number: AtomicU64::new(0),
-            metrics,
+            metrics: Arc::clone(&shared.metrics),
         }
     }
 

@@ -15,16 +15,22 @@
 
 pub mod admission;
 pub mod application;
+pub mod attesting;
 pub mod config;
+pub mod cosigning;
 pub mod doubt;
 mod http;
+pub mod keys;
 pub mod log;
 mod machine;
-pub mod member_key;
 pub mod mempool;
 pub mod metrics;
 mod node;
-pub mod producer;
+mod participation;
+pub mod peers;
+pub mod presence;
+pub mod production;
+pub mod relay;
 mod upkeep;
 pub mod watchdog;
 

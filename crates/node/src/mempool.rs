@@ -3,18 +3,19 @@
 //! Every author has a queue; a block takes one record of each author in turn, so that one
 //! author's thousands do not keep another's one waiting. A record sent again joins the
 //! one that waits and gets the same answer. A record stays here, with those who wait for
-//! it, until [`Mempool::finish`] says how it ended, also while a block holds it.
+//! it, until [`Mempool::finish`] or [`Mempool::committed`] says how it ended, also while a
+//! proposed block holds it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use credlog_ledger::block::record_cost;
 use credlog_ledger::body::Body;
 use credlog_ledger::ids::{Height, LeafIndex, RecordId, UnixMillis};
 use credlog_ledger::record::{AuthorId, EncodedRecord};
 use credlog_ledger::rejection::Rejection;
-use tokio::sync::oneshot;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, oneshot};
 
 use crate::config::MempoolSection;
 
@@ -28,7 +29,7 @@ const WAITERS_SWEEP: usize = 16;
 pub enum Outcome {
     /// It waits for a block; only for those who asked no more.
     Pending,
-    /// It stands in the log, durably.
+    /// It stands in the log, durably, and a quorum of the members attests that.
     Committed(Place),
     /// A rule refuses it.
     Refused(Box<Rejection>),
@@ -72,6 +73,16 @@ impl Waiter {
         (waiter, receiver)
     }
 
+    /// Whether it wants no more than to hear that the record waits.
+    pub fn admitted_suffices(&self) -> bool {
+        self.admitted_suffices
+    }
+
+    /// Whether nobody waits for the answer any more.
+    pub fn is_gone(&self) -> bool {
+        self.answer.is_closed()
+    }
+
     /// Answers; whoever no longer waits is not disturbed.
     pub fn answer(self, outcome: Outcome) {
         let _gone = self.answer.send(outcome);
@@ -82,7 +93,7 @@ impl Waiter {
 #[derive(Debug)]
 pub struct Mempool {
     inner: Mutex<Inner>,
-    changed: Condvar,
+    arrived: Notify,
     records_max: usize,
     bytes_max: usize,
     records_per_author_max: usize,
@@ -94,7 +105,7 @@ struct Inner {
     /// Every record here, those that a block holds included.
     known: HashMap<RecordId, Known>,
     /// Records that no block holds, oldest first.
-    queues: HashMap<AuthorId, VecDeque<EncodedRecord>>,
+    queues: HashMap<AuthorId, VecDeque<Arc<EncodedRecord>>>,
     /// Authors with a queue, the next one first.
     turns: VecDeque<AuthorId>,
     /// Records in `queues`.
@@ -108,8 +119,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct Known {
-    author: AuthorId,
-    bytes: usize,
+    record: Arc<EncodedRecord>,
     waiters: Vec<Waiter>,
     /// When there are so many, those who went away are dropped.
     sweep_at: usize,
@@ -129,7 +139,7 @@ impl Mempool {
     pub fn new(limits: &MempoolSection) -> Self {
         Self {
             inner: Mutex::default(),
-            changed: Condvar::new(),
+            arrived: Notify::new(),
             records_max: limits.records_max as usize,
             bytes_max: usize::try_from(limits.bytes_max).unwrap_or(usize::MAX),
             records_per_author_max: limits.records_per_author_max as usize,
@@ -155,21 +165,34 @@ impl Mempool {
     }
 
     /// Takes in records with those who wait for them; one that is here already is joined.
-    pub fn insert(&self, records: Vec<(EncodedRecord, Waiter)>) {
+    /// Answers the records that are new here.
+    pub fn insert(
+        &self,
+        records: impl IntoIterator<Item = (EncodedRecord, Option<Waiter>)>,
+    ) -> Vec<Arc<EncodedRecord>> {
         let mut inner = self.lock();
+        let mut added = Vec::new();
         for (record, waiter) in records {
-            if let Some(known) = inner.known.get_mut(&record.id()) {
-                known.join(waiter);
+            let refused = if let Some(known) = inner.known.get_mut(&record.id()) {
+                waiter.into_iter().for_each(|waiter| known.join(waiter));
+                continue;
             } else if inner.closed {
-                waiter.answer(Outcome::Unavailable);
+                Outcome::Unavailable
             } else if self.has_room(&inner, &record) {
-                inner.add(record, waiter);
+                added.push(inner.add(record, waiter));
+                continue;
             } else {
-                waiter.answer(Outcome::Full);
-            }
+                Outcome::Full
+            };
+            waiter
+                .into_iter()
+                .for_each(|waiter| waiter.answer(refused.clone()));
         }
         drop(inner);
-        self.changed.notify_all();
+        if !added.is_empty() {
+            self.arrived.notify_waiters();
+        }
+        added
     }
 
     fn has_room(&self, inner: &Inner, record: &EncodedRecord) -> bool {
@@ -181,15 +204,14 @@ impl Mempool {
             && of_author.bytes + record.bytes().len() <= self.bytes_per_author_max
     }
 
-    /// Waits until a record is queued (true), or until the mempool is closed and empty or
-    /// `patience` is over (false).
-    pub fn wait(&self, patience: Duration) -> bool {
-        let idle = |inner: &mut Inner| inner.queued == 0 && !inner.closed;
-        let (inner, _) = self
-            .changed
-            .wait_timeout_while(self.lock(), patience, idle)
-            .unwrap_or_else(PoisonError::into_inner);
-        inner.queued > 0
+    /// Ends when records have come in after this was called.
+    pub fn arrived(&self) -> Notified<'_> {
+        self.arrived.notified()
+    }
+
+    /// Records that no block holds.
+    pub fn queued(&self) -> usize {
+        self.lock().queued
     }
 
     /// Whether nothing more enters and nothing is left.
@@ -201,14 +223,13 @@ impl Mempool {
     /// Lets nothing more in. What is here is still worked off.
     pub fn close(&self) {
         self.lock().closed = true;
-        self.changed.notify_all();
     }
 
     /// Takes records for a block, one of each author in turn, at most `records_max` of at
     /// most `bytes_max` in a block's form; those that change the registry come first
     /// (rule R2). An author's order is kept: its change of the registry does not overtake
     /// its own Issue but waits for the next block.
-    pub fn take(&self, records_max: usize, bytes_max: usize) -> Vec<EncodedRecord> {
+    pub fn take(&self, records_max: usize, bytes_max: usize) -> Vec<Arc<EncodedRecord>> {
         let mut inner = self.lock();
         let mut taken = Vec::new();
         let mut rest = Vec::new();
@@ -249,7 +270,7 @@ impl Mempool {
 
     /// Puts records that a block took and left out back to the head of their queues, in
     /// their order.
-    pub fn put_back(&self, records: Vec<EncodedRecord>) {
+    pub fn put_back(&self, records: Vec<Arc<EncodedRecord>>) {
         let mut inner = self.lock();
         for record in records.into_iter().rev() {
             if inner.known.contains_key(&record.id()) {
@@ -258,22 +279,51 @@ impl Mempool {
         }
     }
 
+    /// Ids of at most `count` records that are here.
+    pub fn ids(&self, count: usize) -> Vec<RecordId> {
+        self.lock().known.keys().take(count).copied().collect()
+    }
+
+    /// Those of these records that are here.
+    pub fn find(&self, ids: &[RecordId]) -> Vec<Arc<EncodedRecord>> {
+        let inner = self.lock();
+        let known = ids.iter().filter_map(|id| inner.known.get(id));
+        known.map(|known| Arc::clone(&known.record)).collect()
+    }
+
+    /// Whether a record is here.
+    pub fn contains(&self, id: &RecordId) -> bool {
+        self.lock().known.contains_key(id)
+    }
+
     /// Says how a record ended, and forgets it.
     pub fn finish(&self, outcomes: impl IntoIterator<Item = (RecordId, Outcome)>) {
-        let mut answers = Vec::new();
-        let mut inner = self.lock();
-        for (id, outcome) in outcomes {
-            if let Some(known) = inner.forget(&id) {
-                answers.push((known.waiters, outcome));
-            }
-        }
-        drop(inner);
-        self.changed.notify_all();
-        for (waiters, outcome) in answers {
+        for (waiters, outcome) in self.forget(outcomes) {
             for waiter in waiters {
                 waiter.answer(outcome.clone());
             }
         }
+    }
+
+    /// Forgets records, whoever holds them; answers who waits for each.
+    pub fn forget<T>(
+        &self,
+        records: impl IntoIterator<Item = (RecordId, T)>,
+    ) -> Vec<(Vec<Waiter>, T)> {
+        let mut inner = self.lock();
+        let mut waiting = Vec::new();
+        let mut gone: HashMap<AuthorId, HashSet<RecordId>> = HashMap::new();
+        for (id, rest) in records {
+            if let Some(known) = inner.forget(&id) {
+                let author = known.record.record().author.id.clone();
+                gone.entry(author).or_default().insert(id);
+                waiting.push((known.waiters, rest));
+            }
+        }
+        for (author, gone) in gone {
+            inner.unqueue(&author, gone);
+        }
+        waiting
     }
 
     /// Removes queued records that expired before `now`. Answers how many.
@@ -310,7 +360,6 @@ impl Mempool {
         let known = std::mem::take(&mut *inner).known;
         inner.closed = true;
         drop(inner);
-        self.changed.notify_all();
         for waiter in known.into_values().flat_map(|known| known.waiters) {
             waiter.answer(Outcome::Unavailable);
         }
@@ -343,7 +392,8 @@ impl Known {
 }
 
 impl Inner {
-    fn add(&mut self, record: EncodedRecord, waiter: Waiter) {
+    fn add(&mut self, record: EncodedRecord, waiter: Option<Waiter>) -> Arc<EncodedRecord> {
+        let record = Arc::new(record);
         let author = record.record().author.id.clone();
         let bytes = record.bytes().len();
         self.bytes += bytes;
@@ -351,23 +401,23 @@ impl Inner {
         of_author.records += 1;
         of_author.bytes += bytes;
         let mut known = Known {
-            author: author.clone(),
-            bytes,
+            record: Arc::clone(&record),
             waiters: Vec::new(),
             sweep_at: WAITERS_SWEEP,
         };
-        known.join(waiter);
+        waiter.into_iter().for_each(|waiter| known.join(waiter));
         self.known.insert(record.id(), known);
         self.queued += 1;
         let queue = self.queues.entry(author.clone()).or_insert_with(|| {
             self.turns.push_back(author);
             VecDeque::new()
         });
-        queue.push_back(record);
+        queue.push_back(Arc::clone(&record));
+        record
     }
 
     /// The author's next record; its turn comes again after all others'.
-    fn pop(&mut self, author: &AuthorId) -> Option<EncodedRecord> {
+    fn pop(&mut self, author: &AuthorId) -> Option<Arc<EncodedRecord>> {
         let queue = self.queues.get_mut(author)?;
         let record = queue.pop_front();
         if queue.is_empty() {
@@ -385,7 +435,26 @@ impl Inner {
         self.turns.retain(|author| queues.contains_key(author));
     }
 
-    fn push_front(&mut self, record: EncodedRecord) {
+    /// Takes records out of their author's queue: in most cases they are its first.
+    fn unqueue(&mut self, author: &AuthorId, mut gone: HashSet<RecordId>) {
+        let Some(queue) = self.queues.get_mut(author) else {
+            return;
+        };
+        let before = queue.len();
+        while queue.front().is_some_and(|first| gone.remove(&first.id())) {
+            queue.pop_front();
+        }
+        if !gone.is_empty() {
+            queue.retain(|record| !gone.contains(&record.id()));
+        }
+        self.queued -= before - queue.len();
+        if queue.is_empty() {
+            self.queues.remove(author);
+            self.turns.retain(|turn| turn != author);
+        }
+    }
+
+    fn push_front(&mut self, record: Arc<EncodedRecord>) {
         let author = record.record().author.id.clone();
         let queue = self.queues.entry(author.clone()).or_insert_with(|| {
             self.turns.push_front(author);
@@ -397,12 +466,13 @@ impl Inner {
 
     fn forget(&mut self, id: &RecordId) -> Option<Known> {
         let known = self.known.remove(id)?;
-        self.bytes -= known.bytes;
-        if let Some(of_author) = self.by_author.get_mut(&known.author) {
+        let (author, bytes) = (&known.record.record().author.id, known.record.bytes().len());
+        self.bytes -= bytes;
+        if let Some(of_author) = self.by_author.get_mut(author) {
             of_author.records -= 1;
-            of_author.bytes -= known.bytes;
+            of_author.bytes -= bytes;
             if of_author.records == 0 {
-                self.by_author.remove(&known.author);
+                self.by_author.remove(author);
             }
         }
         Some(known)

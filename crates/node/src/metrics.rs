@@ -1,17 +1,24 @@
 //! What the node counts, for Prometheus.
 
+mod consortium;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use credlog_ledger::ids::{Height, TreeSize, UnixMillis};
 use prometheus::{
     Counter, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    Opts, Registry, TextEncoder,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
+
+use crate::mempool::Load;
+pub use consortium::Consortium;
 
 /// Every metric of a node, in a registry of its own.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// What it counts of the others.
+    pub consortium: Consortium,
     /// Height of the newest block.
     pub height: IntGauge,
     /// Leaves of the log.
@@ -83,6 +90,7 @@ impl Metrics {
         let start = made.gauge("start_time_seconds", "When the node started (Unix time)")?;
         start.set(now_seconds());
         Ok(Self {
+            consortium: Consortium::new(&made)?,
             height: made.int_gauge("height", "Height of the newest block")?,
             size: made.int_gauge("size_leaves", "Leaves of the log")?,
             seal_time_seconds: made
@@ -176,6 +184,13 @@ impl Metrics {
         self.seal_time_seconds.set(time.0 as f64 / 1_000.0);
     }
 
+    /// Notes what waits for a block.
+    pub fn observe_mempool(&self, load: Load) {
+        let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        self.mempool_records.set(gauge(load.records));
+        self.mempool_bytes.set(gauge(load.bytes));
+    }
+
     /// Counts a record that ended.
     pub fn observe_record(&self, kind: &str, outcome: &str) {
         self.records.with_label_values(&[kind, outcome]).inc();
@@ -215,6 +230,15 @@ impl Maker {
 
     fn int_gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
         self.add(IntGauge::with_opts(opts(name, help)))
+    }
+
+    fn int_gauge_vec(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntGaugeVec, prometheus::Error> {
+        self.add(IntGaugeVec::new(opts(name, help), labels))
     }
 
     fn counter(&self, name: &str, help: &str) -> Result<Counter, prometheus::Error> {

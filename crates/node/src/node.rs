@@ -11,24 +11,32 @@ use credlog_ledger::genesis::{Genesis, GenesisError};
 use credlog_ledger::ids::{LedgerId, MemberId};
 use credlog_ledger::state::{State, ViewError};
 use credlog_store::{OpenError, Options, Store, StoreError};
-use credlog_tlog::NoteSigner;
-use ed25519_dalek::SigningKey;
+use credlog_tlog::{Checkpoint, Hash, NoteSigner};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task;
 
 use crate::admission::Admission;
-use crate::application::Application;
-use crate::config::{Config, ConfigError, NodeSection};
+use crate::application::Shared;
+use crate::attesting::Attesting;
+use crate::config::{Config, ConfigError, Role};
+use crate::cosigning::Cosigning;
 use crate::doubt::Doubt;
 use crate::http;
+use crate::keys::{KeyFileError, Keyring};
 use crate::machine::cores;
-use crate::member_key::{self, KeyFileError, NODE_KEY_FILE};
 use crate::mempool::Mempool;
 use crate::metrics::Metrics;
-use crate::producer::{Production, SoleProducer};
+use crate::participation::{EngineMetrics, Participation, resyncs};
+use crate::peers::Configured;
+use crate::presence::Presence;
+use crate::production::{Obstacles, Production};
+use crate::relay::Outbox;
 use crate::upkeep;
 use crate::watchdog::Watchdog;
+
+/// How often is looked whether everybody has an answer.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -83,20 +91,6 @@ pub enum StartError {
         /// The ledger of the store.
         found: LedgerId,
     },
-    /// The configured member is none of the ledger's.
-    #[error("member.id is {member}, which is not a member of this ledger; members are {members}")]
-    NotAMember {
-        /// The configured member.
-        member: MemberId,
-        /// The members.
-        members: String,
-    },
-    /// More members than this program can serve.
-    #[error("this ledger has {count} members; this version of the node runs ledgers of one")]
-    SeveralMembers {
-        /// How many.
-        count: usize,
-    },
     /// The address is taken or not there.
     #[error("http.listen {address} cannot be used: {source}")]
     Listen {
@@ -143,17 +137,24 @@ pub enum RunError {
 /// A running node.
 pub struct Node {
     address: SocketAddr,
-    store: Arc<Store>,
+    shared: Shared,
     admission: Arc<Admission>,
-    mempool: Arc<Mempool>,
     threads: Vec<JoinHandle<()>>,
-    producer: JoinHandle<()>,
     production: watch::Receiver<Production>,
-    watchdog: Arc<Watchdog>,
     shutdown_timeout: Duration,
     stop: watch::Sender<bool>,
+    stop_ledger: watch::Sender<bool>,
     server: task::JoinHandle<()>,
     upkeep: task::JoinHandle<()>,
+    participation: task::JoinHandle<()>,
+}
+
+/// What is opened before a node starts.
+struct Opened {
+    store: Store,
+    configured: Configured,
+    keyrings: Vec<Keyring>,
+    signer: NoteSigner,
 }
 
 /// Runs a node until `shutdown` ends or it can make no more blocks; logs as configured.
@@ -187,69 +188,47 @@ impl Node {
             let config = Arc::clone(&config);
             task::spawn_blocking(move || open(&config)).await
         };
-        let (store, key) = opened.map_err(|error| StartError::Internal(error.to_string()))??;
+        let opened = opened.map_err(|error| StartError::Internal(error.to_string()))??;
         let address = config.http.listen;
         let listen_error = |source| StartError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
-        Self::assemble(&config, Arc::new(store), key, listener, address)
+        Self::assemble(&config, opened, listener, address)
     }
 
     fn assemble(
         config: &Arc<Config>,
-        store: Arc<Store>,
-        key: SigningKey,
+        opened: Opened,
         listener: TcpListener,
         address: SocketAddr,
     ) -> Result<Self, StartError> {
         let internal = |error: String| StartError::Internal(error);
-        let member = config
-            .member
-            .id
-            .clone()
-            .ok_or(ConfigError::Role("no observers yet"))?;
-        let origin = store.genesis().origin.as_str().to_owned();
-        let signer = NoteSigner::new(&origin, key).map_err(|error| internal(error.to_string()))?;
-        let metrics = Metrics::new(member.as_str(), &origin);
-        let metrics = Arc::new(metrics.map_err(|error| internal(error.to_string()))?);
-        let head = store.snapshot().head().clone();
-        metrics.observe_tip(head.height, head.tree_size(), head.time);
-        let mempool = Arc::new(Mempool::new(&config.mempool));
+        let Opened {
+            store,
+            configured,
+            keyrings,
+            signer,
+        } = opened;
+        let shared = share(config, Arc::new(store))?;
         let doubt = Arc::new(Doubt::default());
-        let (admission, threads) = Admission::start(
-            verifier_threads(config),
-            store.ledger_id(),
-            Arc::clone(&store),
-            Arc::clone(&mempool),
-            Arc::clone(&metrics),
-            Arc::clone(&doubt),
-        )
-        .map_err(|error| internal(error.to_string()))?;
-        let (production, receiver) = watch::channel(Production::Running);
-        let commit_timeout = Duration::from_secs(config.store.commit_timeout_seconds);
-        let watchdog = Arc::new(Watchdog::new(commit_timeout));
-        let producer = SoleProducer::start(
-            Application::new(Arc::clone(&store), member.clone()),
-            Arc::clone(&mempool),
-            Arc::clone(&metrics),
-            Arc::clone(&watchdog),
-            Duration::from_millis(config.block.linger_ms),
-            production.clone(),
-        )
-        .map_err(|error| internal(error.to_string()))?;
+        let admission = Admission::start(verifier_threads(config), &shared, Arc::clone(&doubt));
+        let (admission, threads) = admission.map_err(|error| internal(error.to_string()))?;
         let (stop, stopped) = watch::channel(false);
+        let (stop_ledger, ledger_stopped) = watch::channel(false);
+        let (presence, seen) = watch::channel(Presence::default());
+        let engine = EngineMetrics::default();
         let context = Arc::new(http::Context::new(
             config,
-            Arc::clone(&store),
+            &shared,
             Arc::clone(&admission),
-            Arc::clone(&metrics),
             doubt,
             signer,
-            receiver.clone(),
+            seen,
+            engine.clone(),
         ));
         let router = http::router(Arc::clone(&context));
         let server = {
-            let (http, metrics) = (config.http.clone(), Arc::clone(&metrics));
+            let (http, metrics) = (config.http.clone(), Arc::clone(&shared.metrics));
             let stopped = stopped.clone();
             task::spawn(async move {
                 http::listener::serve(listener, router, &http, metrics, stopped).await;
@@ -258,34 +237,41 @@ impl Node {
         let upkeep = task::spawn(upkeep::run(
             Arc::clone(config),
             context,
-            Arc::clone(&mempool),
-            Arc::clone(&watchdog),
-            production,
+            shared.clone(),
             stopped,
         ));
-        metrics.ready.set(1);
+        let participation = Participation {
+            config: Arc::clone(config),
+            configured,
+            shared: shared.clone(),
+            admission: Arc::clone(&admission),
+            keyrings,
+            presence,
+            engine,
+        };
+        let participation = task::spawn(participation.run(ledger_stopped));
+        let head = shared.store.snapshot().head().clone();
         tracing::info!(
             %address,
-            %member,
-            %origin,
-            ledger = %store.ledger_id(),
+            member = config.member.id.as_ref().map_or("none", |id| id.as_str()),
+            origin = %shared.store.genesis().origin,
+            ledger = %shared.store.ledger_id(),
             height = head.height.0,
             size = head.size,
             "the node is ready"
         );
         Ok(Self {
             address,
-            store,
+            production: shared.obstacles.subscribe(),
+            shared,
             admission,
-            mempool,
             threads,
-            producer,
-            production: receiver,
-            watchdog,
             shutdown_timeout: Duration::from_millis(config.http.shutdown_timeout_ms),
             stop,
+            stop_ledger,
             server,
             upkeep,
+            participation,
         })
     }
 
@@ -296,7 +282,7 @@ impl Node {
 
     /// The ledger's id.
     pub fn ledger_id(&self) -> LedgerId {
-        self.store.ledger_id()
+        self.shared.store.ledger_id()
     }
 
     /// Waits until the node can make no more blocks, and answers why.
@@ -314,101 +300,199 @@ impl Node {
         }
     }
 
-    /// Stops: takes no more connections and records, ends the requests under way, makes
-    /// the blocks for what was taken, and returns when all of it is durable, or when a commit
-    /// does not end.
+    /// Stops: takes no more connections and records, ends the requests under way, waits for the
+    /// blocks of what was taken, and returns when all of it is durable, or when a commit does
+    /// not end.
     pub async fn shutdown(self) {
         tracing::info!("the node stops");
         self.stop.send_replace(true);
         let Self {
             admission,
-            mempool,
+            shared,
             threads,
-            producer,
-            watchdog,
+            stop_ledger,
+            participation,
+            server,
+            upkeep,
             ..
         } = self;
-        let abandon = Arc::clone(&mempool);
-        let mut drained = task::spawn_blocking(move || {
+        let panicked = task::spawn_blocking(move || {
             admission.close();
-            let mut panicked = threads.into_iter().filter_map(|thread| thread.join().err());
-            mempool.close();
-            producer.join().is_err() | panicked.next().is_some()
+            threads.into_iter().any(|thread| thread.join().is_err())
         });
-        let in_time = async {
-            match tokio::time::timeout(self.shutdown_timeout, &mut drained).await {
-                Ok(drained) => drained,
-                Err(_) => {
-                    tracing::warn!("records are left that no block took in time");
-                    abandon.abandon();
-                    drained.await
-                }
-            }
-        };
-        let drained = tokio::select! {
-            drained = in_time => drained,
-            _ = watchdog.overdue() => {
-                tracing::error!("a block is still being stored; that ends with the process");
-                abandon.abandon();
-                Ok(false)
-            }
-        };
-        if !matches!(drained, Ok(false)) {
+        if !matches!(panicked.await, Ok(false)) {
             tracing::error!("a thread of the node panicked");
         }
-        for ended in [self.server.await, self.upkeep.await] {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a task of the node failed");
+        shared.mempool.close();
+        if tokio::time::timeout(self.shutdown_timeout, drained(&shared))
+            .await
+            .is_err()
+        {
+            tracing::warn!("records are left that no block took in time");
+        }
+        stop_ledger.send_replace(true);
+        tokio::select! {
+            ended = participation => report(ended),
+            _ = shared.watchdog.overdue() => {
+                tracing::error!("a block is still being stored; that ends with the process");
+                shared.mempool.abandon();
+                shared.attesting.abandon();
             }
         }
+        report(server.await);
+        report(upkeep.await);
         tracing::info!("the node has stopped");
     }
 }
 
-/// Opens the store, makes it at the first start, and checks that member and key are the
-/// ledger's.
-fn open(config: &Config) -> Result<(Store, SigningKey), StartError> {
-    let key = member_key::load(&config.member)?;
+/// Ends when nobody waits for a record any more, or when no block can come.
+async fn drained(shared: &Shared) {
+    while !shared.mempool.is_drained() || !shared.attesting.is_empty() {
+        if matches!(
+            shared.obstacles.seen(),
+            Production::Failed(_) | Production::Stopped
+        ) {
+            return;
+        }
+        tokio::time::sleep(DRAIN_INTERVAL).await;
+    }
+}
+
+fn report(ended: Result<(), task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a task of the node failed");
+    }
+}
+
+/// What the parts of a node have in common.
+fn share(config: &Config, store: Arc<Store>) -> Result<Shared, StartError> {
+    let internal = |error: String| StartError::Internal(error);
+    let origin = store.genesis().origin.clone();
+    let member = config.member.id.as_ref().map_or("", |id| id.as_str());
+    let metrics = Metrics::new(member, origin.as_str());
+    let metrics = Arc::new(metrics.map_err(|error| internal(error.to_string()))?);
+    let attesting = Arc::new(Attesting::default());
+    let (members, cosigning) = {
+        let snapshot = store.snapshot();
+        let head = snapshot.head();
+        metrics.observe_tip(head.height, head.tree_size(), head.time);
+        let members = State(&snapshot).members()?;
+        let checkpoint = Checkpoint::new(origin.as_str(), head.tree_size(), Hash(head.root.0));
+        let checkpoint = checkpoint.map_err(|error| internal(error.to_string()))?;
+        let undecided = store.undecided(head.height.next());
+        let undecided = undecided.map_err(|error| internal(error.to_string()))?;
+        let promised = (!undecided.is_empty()).then_some(head.height.next());
+        let tip = (head.height, checkpoint, members.clone());
+        let cosigning = Cosigning::new(
+            origin,
+            Arc::clone(&attesting),
+            Arc::clone(&metrics),
+            tip,
+            promised,
+        );
+        if let Some(known) = snapshot.cosignatures(head.size)? {
+            cosigning.restore(&known.lines);
+        }
+        (members, cosigning)
+    };
+    let commit_timeout = Duration::from_secs(config.store.commit_timeout_seconds);
+    Ok(Shared {
+        mempool: Arc::new(Mempool::new(&config.mempool)),
+        attesting,
+        cosigning: Arc::new(cosigning),
+        watchdog: Arc::new(Watchdog::new(commit_timeout)),
+        obstacles: Obstacles::new(Arc::clone(&store), Arc::clone(&metrics)),
+        outbox: Outbox::default(),
+        members: watch::Sender::new(Arc::new(members)),
+        linger: Duration::from_millis(config.block.linger_ms),
+        metrics,
+        store,
+    })
+}
+
+/// Loads the keys, opens the store, which is made at the first start, and checks that the keys
+/// are the ledger's.
+fn open(config: &Config) -> Result<Opened, StartError> {
+    let configured = Configured::of(&config.network)?;
+    let keys = Keyring::load(&config.member, config.node.role)?;
+    let next = match config.node.role {
+        Role::Member => Keyring::load_next(&config.member)?,
+        Role::Observer => None,
+    };
+    let store = open_store(config, &configured, &keys)?;
+    let signer = NoteSigner::new(store.genesis().origin.as_str(), keys.node.clone());
+    let signer = signer.map_err(|error| StartError::Internal(error.to_string()))?;
+    let keyrings: Vec<_> = [keys].into_iter().chain(next).collect();
+    if let Some(id) = &config.member.id {
+        check_keys(config, &store, id, &keyrings)?;
+    }
+    Ok(Opened {
+        store,
+        configured,
+        keyrings,
+        signer,
+    })
+}
+
+/// The keys have to be the member's, as far as this store knows the ledger.
+fn check_keys(
+    config: &Config,
+    store: &Store,
+    id: &MemberId,
+    keyrings: &[Keyring],
+) -> Result<(), StartError> {
+    let members = State(&store.snapshot()).members()?;
+    let Some(seat) = members.find(id) else {
+        let ids = members.members().iter().map(|seat| seat.member.id.as_str());
+        tracing::warn!(
+            member = %id,
+            members = ids.collect::<Vec<_>>().join(", "),
+            "this member is not in force, as far as this store knows: the node follows without \
+             a vote until it is"
+        );
+        return Ok(());
+    };
+    if keyrings.iter().any(|keys| keys.is_of(seat)) {
+        return Ok(());
+    }
+    // A node that was away may have keys that the ledger learnt meanwhile.
+    let is_new = |keys: &Keyring| keys.is_unknown_to(&State(&store.snapshot()));
+    for keys in keyrings {
+        if is_new(keys)? {
+            return Ok(());
+        }
+    }
+    let file = keyrings.first().and_then(|keys| keys.stranger(seat));
+    Err(KeyFileError::OtherKey {
+        path: config.member.keys_dir.join(file.unwrap_or_default()),
+        member: id.clone(),
+    }
+    .into())
+}
+
+fn open_store(
+    config: &Config,
+    configured: &Configured,
+    keys: &Keyring,
+) -> Result<Store, StartError> {
+    let node = &config.node;
+    let genesis = node.genesis.as_deref().map(read_genesis).transpose()?;
+    let founders = match &genesis {
+        Some((_, bytes, _)) => Genesis::parse(bytes).map_or(0, |genesis| genesis.members.len()),
+        None => Store::genesis_in(&node.data_dir).map_or(0, |genesis| genesis.members.len()),
+    };
     let options = Options {
         cache_bytes: config.store.cache_bytes,
         disk_reserve_bytes: config.store.disk_reserve_bytes,
-        resync_from_peers: false,
+        resync_from_peers: resyncs(config, configured, founders),
     };
-    let store = open_store(&config.node, &options)?;
-    let members = State(&store.snapshot()).members()?;
-    let id = config
-        .member
-        .id
-        .as_ref()
-        .ok_or(ConfigError::Role("no observers yet"))?;
-    let Some(seat) = members.find(id) else {
-        let ids = members.members().iter().map(|seat| seat.member.id.as_str());
-        return Err(StartError::NotAMember {
-            member: id.clone(),
-            members: ids.collect::<Vec<_>>().join(", "),
-        });
-    };
-    let registered = seat.member.keys.node.key.as_ed25519();
-    if registered != Some(key.verifying_key().as_bytes()) {
-        let path = config.member.keys_dir.join(NODE_KEY_FILE);
-        let member = id.clone();
-        return Err(KeyFileError::OtherKey { path, member }.into());
-    }
-    let count = members.members().len();
-    if count > 1 {
-        return Err(StartError::SeveralMembers { count });
-    }
-    Ok((store, key))
-}
-
-fn open_store(node: &NodeSection, options: &Options) -> Result<Store, StartError> {
-    let genesis = node.genesis.as_deref().map(read_genesis).transpose()?;
-    let store = match Store::open(&node.data_dir, options) {
+    let store = match Store::open(&node.data_dir, &options) {
         Err(OpenError::NotAStore { .. }) => {
             let data_dir = node.data_dir.clone();
             let (_, bytes, _) = genesis.as_ref().ok_or(StartError::NoGenesis { data_dir })?;
             tracing::info!(folder = %node.data_dir.display(), "first start: making the store");
-            Store::create(&node.data_dir, bytes, options)?
+            let first = keys.first_keys();
+            Store::create_for(&node.data_dir, bytes, &options, first.as_ref())?
         }
         opened => opened?,
     };

@@ -4,21 +4,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use credlog_ledger::block::BLOCK_BYTES_MAX;
 use credlog_ledger::state::ViewError;
 use credlog_store::{Scrub, Scrubbed};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::application::Shared;
 use crate::config::Config;
 use crate::http::Context;
 use crate::http::listener::stopped;
-use crate::mempool::Mempool;
-use crate::producer::Production;
-use crate::watchdog::Watchdog;
+use crate::mempool::Outcome;
+use crate::production::{Obstacles, Production, now};
 
 /// How often the store is measured and idle addresses are forgotten.
 const INTERVAL: Duration = Duration::from_secs(30);
+/// How often disk, clock and waiting records are looked at.
+const RECORDS_INTERVAL: Duration = Duration::from_secs(1);
 /// Files of a store that are counted at most; a store has far fewer.
 const FILES_MAX: usize = 100_000;
 /// Cells that the scrub reads at a time.
@@ -33,32 +36,97 @@ const RETRY_PAUSE: Duration = Duration::from_secs(10);
 pub(crate) async fn run(
     config: Arc<Config>,
     context: Arc<Context>,
-    mempool: Arc<Mempool>,
-    watchdog: Arc<Watchdog>,
-    production: watch::Sender<Production>,
+    shared: Shared,
     mut stop: watch::Receiver<bool>,
 ) {
     tokio::select! {
         () = stopped(&mut stop) => {}
         () = tend(&config, &context) => {}
-        () = scrub(config.store.scrub_interval_seconds, &context, &production) => {}
-        () = watch_commits(&watchdog, &mempool, &production) => {}
+        () = scrub(config.store.scrub_interval_seconds, &context, &shared.obstacles) => {}
+        () = watch_commits(&shared) => {}
+        () = tend_records(&shared) => {}
+        () = cosign(&config, &shared) => {}
     }
 }
 
-async fn watch_commits(
-    watchdog: &Watchdog,
-    mempool: &Mempool,
-    production: &watch::Sender<Production>,
-) {
-    let running = watchdog.overdue().await.as_secs();
+/// Looks at disk and clock, at records that expired, and at those that a full disk keeps out.
+async fn tend_records(shared: &Shared) {
+    let mut tick = interval(RECORDS_INTERVAL);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let shared = shared.clone();
+        let looked = spawn_blocking(move || {
+            match shared.obstacles.look() {
+                Ok(Production::DiskFull) => turn_away(&shared),
+                Ok(_) => {}
+                Err(error) => shared.obstacles.fail(&format!(
+                    "the system does not say how much space the store's disk has: {error}"
+                )),
+            }
+            let expired = shared.mempool.prune(now());
+            if expired > 0 {
+                tracing::debug!(expired, "records expired before they entered a block");
+            }
+            shared.metrics.observe_mempool(shared.mempool.load());
+            if let Err(error) = shared.save_cosignatures() {
+                shared.obstacles.fail(&error.reason);
+            }
+        });
+        if let Err(error) = looked.await {
+            tracing::error!(%error, "the look at disk and clock panicked");
+        }
+    }
+}
+
+/// Answers those who wait while the disk is full; nothing of theirs is kept.
+fn turn_away(shared: &Shared) {
+    loop {
+        let records = shared.mempool.take(usize::MAX, BLOCK_BYTES_MAX);
+        if records.is_empty() {
+            return;
+        }
+        let outcomes = records.into_iter().map(|record| {
+            let kind = record.record().body.kind();
+            shared.metrics.observe_record(kind, "disk-full");
+            (record.id(), Outcome::DiskFull)
+        });
+        shared.mempool.finish(outcomes);
+    }
+}
+
+/// Cosigns the newest checkpoint again while no block comes.
+async fn cosign(config: &Config, shared: &Shared) {
+    let every = config.cosign.interval_seconds;
+    let mut tick = interval(RECORDS_INTERVAL);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let last = shared.cosigning.own_second().unwrap_or(0);
+        if (now().0 / 1_000).saturating_sub(last) < every {
+            continue;
+        }
+        let shared = shared.clone();
+        let signed = spawn_blocking(move || {
+            if let Err(error) = shared.cosign() {
+                shared.obstacles.fail(&error.reason);
+            }
+        });
+        if let Err(error) = signed.await {
+            tracing::error!(%error, "the cosigner panicked");
+        }
+    }
+}
+
+async fn watch_commits(shared: &Shared) {
+    let running = shared.watchdog.overdue().await.as_secs();
     let reason = format!(
         "a block is being stored for {running} s and is not durable yet: the disk takes no more; \
          check it (space, health), then start the node again"
     );
-    tracing::error!(%reason, "no more blocks can be made; the node stops");
-    production.send_replace(Production::Failed(reason));
-    mempool.abandon();
+    shared.obstacles.fail(&reason);
+    shared.mempool.abandon();
+    shared.attesting.abandon();
     std::future::pending::<()>().await;
 }
 
@@ -82,11 +150,7 @@ async fn measure(config: &Config, context: &Context) {
 
 /// Walks the whole store again and again, and at once when it is in doubt. At the start it
 /// was checked already.
-async fn scrub(
-    interval_seconds: u64,
-    context: &Arc<Context>,
-    production: &watch::Sender<Production>,
-) {
+async fn scrub(interval_seconds: u64, context: &Arc<Context>, obstacles: &Obstacles) {
     let interval = match interval_seconds {
         0 => None,
         seconds => Some(Duration::from_secs(seconds)),
@@ -144,7 +208,7 @@ async fn scrub(
             "the store is damaged: {damage}; start the node again: it puts the damaged data \
              aside and says how to build it anew"
         );
-        production.send_replace(Production::Failed(reason));
+        obstacles.fail(&reason);
         return std::future::pending().await;
     }
 }

@@ -157,6 +157,11 @@ impl Store {
         Ok(store)
     }
 
+    /// The genesis file of the store in a folder, if there is a good one.
+    pub fn genesis_in(dir: &Path) -> Option<Genesis> {
+        read_genesis(dir).ok()
+    }
+
     /// The genesis file.
     pub fn genesis(&self) -> &Genesis {
         &self.genesis

@@ -27,7 +27,7 @@ use context::Context;
 use overlay::Overlay;
 
 pub use author::signing_key;
-pub use sealing::{Executed, genesis_changes, genesis_state};
+pub use sealing::{Executed, claimed_checkpoint, genesis_changes, genesis_state};
 
 /// Bytes kept free in every block for the seal's leaf and its length.
 const SEAL_RESERVE: usize = crate::seal::SEAL_BYTES_MAX + 3;

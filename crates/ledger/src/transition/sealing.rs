@@ -117,6 +117,21 @@ impl Execution<'_> {
     }
 }
 
+/// The checkpoint that a block leads to if its leaves follow a head, whether the rules allow
+/// the block or not: what its proposer claims can be compared with this before any rule is.
+///
+/// # Errors
+/// [`BlockError::Format`] for a block over its limit; [`BlockError::Fatal`] if the state
+/// cannot be read.
+pub fn claimed_checkpoint(view: &dyn state::View, block: &Block) -> Result<Checkpoint, BlockError> {
+    let state = state::State(view);
+    let mut edge = frontier(&state.head()?)?;
+    edge.append_many(block.leaves()?.iter().map(|leaf| leaf_hash(leaf)));
+    let origin = state.ledger()?.origin;
+    Checkpoint::new(origin.as_str(), edge.size(), edge.root())
+        .map_err(|error| ViewError::Damaged(error.to_string()).into())
+}
+
 fn frontier(head: &Head) -> Result<Frontier, ViewError> {
     let edge = head.edge.iter().map(|root| Hash(root.0)).collect();
     Frontier::from_parts(head.tree_size(), edge)

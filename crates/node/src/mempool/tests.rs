@@ -59,12 +59,12 @@ fn rotation(author: &str, nonce: u8) -> EncodedRecord {
 
 fn put(pool: &Mempool, record: &EncodedRecord) -> oneshot::Receiver<Outcome> {
     let (waiter, answer) = Waiter::new(false);
-    pool.insert(vec![(record.clone(), waiter)]);
+    pool.insert([(record.clone(), Some(waiter))]);
     answer
 }
 
-fn ids(records: &[EncodedRecord]) -> Vec<RecordId> {
-    records.iter().map(EncodedRecord::id).collect()
+fn ids<R: std::borrow::Borrow<EncodedRecord>>(records: &[R]) -> Vec<RecordId> {
+    records.iter().map(|record| record.borrow().id()).collect()
 }
 
 const A: &str = "did:example:a";
@@ -230,15 +230,12 @@ fn a_closed_pool_takes_nothing_in_and_is_worked_off() {
         put(&pool, &open_list(A, 1)).try_recv(),
         Ok(Outcome::Unavailable)
     );
-    assert!(pool.wait(Duration::ZERO));
+    assert_eq!(pool.queued(), 1);
     assert!(!pool.is_drained());
     pool.abandon();
     assert_eq!(waiting.try_recv(), Ok(Outcome::Unavailable));
     assert!(pool.is_drained());
-    assert!(
-        !pool.wait(Duration::from_secs(60)),
-        "it does not wait when it is closed"
-    );
+    assert_eq!(pool.queued(), 0);
 }
 
 /// Each join once looked at everyone who waited: thousands of copies took seconds, and the
@@ -265,4 +262,41 @@ fn authors_whose_records_expired_leave_nothing_behind() {
     pool.prune(UnixMillis(501));
     let inner = pool.lock();
     assert_eq!((inner.queues.len(), inner.turns.len()), (1, 1));
+}
+
+/// Another member's block holds records that wait here, some of them in a block of this node's
+/// own that was not decided.
+#[test]
+fn records_that_another_block_took_leave_the_queue() {
+    let pool = Mempool::new(&limits());
+    let records: Vec<_> = (0..5).map(|nonce| open_list(A, nonce)).collect();
+    let mut answers: Vec<_> = records.iter().map(|record| put(&pool, record)).collect();
+    let taken = pool.take(1, usize::MAX);
+    let decided = [0, 1, 3].map(|at: usize| (records[at].id(), at));
+    let waiting = pool.forget(decided);
+    let whose: Vec<_> = waiting.iter().map(|(_, at)| *at).collect();
+    assert_eq!(whose, [0, 1, 3]);
+    assert!(waiting.iter().all(|(waiters, _)| waiters.len() == 1));
+    pool.put_back(taken);
+    assert_eq!(pool.queued(), 2);
+    assert_eq!(
+        ids(&pool.take(10, usize::MAX)),
+        ids(&[records[2].clone(), records[4].clone()])
+    );
+    assert!(answers[0].try_recv().is_err(), "whoever forgets it answers");
+}
+
+#[test]
+fn what_is_here_can_be_told_and_found() {
+    let pool = Mempool::new(&limits());
+    let records: Vec<_> = (0..3).map(|nonce| open_list(A, nonce)).collect();
+    for record in &records {
+        put(&pool, record);
+    }
+    pool.take(1, usize::MAX);
+    assert_eq!(pool.ids(10).len(), 3, "also what a block holds");
+    assert_eq!(pool.ids(2).len(), 2);
+    let asked = [records[1].id(), issue(B, 7).id()];
+    assert_eq!(ids(&pool.find(&asked)), ids(&records[1..2]));
+    assert!(pool.contains(&asked[0]) && !pool.contains(&asked[1]));
 }

@@ -9,7 +9,7 @@ use http::Uri;
 use crate::http::Shared;
 use crate::http::answer::{Answer, json};
 use crate::http::query::{parameters, segment};
-use crate::producer::now;
+use crate::production::now;
 
 pub(crate) async fn credential(
     Extract(context): Shared,

@@ -13,7 +13,7 @@ use http::Uri;
 use crate::http::answer::{Answer, Refusal, json, not_found};
 use crate::http::query::{no_parameters, number, page, segment};
 use crate::http::{Context, Shared};
-use crate::producer::now;
+use crate::production::now;
 
 pub(crate) async fn issuers(Extract(context): Shared, uri: Uri) -> Answer {
     let (after, limit) = page(&uri)?;

@@ -5,9 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use axum::extract::State as Extract;
 use bytes::Bytes;
 use credlog_ledger::rows::Head;
-use credlog_tlog::{Checkpoint, Hash, Note, NoteSigner, TileLevel, TilePath};
+use credlog_tlog::{Checkpoint, Hash, Note, NoteSignature, NoteSigner, TileLevel, TilePath};
 use http::{StatusCode, Uri};
 
+use crate::cosigning::Cosigning;
 use crate::http::answer::{
     Answer, Refusal, bytes_with, cached, internal, invalid_parameter, not_found,
 };
@@ -19,10 +20,19 @@ const CHECKPOINT_CACHE: &str = "public, max-age=1";
 /// A tile never changes.
 const TILE_CACHE: &str = "public, max-age=31536000, immutable";
 
-/// Signs the checkpoint of the newest block, once for each.
+/// Signs the checkpoint of the newest block, once for each, and adds the members'
+/// cosignatures.
 pub(crate) struct SignedCheckpoint {
     signer: NoteSigner,
-    newest: Mutex<Option<(u64, Bytes)>>,
+    newest: Mutex<Option<Newest>>,
+}
+
+/// A note as it was served last.
+struct Newest {
+    size: u64,
+    /// Of the cosignatures that it carries.
+    version: u64,
+    note: Bytes,
 }
 
 impl SignedCheckpoint {
@@ -33,33 +43,45 @@ impl SignedCheckpoint {
         }
     }
 
-    fn of(&self, head: &Head) -> Result<Bytes, Refusal> {
+    fn of(&self, head: &Head, cosigning: &Cosigning) -> Result<Bytes, Refusal> {
+        let version = cosigning.version();
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((size, note)) = &*newest
-            && *size == head.size
+        if let Some(newest) = &*newest
+            && (newest.size, newest.version) == (head.size, version)
         {
-            return Ok(note.clone());
+            return Ok(newest.note.clone());
         }
-        let note = self.sign(head).map_err(|error| {
+        let (version, cosignatures) = cosigning.newest(head.size);
+        let note = self.sign(head, cosignatures).map_err(|error| {
             tracing::error!(%error, "the checkpoint cannot be signed");
             internal()
         })?;
-        *newest = Some((head.size, note.clone()));
+        *newest = Some(Newest {
+            size: head.size,
+            version,
+            note: note.clone(),
+        });
         Ok(note)
     }
 
-    fn sign(&self, head: &Head) -> Result<Bytes, Box<dyn std::error::Error>> {
+    fn sign(
+        &self,
+        head: &Head,
+        cosignatures: Vec<NoteSignature>,
+    ) -> Result<Bytes, Box<dyn std::error::Error>> {
         let origin = self.signer.verifier_key().name();
         let checkpoint = Checkpoint::new(origin, head.tree_size(), Hash(head.root.0))?;
         let text = checkpoint.body();
-        let note = Note::new(&text, vec![self.signer.sign(&text)?])?;
+        let own = self.signer.sign(&text)?;
+        let note = Note::new(&text, [own].into_iter().chain(cosignatures).collect())?;
         Ok(note.to_string().into())
     }
 }
 
 pub(crate) async fn checkpoint(Extract(context): Shared, uri: Uri) -> Answer {
     no_parameters(&uri)?;
-    let note = context.checkpoint.of(context.store.snapshot().head())?;
+    let (store, cosigning) = (&context.store, &context.cosigning);
+    let note = context.checkpoint.of(store.snapshot().head(), cosigning)?;
     let response = bytes_with(StatusCode::OK, "text/plain; charset=utf-8", note);
     Ok(cached(response, CHECKPOINT_CACHE))
 }

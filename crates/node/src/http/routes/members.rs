@@ -11,7 +11,7 @@ use http::{StatusCode, Uri};
 use crate::http::answer::{Answer, Refusal, bytes_with, cached, json, not_found};
 use crate::http::query::{no_parameters, number};
 use crate::http::{Context, Shared};
-use crate::producer::now;
+use crate::production::now;
 
 /// The set that decides a height never changes once the height before is decided.
 const DECIDED_CACHE: &str = "public, max-age=31536000, immutable";

@@ -13,7 +13,7 @@ use http::{StatusCode, Uri};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use crate::admission::REQUEST_BAD_SIGNATURES_MAX;
+use crate::admission::{REQUEST_BAD_SIGNATURES_MAX, Sender};
 use crate::application::place;
 use crate::http::answer::{Answer, Refusal, json, json_with, not_found};
 use crate::http::guard::{client, rate_limited};
@@ -169,7 +169,7 @@ async fn hand_in(
         answers.push((record.id(), keep.then(|| record.clone()), answer));
         submitted.push((record, waiter));
     }
-    context.admission.submit(client, submitted);
+    context.admission.submit(Sender::client(client), submitted);
     let mut handed = Vec::with_capacity(answers.len());
     for (id, record, answer) in answers {
         // A waiter that was dropped without an answer is one nobody can answer.

@@ -27,10 +27,10 @@ pub(crate) async fn metrics(Extract(context): Shared, uri: Uri) -> Answer {
     let ready = i64::from(context.ready().is_ok());
     context.metrics.ready.set(ready);
     match context.metrics.text() {
-        Ok(text) => Ok(bytes_with(
+        Ok(own) => Ok(bytes_with(
             StatusCode::OK,
             "text/plain; version=0.0.4",
-            text,
+            own + &context.engine.text(),
         )),
         Err(error) => {
             tracing::error!(%error, "the metrics have no text form");

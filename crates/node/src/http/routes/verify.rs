@@ -14,7 +14,7 @@ use crate::http::lane::Lane;
 use crate::http::query::parameters;
 use crate::http::{Context, Shared, body};
 use crate::machine::cores;
-use crate::producer::now;
+use crate::production::now;
 
 /// Bounds the checks of credentials: so many at work, so many waiting.
 pub(crate) fn lane(config: &VerifySection) -> Lane {

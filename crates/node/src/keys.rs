@@ -1,15 +1,25 @@
-//! The member's node key: it signs the checkpoint that the node serves.
+//! The keys of a node, from their files.
 
 use std::path::{Path, PathBuf};
 
 use credlog_ledger::ids::MemberId;
+use credlog_ledger::key::{ProvenKey, PublicKey};
+use credlog_ledger::member::SeatedMember;
+use credlog_ledger::state::{State, ViewError};
+use credlog_store::FirstKeys;
 use ed25519_dalek::SigningKey;
 use pkcs8::{DecodePrivateKey, EncryptedPrivateKeyInfo, SecretDocument};
 
-use crate::config::MemberSection;
+use crate::config::{MemberSection, Role};
 
 /// File of the node key in the folder of keys.
 pub const NODE_KEY_FILE: &str = "node.pem";
+/// File of the consensus key in the folder of keys.
+pub const CONSENSUS_KEY_FILE: &str = "consensus.pem";
+/// File of the cosigner key in the folder of keys.
+pub const COSIGNER_KEY_FILE: &str = "cosigner.pem";
+/// Folder of the keys that are to replace those in the folder of keys.
+pub const NEXT_FOLDER: &str = "next";
 /// Environment variable with the passphrase of the keys.
 pub const PASSPHRASE_VARIABLE: &str = "CREDLOG_PASSPHRASE";
 /// Longest key or passphrase file in bytes.
@@ -69,8 +79,8 @@ pub enum KeyFileError {
     },
     /// Not the key that the ledger knows.
     #[error(
-        "{path} is not the node key of member {member} on this ledger; point member.keys_dir to \
-         that member's keys"
+        "{path} is not the key that this ledger knows of member {member}; point member.keys_dir to \
+         that member's keys (keys that replace others belong into its folder `next`)"
     )]
     OtherKey {
         /// The file.
@@ -80,12 +90,130 @@ pub enum KeyFileError {
     },
 }
 
-/// Loads the node key of a member.
-///
-/// # Errors
-/// Every [`KeyFileError`] but [`KeyFileError::OtherKey`].
-pub fn load(member: &MemberSection) -> Result<SigningKey, KeyFileError> {
-    let path = member.keys_dir.join(NODE_KEY_FILE);
+/// The keys that a node works with.
+#[derive(Clone)]
+pub struct Keyring {
+    /// Signs the checkpoint that the node serves, and is its identity in the network.
+    pub node: SigningKey,
+    /// A member's keys; an observer has none.
+    pub member: Option<VotingKeys>,
+}
+
+/// The public keys of a node, to tell one set from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublicKeys {
+    node: [u8; 32],
+    member: Option<([u8; 32], [u8; 32])>,
+}
+
+/// The keys that speak for a member in consensus.
+#[derive(Clone)]
+pub struct VotingKeys {
+    /// Signs votes and proposals.
+    pub consensus: SigningKey,
+    /// Cosigns checkpoints.
+    pub cosigner: SigningKey,
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let node = hex::encode(self.node.verifying_key().as_bytes());
+        f.debug_struct("Keyring").field("node", &node).finish()
+    }
+}
+
+impl Keyring {
+    /// Loads the keys of a node in `role`.
+    ///
+    /// # Errors
+    /// Every [`KeyFileError`] but [`KeyFileError::OtherKey`].
+    pub fn load(member: &MemberSection, role: Role) -> Result<Self, KeyFileError> {
+        Self::load_from(&member.keys_dir, member, role)
+    }
+
+    /// Loads the keys that a member has prepared for the day the ledger knows them; nothing if
+    /// there are none.
+    ///
+    /// # Errors
+    /// Every [`KeyFileError`] but [`KeyFileError::OtherKey`].
+    pub fn load_next(member: &MemberSection) -> Result<Option<Self>, KeyFileError> {
+        let folder = member.keys_dir.join(NEXT_FOLDER);
+        match folder.exists() {
+            true => Self::load_from(&folder, member, Role::Member).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn load_from(folder: &Path, member: &MemberSection, role: Role) -> Result<Self, KeyFileError> {
+        let load = |file| load_key(&folder.join(file), member);
+        Ok(Self {
+            node: load(NODE_KEY_FILE)?,
+            member: match role {
+                Role::Observer => None,
+                Role::Member => Some(VotingKeys {
+                    consensus: load(CONSENSUS_KEY_FILE)?,
+                    cosigner: load(COSIGNER_KEY_FILE)?,
+                }),
+            },
+        })
+    }
+
+    /// The public keys.
+    pub fn public(&self) -> PublicKeys {
+        let public = |key: &SigningKey| key.verifying_key().to_bytes();
+        PublicKeys {
+            node: public(&self.node),
+            member: self
+                .member
+                .as_ref()
+                .map(|own| (public(&own.consensus), public(&own.cosigner))),
+        }
+    }
+
+    /// The keys that a store keeps files of; an observer has none.
+    pub fn first_keys(&self) -> Option<FirstKeys> {
+        let id = |key: &SigningKey| PublicKey::ed25519(key.verifying_key().as_bytes()).id();
+        self.member.as_ref().map(|own| FirstKeys {
+            consensus: id(&own.consensus),
+            cosigner: id(&own.cosigner),
+        })
+    }
+
+    /// Whether a ledger, as far as `state` goes, has never known these keys.
+    ///
+    /// # Errors
+    /// [`ViewError`] if the state cannot be read.
+    pub fn is_unknown_to(&self, state: &State<'_>) -> Result<bool, ViewError> {
+        let key = PublicKey::ed25519(self.node.verifying_key().as_bytes());
+        Ok(state.key_use(&key)?.is_none())
+    }
+
+    /// Whether these are the keys that the ledger knows of a member.
+    pub fn is_of(&self, seat: &SeatedMember) -> bool {
+        self.stranger(seat).is_none()
+    }
+
+    /// The first file whose key is another than the ledger knows of a member.
+    pub fn stranger(&self, seat: &SeatedMember) -> Option<&'static str> {
+        let keys = &seat.member.keys;
+        let differs = |registered: &ProvenKey, own: &SigningKey| {
+            registered.key.as_ed25519() != Some(own.verifying_key().as_bytes())
+        };
+        let member = self.member.as_ref();
+        if differs(&keys.node, &self.node) {
+            Some(NODE_KEY_FILE)
+        } else if member.is_none_or(|own| differs(&keys.consensus, &own.consensus)) {
+            Some(CONSENSUS_KEY_FILE)
+        } else if member.is_none_or(|own| differs(&keys.cosigner, &own.cosigner)) {
+            Some(COSIGNER_KEY_FILE)
+        } else {
+            None
+        }
+    }
+}
+
+fn load_key(path: &Path, member: &MemberSection) -> Result<SigningKey, KeyFileError> {
+    let path = path.to_owned();
     check_mode(&path)?;
     let pem = read(&path)?;
     let format = |reason: String| KeyFileError::Format {
@@ -185,6 +313,10 @@ mod tests {
             passphrase_file: None,
         };
         (dir, member, key)
+    }
+
+    fn load(member: &MemberSection) -> Result<SigningKey, KeyFileError> {
+        Keyring::load(member, Role::Observer).map(|keys| keys.node)
     }
 
     fn write(path: &Path, text: &str) {

@@ -1,0 +1,236 @@
+//! Between the gossip swarm and this node: records and cosignatures, in and out.
+//!
+//! What comes in is judged before it goes on to others: a record by the way in that every
+//! record takes, a cosignature by its member's key. A thread of its own does that, since
+//! judging waits for locks and for the store.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use credlog_gossip::{Arrival, Event, Gossip, PublishError, Reply, Verdict};
+use credlog_ledger::ids::RecordId;
+use credlog_ledger::record::EncodedRecord;
+use credlog_ledger::rejection::Rejection;
+use credlog_ledger::state::{State, ViewError};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use crate::admission::{Admission, Sender};
+use crate::application::Shared;
+use crate::cosigning::Received;
+use crate::mempool::{Outcome, Waiter};
+
+/// Most ids of waiting records that are told to a peer at a time.
+const PENDING_IDS_MAX: usize = credlog_gossip::wire::PENDING_IDS_MAX;
+
+/// What other nodes are told. Until there is a swarm, they ask for it later.
+#[derive(Debug, Clone, Default)]
+pub struct Outbox {
+    gossip: Arc<RwLock<Option<Gossip>>>,
+}
+
+impl Outbox {
+    /// From now on this swarm is used, or none.
+    pub fn connect(&self, gossip: Option<Gossip>) {
+        *self.gossip.write().unwrap_or_else(PoisonError::into_inner) = gossip;
+    }
+
+    /// The swarm.
+    pub fn gossip(&self) -> Option<Gossip> {
+        let gossip = self.gossip.read().unwrap_or_else(PoisonError::into_inner);
+        gossip.clone()
+    }
+
+    /// Publishes records that are new here.
+    pub fn records(&self, records: Vec<Arc<EncodedRecord>>) {
+        if records.is_empty() {
+            return;
+        }
+        let bytes = |record: &Arc<EncodedRecord>| Bytes::copy_from_slice(record.bytes());
+        self.publish("records", |gossip| {
+            gossip.publish_records(records.iter().map(bytes).collect())
+        });
+    }
+
+    /// Publishes this member's cosignature.
+    pub fn cosignature(&self, note: Option<Vec<u8>>) {
+        if let Some(note) = note {
+            self.publish("a cosignature", |gossip| {
+                gossip.publish_cosignatures(vec![note.into()])
+            });
+        }
+    }
+
+    fn publish(&self, what: &str, publish: impl FnOnce(&Gossip) -> Result<(), PublishError>) {
+        let Some(gossip) = self.gossip() else {
+            return;
+        };
+        if let Err(error) = publish(&gossip) {
+            // Peers ask for what they miss.
+            tracing::debug!(%error, what, "not published now");
+        }
+    }
+}
+
+/// Judges what comes from the swarm.
+pub struct Relay {
+    shared: Shared,
+    admission: Arc<Admission>,
+    runtime: Handle,
+    /// Says that a peer knows more than this node.
+    ahead: Box<dyn Fn() + Send>,
+}
+
+impl Relay {
+    /// Starts the thread; it ends with the swarm.
+    ///
+    /// # Errors
+    /// [`std::io::Error`] if the system gives no thread.
+    pub fn start(
+        shared: Shared,
+        admission: Arc<Admission>,
+        runtime: Handle,
+        ahead: Box<dyn Fn() + Send>,
+        mut events: mpsc::Receiver<Event>,
+    ) -> std::io::Result<JoinHandle<()>> {
+        let relay = Self {
+            shared,
+            admission,
+            runtime,
+            ahead,
+        };
+        let thread = std::thread::Builder::new().name("relay".into());
+        thread.spawn(move || {
+            while let Some(event) = events.blocking_recv() {
+                relay.handle(event);
+            }
+        })
+    }
+
+    fn handle(&self, event: Event) {
+        match event {
+            Event::Records(arrival) => self.records(arrival),
+            Event::Cosignatures(arrival) => self.cosignatures(arrival),
+            Event::Offered { ids, lacking, .. } => {
+                self.answer(lacking, |relay| relay.lacking(ids));
+            }
+            Event::WantsPendingIds { reply, .. } => {
+                let ids = self.shared.mempool.ids(PENDING_IDS_MAX);
+                reply.send(ids.into_iter().map(|id| id.0).collect());
+            }
+            Event::WantsPendingRecords { ids, reply, .. } => reply.send(self.pending(&ids)),
+            Event::WantsCosignatures { reply, .. } => {
+                let notes = self.shared.cosigning.notes();
+                reply.send(notes.into_iter().map(Bytes::from).collect());
+            }
+            Event::PeerConnected(node) => tracing::info!(peer = %node, "a peer is connected"),
+            Event::PeerDisconnected(node) => tracing::info!(peer = %node, "a peer is gone"),
+            // What a later version of the swarm tells is not needed here.
+            _ => {}
+        }
+    }
+
+    fn answer<T>(&self, reply: Reply<T>, answer: impl FnOnce(&Self) -> Result<T, ViewError>) {
+        match answer(self) {
+            Ok(answer) => reply.send(answer),
+            Err(error) => {
+                tracing::error!(%error, "a peer's question could not be answered");
+                self.shared.metrics.store_faults.inc();
+                drop(reply);
+            }
+        }
+    }
+
+    /// Hands records in like those of clients, and judges them by what comes of it.
+    fn records(&self, arrival: Arrival) {
+        let Arrival {
+            from,
+            payloads,
+            token,
+            ..
+        } = arrival;
+        let mut submitted = Vec::with_capacity(payloads.len());
+        let mut answers = Vec::with_capacity(payloads.len());
+        for payload in payloads {
+            let Ok(record) = EncodedRecord::decode(&payload) else {
+                return token.judge(Verdict::Reject);
+            };
+            if self.shared.mempool.contains(&record.id()) {
+                continue;
+            }
+            let (waiter, answer) = Waiter::new(true);
+            submitted.push((record, waiter));
+            answers.push(answer);
+        }
+        if submitted.is_empty() {
+            return token.judge(Verdict::Ignore);
+        }
+        self.admission.submit(Sender::Peer(from), submitted);
+        self.runtime.spawn(async move {
+            let mut verdict = Verdict::Ignore;
+            for answer in answers {
+                match answer.await {
+                    Ok(Outcome::Pending) => verdict = Verdict::Accept,
+                    // Bad whatever the state; all else may be a matter of who is ahead.
+                    Ok(Outcome::Refused(rejection))
+                        if matches!(
+                            *rejection,
+                            Rejection::WrongLedger { .. } | Rejection::BadSignature { .. }
+                        ) =>
+                    {
+                        return token.judge(Verdict::Reject);
+                    }
+                    _ => {}
+                }
+            }
+            token.judge(verdict);
+        });
+    }
+
+    fn cosignatures(&self, arrival: Arrival) {
+        let mut verdict = Verdict::Ignore;
+        let mut is_ahead = false;
+        for note in &arrival.payloads {
+            match self.shared.cosigning.receive(note) {
+                Received::New { is_ahead: ahead } => {
+                    verdict = Verdict::Accept;
+                    is_ahead |= ahead;
+                }
+                Received::Nothing => {}
+                Received::Bad => {
+                    verdict = Verdict::Reject;
+                    break;
+                }
+            }
+        }
+        arrival.token.judge(verdict);
+        if is_ahead {
+            (self.ahead)();
+        }
+    }
+
+    fn lacking(&self, ids: Vec<[u8; 32]>) -> Result<Vec<[u8; 32]>, ViewError> {
+        let snapshot = self.shared.store.snapshot();
+        let state = State(&snapshot);
+        let mut lacking = Vec::new();
+        for id in ids {
+            let record = RecordId(id);
+            if !self.shared.mempool.contains(&record) && state.record(&record)?.is_none() {
+                lacking.push(id);
+            }
+        }
+        Ok(lacking)
+    }
+
+    fn pending(&self, ids: &[[u8; 32]]) -> Vec<Option<Bytes>> {
+        let asked: Vec<_> = ids.iter().copied().map(RecordId).collect();
+        let found = self.shared.mempool.find(&asked);
+        let mut found = found.into_iter().peekable();
+        let mut bytes = |id: &RecordId| {
+            let same = found.next_if(|record| record.id() == *id)?;
+            Some(Bytes::copy_from_slice(same.bytes()))
+        };
+        asked.iter().map(&mut bytes).collect()
+    }
+}
