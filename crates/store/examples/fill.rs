@@ -3,8 +3,11 @@
 //!
 //! ```text
 //! cargo run --release -p credlog-store --example fill -- [entries, default 1000000] \
-//!     [entries a batch, default 1024]
+//!     [entries a batch, default 1024] [synced]
 //! ```
+//!
+//! With `synced`, as by a node that catches up: with certificates, and runs of blocks that
+//! share a flush.
 //!
 //! Rules and signatures are not part of it: blocks are made up, 36 bytes a credential.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
@@ -13,6 +16,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use credlog_ledger::certificate::{CommitCertificate, CommitSignature};
 use credlog_ledger::codec;
 use credlog_ledger::ids::{Height, MemberId, Root, Round, UnixMillis};
 use credlog_ledger::rows::{Head, SealRow};
@@ -33,6 +37,7 @@ fn main() {
             .map_or(default, |n| n.parse().unwrap())
     };
     let (entries, size): (u64, u64) = (argument(1, 1_000_000), argument(2, 1_024));
+    let synced = std::env::args().any(|argument| argument == "synced");
     let genesis = support::TestLedger::new(1).genesis;
     let dir = tempfile::tempdir_in(".").unwrap();
     let options = Options::default();
@@ -44,9 +49,15 @@ fn main() {
         let numbers = batch * size..(batch + 1) * size;
         let executed = executed(&store, &mut head, &mut log, numbers);
         let begin = Instant::now();
-        store.commit(&executed, None).unwrap();
+        match synced {
+            false => store.commit(&executed, None).unwrap(),
+            true => store.commit_synced(&executed, &made_up(&executed)).unwrap(),
+        }
         commits.push(begin.elapsed());
     }
+    let last = Instant::now();
+    store.make_durable().unwrap();
+    commits.push(last.elapsed());
     let in_commit: Duration = commits.iter().sum();
     commits.sort_unstable();
     let rate = f64::from(u32::try_from(entries).unwrap()) / in_commit.as_secs_f64();
@@ -69,6 +80,16 @@ fn main() {
     let store = Store::open(dir.path(), &options).unwrap();
     println!("opened in {:?}; RSS {} MiB", begin.elapsed(), rss_mib());
     lookups(&store, entries);
+}
+
+/// A certificate as long as one of three members; nobody verifies it here.
+fn made_up(executed: &Executed) -> CommitCertificate {
+    let signatures = ["university-a", "university-b", "university-c"].map(|member| {
+        let (member, signature) = (member.parse().unwrap(), [7; 64]);
+        CommitSignature { member, signature }
+    });
+    let (height, value) = (executed.seal.height, executed.value_id().unwrap());
+    CommitCertificate::new(height, Round(0), value, signatures.to_vec()).unwrap()
 }
 
 fn digest(number: u64) -> [u8; 32] {

@@ -1,4 +1,4 @@
-//! What readers see: one committed and durable state.
+//! What readers see: one committed state.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use credlog_tlog::{Hash, TileReader};
 use crate::generation::{Cells, Generation};
 use crate::watermark::Watermark;
 
-/// One committed and durable state, for as long as the snapshot lives.
+/// One committed state, for as long as the snapshot lives. It is durable, unless blocks are being
+/// synced ([`Store::commit_synced`](crate::Store::commit_synced)).
 ///
 /// Commits go on meanwhile and wait for no reader; a snapshot keeps what they overwrite in
 /// memory (about a megabyte a block under load), so it should live for one request or one

@@ -88,6 +88,9 @@ impl Check {
             "size": report.size,
             "rows": report.rows,
             "tiles": report.tiles,
+            "certificates": report.certificates,
+            "certificatesMissing": report.certificates_missing,
+            "cosignatures": report.cosignatures,
             "findings": report.findings.iter().map(|one| json!({
                 "place": one.place, "what": one.what,
             })).collect::<Vec<_>>(),
@@ -103,13 +106,20 @@ impl Check {
 }
 
 fn check_lines(screen: Screen, folder: &Path, report: &CheckReport) -> String {
-    let read = format!(
-        "{} leaves in {} blocks, {} rows and {} tiles were read and computed again.",
+    let mut read = format!(
+        "{} leaves in {} blocks, {} rows and {} tiles were read and computed again; {} \
+         certificates and {} cosignatures verify.",
         grouped(report.size),
         grouped(report.height.0),
         grouped(report.rows),
-        grouped(report.tiles)
+        grouped(report.tiles),
+        grouped(report.certificates),
+        grouped(report.cosignatures)
     );
+    if report.certificates_missing > 0 {
+        let missing = grouped(report.certificates_missing);
+        read.push_str(&format!("\n{missing} certificates are not known here."));
+    }
     if report.is_whole() {
         let whole = screen.ink(Ink::Green, "whole");
         return format!("The store in {} is {whole}.\n{read}", folder.display());
@@ -155,6 +165,9 @@ impl Rebuild {
             "root": report.position.root,
             "committedHeight": report.committed,
             "lost": report.lost,
+            "certificatesMissing": report.certificates_missing,
+            "cosignaturesLost": report.cosignatures_lost,
+            "evidenceLost": report.evidence_lost,
             "stateDiffered": report.state_differed,
             "source": report.source,
             "quarantine": report.old,
@@ -174,6 +187,15 @@ fn rebuild_lines(folder: &Path, report: &RebuildReport) -> String {
     );
     if report.state_differed {
         lines.push_str("\nRows of the old state were damaged; they are right now.");
+    }
+    for (count, what) in [
+        (report.certificates_missing, "certificates"),
+        (report.cosignatures_lost, "sets of cosignatures"),
+        (report.evidence_lost, "pieces of evidence"),
+    ] {
+        if count > 0 {
+            lines.push_str(&format!("\n{} {what} are not known any more.", grouped(count)));
+        }
     }
     if let Some(old) = &report.old {
         lines.push_str(&format!("\nThe old data is in {}.", old.display()));

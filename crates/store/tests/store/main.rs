@@ -7,6 +7,7 @@ mod commits;
 mod damage;
 mod environment;
 mod keys;
+mod kills;
 mod mutations;
 mod readers;
 mod support;

@@ -1,18 +1,22 @@
-//! Random mutations of sled's files: found at open or by check, or harmless; never served.
+//! Random mutations of a store's files: found at open or by check, or harmless; never served.
 //!
-//! 30 of them, 300 with CREDLOG_TEST_LONG=1.
+//! 30 of sled's and 60 of those beside it, ten times as many with CREDLOG_TEST_LONG=1.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use credlog_ledger::ids::LeafIndex;
+use credlog_ledger::ids::{Height, KeyId, LeafIndex, Round};
 use credlog_ledger::state::View;
-use credlog_store::{OpenError, Options, Store, check};
+use credlog_store::{
+    Ballot, Cosigned, Cosigner, FirstKeys, KeyFileError, OpenError, Options, Snapshot, Store,
+    Undecided, check,
+};
 use credlog_tlog::leaf_hash;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::support::{TestLedger, commit, copy_tree};
+use crate::testimony::{cosignatures, equivocation};
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -21,17 +25,118 @@ struct Tally {
     harmless: u32,
 }
 
+fn times(mutations: u32) -> u32 {
+    let long = std::env::var("CREDLOG_TEST_LONG").is_ok_and(|value| value == "1");
+    if long { 10 * mutations } else { mutations }
+}
+
+const KEYS: FirstKeys = FirstKeys {
+    consensus: KeyId([1; 16]),
+    cosigner: KeyId([2; 16]),
+};
+const BLOCKS: usize = 60;
+/// Members whose cosignatures are kept.
+const COSIGNERS: u8 = 3;
+
+fn last_cosigned(ledger: &TestLedger) -> Cosigned {
+    let executed = &ledger.blocks[BLOCKS - 1];
+    Cosigned {
+        size: executed.size.0,
+        root: executed.root.into(),
+        time: 99,
+    }
+}
+
+/// The blocks that are kept undecided.
+fn undecided(ledger: &TestLedger) -> Vec<Undecided> {
+    let blocks = ledger
+        .blocks
+        .iter()
+        .zip(0..3)
+        .map(|(executed, round)| Undecided {
+            height: Height(BLOCKS as u64 + 1),
+            round: Round(round),
+            value: executed.value_id().unwrap(),
+            metadata: vec![7; 10],
+            block: executed.block.as_slice().into(),
+        });
+    blocks.collect()
+}
+
+/// A closed store with something of everything.
+fn whole(seed: u64) -> (tempfile::TempDir, TestLedger) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = TestLedger::of_members(seed, 4);
+    let options = Options::default();
+    let store = Store::create_for(dir.path(), &ledger.genesis, &options, Some(&KEYS)).unwrap();
+    for block in 0..BLOCKS {
+        commit(&store, &ledger.next_block()).unwrap();
+        let cosigned = cosignatures(&ledger, block, COSIGNERS, 10);
+        store.put_cosignatures(&cosigned).unwrap();
+    }
+    for height in 1..10 {
+        store
+            .put_evidence(&equivocation(&ledger, 2, height, 4))
+            .unwrap();
+    }
+    for block in undecided(&ledger) {
+        store.put_undecided(&block).unwrap();
+    }
+    let mut ballot = Ballot::open(&store, KEYS.consensus, false).unwrap();
+    let started = Height(BLOCKS as u64 + 1);
+    (1..=started.0).for_each(|height| ballot.start(Height(height)).unwrap());
+    let mut cosigner = Cosigner::open(&store, KEYS.cosigner, false).unwrap();
+    let last = last_cosigned(&ledger);
+    let earlier = Cosigned { time: 98, ..last };
+    cosigner.note(earlier).unwrap();
+    cosigner.note(last).unwrap();
+    (dir, ledger)
+}
+
+#[test]
+fn no_mutation_of_the_files_beside_sled_is_served() {
+    let (whole, ledger) = whole(53);
+    let mut rng = StdRng::seed_from_u64(54);
+    let (mut lost, mut left_out) = (0, 0);
+    let votes = format!("votes/{}/started", KEYS.consensus);
+    let cosigner = format!("cosigner/{}/last", KEYS.cosigner);
+    for number in 0..times(60) {
+        let dir = tempfile::tempdir().unwrap();
+        copy_tree(whole.path(), dir.path());
+        let names = ["watermark", "undecided", &votes, &cosigner];
+        let path = dir.path().join(names[number as usize % names.len()]);
+        let mut files = vec![path];
+        let what = mutate_one_of(dir.path(), &mut files, &mut rng);
+        let what = format!("mutation {number}, {what}");
+        let store = match Store::open(dir.path(), &Options::default()) {
+            Ok(store) => store,
+            Err(OpenError::Damaged { .. }) if what.contains("watermark") => continue,
+            Err(other) => panic!("{what}: {other}"),
+        };
+        assert_eq!(serve(&store, &ledger, &what), 0);
+        match Ballot::open(&store, KEYS.consensus, false) {
+            Ok(ballot) => assert_eq!(ballot.started(), Height(BLOCKS as u64 + 1), "{what}"),
+            Err(KeyFileError::Lost { .. }) => lost += 1,
+            Err(other) => panic!("{what}: {other}"),
+        }
+        match Cosigner::open(&store, KEYS.cosigner, false) {
+            Ok(cosigner) => assert_eq!(cosigner.last(), Some(last_cosigned(&ledger)), "{what}"),
+            Err(KeyFileError::Lost { .. }) => lost += 1,
+            Err(other) => panic!("{what}: {other}"),
+        }
+        let blocks = undecided(&ledger);
+        let found = store.undecided(blocks[0].height).unwrap();
+        assert!(found.iter().all(|block| blocks.contains(block)), "{what}");
+        left_out += blocks.len() - found.len();
+    }
+    println!("{lost} lost, {left_out} left out");
+    assert!(lost > 2 && left_out > 2, "{lost} {left_out}");
+}
+
 #[test]
 fn no_mutation_of_sleds_files_is_served() {
-    let long = std::env::var("CREDLOG_TEST_LONG").is_ok_and(|value| value == "1");
-    let mutations = if long { 300 } else { 30 };
-    let whole = tempfile::tempdir().unwrap();
-    let mut ledger = TestLedger::new(51);
-    let store = Store::create(whole.path(), &ledger.genesis, &Options::default()).unwrap();
-    for _ in 0..60 {
-        commit(&store, &ledger.next_block()).unwrap();
-    }
-    drop(store);
+    let mutations = times(30);
+    let (whole, ledger) = whole(51);
     let mut rng = StdRng::seed_from_u64(52);
     let mut tally = Tally::default();
     for number in 0..mutations {
@@ -53,6 +158,10 @@ fn no_mutation_of_sleds_files_is_served() {
 fn mutate(sled: &Path, rng: &mut StdRng) -> String {
     let mut files = Vec::new();
     list(sled, &mut files);
+    mutate_one_of(sled, &mut files, rng)
+}
+
+fn mutate_one_of(folder: &Path, files: &mut [PathBuf], rng: &mut StdRng) -> String {
     files.sort();
     let sizes = files.iter().map(|file| fs::metadata(file).unwrap().len());
     let all: u64 = sizes.clone().sum();
@@ -66,7 +175,7 @@ fn mutate(sled: &Path, rng: &mut StdRng) -> String {
             }
             let mut bytes = fs::read(file).unwrap();
             let place = usize::try_from(at).unwrap();
-            let name = file.strip_prefix(sled).unwrap().display().to_string();
+            let name = file.strip_prefix(folder).unwrap().display().to_string();
             if rng.gen_bool(0.2) {
                 fs::write(file, &bytes[..place]).unwrap();
                 return format!("{name} cut to {place} of {size}");
@@ -146,10 +255,32 @@ fn serve(store: &Store, ledger: &TestLedger, what: &str) -> u32 {
             }
         }
     }
+    errors += serve_testimony(&snapshot, ledger, what);
+    let evidence = (1..10).map(|height| equivocation(ledger, 2, height, 4));
+    assert!(evidence.eq(store.evidence()), "{what}: other evidence");
     for (level, index, hashes) in ledger.tiles.iter() {
         let expected: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
         match snapshot.tile(level, index, u16::try_from(hashes.len()).unwrap()) {
             Ok(found) => assert_eq!(found, Some(expected), "{what}"),
+            Err(_) => errors += 1,
+        }
+    }
+    errors
+}
+
+fn serve_testimony(snapshot: &Snapshot<'_>, ledger: &TestLedger, what: &str) -> u32 {
+    let mut errors = 0;
+    for (block, executed) in ledger.blocks.iter().enumerate() {
+        let certificate = ledger.certificate_by(executed, &[0, 1, 2, 3]);
+        match snapshot.certificate(executed.seal.height) {
+            Ok(found) => assert_eq!(found, Some(certificate), "{what}"),
+            Err(_) => errors += 1,
+        }
+        match snapshot.cosignatures(executed.size.0) {
+            Ok(found) => {
+                let expected = cosignatures(ledger, block, COSIGNERS, 10);
+                assert_eq!(found, Some(expected), "{what}");
+            }
             Err(_) => errors += 1,
         }
     }
