@@ -11,7 +11,7 @@ use crate::cell::{
 };
 use crate::digest::StateDigest;
 use crate::fault::Fault;
-use crate::generation::{Cells, Undo};
+use crate::generation::{Cell, Cells, Undo};
 use crate::page::Page;
 use crate::rows::{entries_max, is_paged};
 use crate::watermark::Watermark;
@@ -209,7 +209,7 @@ impl<'s> Draft<'s> {
     }
 
     /// Writes cells of testimony.
-    pub(crate) fn put_testimony(&mut self, cells: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), Fault> {
+    pub(crate) fn put_testimony(&mut self, cells: Vec<Cell>) -> Result<(), Fault> {
         let mut cells = cells.into_iter();
         cells.try_for_each(|(key, value)| self.put_cell(key, value))
     }

@@ -19,7 +19,7 @@ use crate::batch::Draft;
 use crate::cell::{attested_key, certificate_key, cosignatures_key};
 use crate::digest::StateDigest;
 use crate::fault::{Fatal, Fault, guarded};
-use crate::generation::{Cells, Generation};
+use crate::generation::{Cell, Cells, Generation};
 use crate::sled_files::SledFiles;
 use crate::store::{Store, lock};
 use crate::testimony::{self, Cosignatures, TestimonyError, height_of_size, value_at};
@@ -247,7 +247,9 @@ impl Store {
     }
 
     /// Keeps a block that was executed and is not decided; durable when this returns, and only
-    /// then may the node vote for it. The same value of the same round again is no other one.
+    /// then may the node vote for it. The same value of the same round again is no other one;
+    /// of a later round it costs 4 KiB. When 64 MiB are full, the value of that height whose
+    /// last round is the longest ago is forgotten.
     ///
     /// # Errors
     /// Every [`UndecidedError`]: the node must not vote for it.
@@ -378,11 +380,7 @@ impl Store {
     }
 
     /// Writes cells of testimony outside of a commit, not durable yet.
-    fn put_testimony(
-        &self,
-        writer: &mut Writer,
-        cells: Vec<(Vec<u8>, Vec<u8>)>,
-    ) -> Result<(), Fatal> {
+    fn put_testimony(&self, writer: &mut Writer, cells: Vec<Cell>) -> Result<(), Fatal> {
         let generation = self.current();
         let reader = Cells {
             tree: self.tree(),

@@ -25,7 +25,7 @@ use crate::cell::{self, Kind, after_prefix, attested_key, certificate_key, cosig
 use crate::cell::{evidence_key, testimony_key};
 use crate::digest::StateDigest;
 use crate::fault::{Fatal, Fault};
-use crate::generation::Cells;
+use crate::generation::{Cell, Cells};
 use crate::snapshot::{Rows, Snapshot};
 
 /// Most cosignatures of a checkpoint that are kept.
@@ -274,7 +274,7 @@ pub(crate) fn height_of_size(cells: Cells<'_>, size: u64) -> Result<Option<Heigh
 pub(crate) struct Draft<'s> {
     cells: Cells<'s>,
     pub(crate) digest: StateDigest,
-    pub(crate) puts: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) puts: Vec<Cell>,
 }
 
 impl<'s> Draft<'s> {
@@ -298,7 +298,7 @@ impl<'s> Draft<'s> {
     }
 
     /// All cells, the digest's too.
-    pub(crate) fn finish(mut self) -> (Vec<(Vec<u8>, Vec<u8>)>, StateDigest) {
+    pub(crate) fn finish(mut self) -> (Vec<Cell>, StateDigest) {
         let digest = self.digest;
         self.puts
             .push((testimony_key(), digest.to_bytes().to_vec()));
@@ -307,7 +307,7 @@ impl<'s> Draft<'s> {
 }
 
 /// Cells as sled takes them.
-pub(crate) fn batch(cells: Vec<(Vec<u8>, Vec<u8>)>) -> sled::Batch {
+pub(crate) fn batch(cells: Vec<Cell>) -> sled::Batch {
     let mut batch = sled::Batch::default();
     for (key, value) in cells {
         let sealed = cell::seal(&key, value);
@@ -354,10 +354,7 @@ impl EvidenceList {
     }
 
     /// Adds evidence; answers the cell to write, or nothing if it is there.
-    pub(crate) fn put(
-        &mut self,
-        evidence: &Equivocation,
-    ) -> Result<Option<(Vec<u8>, Vec<u8>)>, TestimonyError> {
+    pub(crate) fn put(&mut self, evidence: &Equivocation) -> Result<Option<Cell>, TestimonyError> {
         let bytes = evidence.to_bytes();
         let bytes = bytes.map_err(|error| TestimonyError::Form(error.to_string()))?;
         if self.0.values().any(|kept| kept.evidence == *evidence) {

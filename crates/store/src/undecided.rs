@@ -17,6 +17,8 @@
 //! around it was partly written over.
 //!
 //! A value that comes again in a later round is an entry without its block (kind 2).
+//!
+//! The file has at most 64 MiB; in a height of very many rounds, old values make room.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -32,7 +34,8 @@ use rand::RngCore;
 use crate::folder::{UNDECIDED, write_durably};
 
 /// Entries start at multiples of this: a torn write leaves its neighbours whole.
-const STEP: u64 = 4_096;
+const STEP: u64 = STEP_BYTES as u64;
+const STEP_BYTES: usize = 4_096;
 const MAGIC: &[u8; 20] = b"credlog undecided 1\n";
 const ENTRY_HEAD_BYTES: usize = 4 + 12 + 32;
 const PAYLOAD_HEAD_BYTES: usize = 1 + 8 + 32 + 4 + 4;
@@ -78,15 +81,15 @@ pub enum UndecidedError {
         /// Height of the store.
         head: Height,
     },
-    /// The height has too many of them.
+    /// There is no room, and nothing of its height that could make some.
     #[error(
-        "height {height} has {entries} undecided blocks of {bytes} bytes in all; no more are \
-         kept. Drop those that nobody can decide any more"
+        "there is no room for an undecided block of height {height} beside {entries} entries of \
+         {bytes} bytes"
     )]
     Full {
         /// The height.
         height: Height,
-        /// Entries that are kept.
+        /// Entries of any height.
         entries: usize,
         /// Bytes that they take.
         bytes: u64,
@@ -241,7 +244,7 @@ impl UndecidedFile {
         let kind = if has_block { AGAIN } else { WITH_BLOCK };
         let payload = payload(kind, block);
         let room = room(payload.len());
-        let place = self.place_for(block.height, room)?;
+        let place = self.place_for(block, room)?;
         let written = self.write(place, &payload);
         written.map_err(|error| self.failed("writing", &error))?;
         let entry = Entry {
@@ -268,8 +271,33 @@ impl UndecidedFile {
         self.file.sync_data()
     }
 
-    /// The first gap between the entries.
-    fn place_for(&self, height: Height, room: u64) -> Result<u64, UndecidedError> {
+    /// A place for an entry of a block. If there is none, the value of the height whose last
+    /// round is the longest ago makes room: one for which members have precommitted is
+    /// proposed again and again, so it is a recent one.
+    fn place_for(&mut self, block: &Undecided, room: u64) -> Result<u64, UndecidedError> {
+        loop {
+            if let Some(place) = self.gap(block.height, room) {
+                return Ok(place);
+            }
+            let Some(value) = self.oldest_value(block) else {
+                let (height, entries) = (block.height, self.entries.len());
+                return Err(UndecidedError::Full {
+                    height,
+                    entries,
+                    bytes: self.entries.values().map(|entry| entry.room).sum(),
+                });
+            };
+            tracing::warn!(height = %block.height, %value, "an old undecided block makes room");
+            self.drop_value(block.height, &value);
+        }
+    }
+
+    /// The first gap between the entries, if the height may have one more.
+    fn gap(&self, height: Height, room: u64) -> Option<u64> {
+        let of_height = self.entries.values().filter(|one| one.height == height);
+        if of_height.count() >= UNDECIDED_ENTRIES_MAX {
+            return None;
+        }
         let mut place = STEP;
         for (start, entry) in &self.entries {
             if place + room <= *start {
@@ -277,16 +305,20 @@ impl UndecidedFile {
             }
             place = start + entry.room;
         }
-        let of_height = self.entries.values().filter(|one| one.height == height);
-        let entries = of_height.count();
-        if entries >= UNDECIDED_ENTRIES_MAX || place + room > FILE_BYTES_MAX {
-            return Err(UndecidedError::Full {
-                height,
-                entries,
-                bytes: self.entries.values().map(|entry| entry.room).sum(),
-            });
+        (place + room <= FILE_BYTES_MAX).then_some(place)
+    }
+
+    /// The other value of a block's height whose last round is the earliest.
+    fn oldest_value(&self, block: &Undecided) -> Option<ValueId> {
+        let mut last_rounds = BTreeMap::new();
+        for entry in self.entries.values() {
+            if entry.height == block.height && entry.value != block.value {
+                let last = last_rounds.entry(entry.value).or_insert(entry.round);
+                *last = entry.round.max(*last);
+            }
         }
-        Ok(place)
+        let oldest = last_rounds.into_iter().min_by_key(|(_, round)| *round);
+        oldest.map(|(value, _)| value)
     }
 
     /// The blocks of a height in the order of their rounds. One that is damaged by now is left
@@ -360,7 +392,7 @@ fn new_head() -> Vec<u8> {
     rand::thread_rng().fill_bytes(&mut secret);
     let mut head = [&MAGIC[..], &secret].concat();
     head.extend_from_slice(&head_check(&head));
-    head.resize(STEP as usize, 0);
+    head.resize(STEP_BYTES, 0);
     head
 }
 

@@ -194,7 +194,10 @@ fn rebuild_lines(folder: &Path, report: &RebuildReport) -> String {
         (report.evidence_lost, "pieces of evidence"),
     ] {
         if count > 0 {
-            lines.push_str(&format!("\n{} {what} are not known any more.", grouped(count)));
+            lines.push_str(&format!(
+                "\n{} {what} are not known any more.",
+                grouped(count)
+            ));
         }
     }
     if let Some(old) = &report.old {
