@@ -264,3 +264,6 @@ impl BorshDeserialize for Proposal {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use arc_malachitebft_app_channel::app::net::Multiaddr;
 use arc_malachitebft_app_channel::{AppMsg, NetworkRequest};
-use arc_malachitebft_core_types::LinearTimeouts;
+use arc_malachitebft_core_consensus::ProposedValue;
+use arc_malachitebft_core_types::{LinearTimeouts, ValueOrigin};
+use arc_malachitebft_engine::consensus::{ConsensusMsg, ConsensusRef};
 use arc_malachitebft_engine::network::{NetworkStateDump, PersistentPeerError};
 use arc_malachitebft_peer::PeerId;
 use credlog_ledger::ids::Height;
@@ -86,7 +88,7 @@ impl<A: Application> Consensus<A> {
             target_time: config.target_time,
             links: Links {
                 network: engine.channels.network,
-                consensus: engine.consensus,
+                tell: tell(engine.consensus),
                 events: engine.channels.events,
                 polkas,
             },
@@ -198,6 +200,14 @@ impl<A> Drop for Consensus<A> {
     fn drop(&mut self) {
         self.signals.stop.notify_one();
     }
+}
+
+/// The way to the engine's actor that votes.
+fn tell(consensus: ConsensusRef<Ledger>) -> Box<dyn FnMut(ProposedValue<Ledger>) -> bool + Send> {
+    Box::new(move |value| {
+        let message = ConsensusMsg::ReceivedProposedValue(value, ValueOrigin::Consensus);
+        consensus.cast(message).is_ok()
+    })
 }
 
 fn timeouts(config: &Config) -> LinearTimeouts {

@@ -8,14 +8,13 @@ use arc_malachitebft_app_channel::app::consensus::Role as EngineRole;
 use arc_malachitebft_app_channel::{AppMsg, NetworkMsg, Reply};
 use arc_malachitebft_core_consensus::{LocallyProposedValue, ProposedValue};
 use arc_malachitebft_core_types as ct;
-use arc_malachitebft_engine::consensus::{ConsensusMsg, ConsensusRef};
 use arc_malachitebft_engine::host::{Next, SyncedValueOutcome};
 use arc_malachitebft_engine::util::events::TxEvent;
 use arc_malachitebft_engine::util::streaming::StreamId;
 use arc_malachitebft_peer::PeerId;
 use arc_malachitebft_sync::RawDecidedValue;
 use credlog_ledger::ids::{self, ValueId};
-use ct::{LinearTimeouts, Validity, ValueOrigin};
+use ct::{LinearTimeouts, Validity};
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver};
 use tokio::sync::{Notify, watch};
 
@@ -52,7 +51,8 @@ pub(crate) struct Signals {
 /// The engine's side of the driver.
 pub(crate) struct Links {
     pub(crate) network: Sender<NetworkMsg<Ledger>>,
-    pub(crate) consensus: ConsensusRef<Ledger>,
+    /// Hands a judged value to the engine when it has not asked for one; whether it took it.
+    pub(crate) tell: Box<dyn FnMut(ProposedValue<Ledger>) -> bool + Send>,
     pub(crate) events: TxEvent<Ledger>,
     pub(crate) polkas: UnboundedReceiver<ValueId>,
 }
@@ -491,9 +491,9 @@ impl<A: Application> Driver<A> {
         let judgement = self.application.check(candidate, true)?;
         self.note_doubt(value, judgement);
         if let Some(value) = place.proposed(value, judgement) {
-            let message = ConsensusMsg::ReceivedProposedValue(value, ValueOrigin::Consensus);
-            let told = self.links.consensus.cast(message);
-            told.map_err(|_| fatal("the consensus engine has stopped".into()))?;
+            if !(self.links.tell)(value) {
+                return Err(fatal("the consensus engine has stopped".into()));
+            }
         }
         Ok(())
     }
@@ -721,3 +721,6 @@ fn clock_nanos() -> u128 {
         .unwrap_or_default()
         .as_nanos()
 }
+
+#[cfg(test)]
+mod tests;

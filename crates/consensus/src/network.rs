@@ -221,3 +221,124 @@ fn with_identity(text: &str, id: &PeerId) -> Result<Multiaddr, ConfigError> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+
+    use super::*;
+    use crate::config::Role;
+
+    fn key(of: u8) -> [u8; 32] {
+        SigningKey::from_bytes(&[of; 32]).verifying_key().to_bytes()
+    }
+
+    fn config(listen: &str) -> Config {
+        let wal = "consensus.wal".into();
+        let node = SigningKey::from_bytes(&[1; 32]);
+        Config::new(
+            LedgerId([0xab; 32]),
+            node,
+            Role::Observer,
+            listen.into(),
+            wal,
+        )
+    }
+
+    fn peer(of: u8, addresses: &[&str]) -> Peer {
+        Peer {
+            node_key: key(of),
+            addresses: addresses.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn texts(config: &Config, peers: &[Peer]) -> Vec<String> {
+        let all = addresses(config, peers).unwrap();
+        all.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn peer_ids_are_those_of_libp2p() {
+        use arc_malachitebft_app_channel::app::types::Keypair;
+        let keypair = Keypair::ed25519_from_bytes([7; 32]).unwrap();
+        assert_eq!(
+            peer_id_text(&key(7)),
+            keypair.public().to_peer_id().to_string()
+        );
+        assert!(peer_id_text(&key(7)).starts_with("12D3Koo"));
+    }
+
+    #[test]
+    fn members_are_called_and_observers_let_in() {
+        let config = config("/ip4/0.0.0.0/tcp/7701");
+        let (two, three) = (peer_id_text(&key(2)), peer_id_text(&key(3)));
+        let with = format!("/dns4/b.example/tcp/7701/p2p/{two}");
+        let peers = [
+            peer(1, &["/ip4/10.0.0.1/tcp/1"]),
+            peer(
+                2,
+                &[&with, "/ip4/10.0.0.2/tcp/2", "/ip4/10.0.0.2/udp/2/quic-v1"],
+            ),
+            peer(3, &[]),
+        ];
+        let expected = [
+            with.clone(),
+            format!("/ip4/10.0.0.2/tcp/2/p2p/{two}"),
+            format!("/p2p/{three}"),
+        ];
+        assert_eq!(texts(&config, &peers), expected);
+        let other_transport = peer(2, &["/ip4/10.0.0.2/udp/2/quic-v1"]);
+        assert_eq!(texts(&config, &[other_transport]), [format!("/p2p/{two}")]);
+    }
+
+    #[test]
+    fn bad_addresses_are_refused() {
+        let good = config("/ip4/0.0.0.0/udp/7701/quic-v1");
+        let of_three = format!("/ip4/10.0.0.2/tcp/2/p2p/{}", peer_id_text(&key(3)));
+        let result = addresses(&good, &[peer(2, &[&of_three])]);
+        assert!(
+            matches!(result, Err(ConfigError::OtherPeer { .. })),
+            "{result:?}"
+        );
+        let result = addresses(&good, &[peer(2, &["10.0.0.2:80"])]);
+        assert!(
+            matches!(result, Err(ConfigError::Address { .. })),
+            "{result:?}"
+        );
+        for listen in ["", "/ip4/0.0.0.0", "/ip4/0.0.0.0/udp/1", "0.0.0.0:1"] {
+            let result = EngineConfig::of(&config(listen), "m".into()).map(|_| ());
+            assert!(
+                matches!(result, Err(ConfigError::Address { .. })),
+                "{listen}: {result:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_engine_gets_limits_and_names() {
+        let mut config = config("/ip4/0.0.0.0/tcp/7701");
+        let engine = EngineConfig::of(&config, "m".into()).unwrap();
+        let p2p = &engine.consensus.p2p;
+        assert!(p2p.persistent_peers_only && !p2p.discovery.enabled);
+        assert_eq!(p2p.protocol_names.sync, "/credlog/abababababababab/sync/1");
+        assert_eq!(
+            p2p.channel_names.consensus,
+            "/credlog/abababababababab/votes"
+        );
+        assert_eq!(p2p.channel_names.validate(), Ok(()));
+        assert_eq!(p2p.pubsub_max_size.as_u64(), 65_536 + 512 + 4_096);
+        assert_eq!(engine.sync.max_response_size.as_u64(), 10 << 20);
+        assert_eq!(
+            engine.consensus.value_payload,
+            ValuePayload::ProposalAndParts
+        );
+        for bad in [0, 257] {
+            config.sync.batch_size = bad;
+            let result = EngineConfig::of(&config, "m".into()).map(|_| ());
+            assert!(
+                matches!(result, Err(ConfigError::Range { .. })),
+                "{result:?}"
+            );
+        }
+    }
+}

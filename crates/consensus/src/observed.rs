@@ -82,3 +82,57 @@ impl Observed {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use credlog_ledger::certificate::CommitSignature;
+    use credlog_ledger::ids::{Height, Round, ValueId};
+
+    use super::*;
+    use crate::network::peer_id;
+
+    fn certificate(height: u64, of: u8) -> CommitCertificate {
+        let signature = CommitSignature {
+            member: "a".parse().unwrap(),
+            signature: [of; 64],
+        };
+        CommitCertificate::new(Height(height), Round(0), ValueId([of; 32]), vec![signature])
+            .unwrap()
+    }
+
+    #[test]
+    fn certificates_above_the_tip_are_kept_in_bounds() {
+        let observed = Observed::default();
+        observed.set_tip(10);
+        for of in 0..100 {
+            observed.note_decided(certificate(10, of));
+            observed.note_decided(certificate(11, of));
+            observed.note_decided(certificate(11, of));
+        }
+        for height in 12..2_000 {
+            observed.note_decided(certificate(height, 0));
+        }
+        assert_eq!(observed.inner().decided.len(), HEIGHTS_MAX);
+        assert!(observed.take_decided(10).is_empty());
+        assert_eq!(observed.take_decided(11).len(), PER_HEIGHT_MAX);
+        assert!(observed.take_decided(11).is_empty());
+        observed.set_tip(1_999);
+        assert!(observed.inner().decided.is_empty());
+    }
+
+    #[test]
+    fn tips_of_connected_peers_count() {
+        let observed = Observed::default();
+        let peer = |of| peer_id(&[of; 32]).unwrap();
+        observed.note_tip(peer(1), 5);
+        observed.note_tip(peer(2), 90);
+        observed.note_tip(peer(1), 7);
+        assert_eq!(observed.peers_tip(|id| *id == peer(1)), Some(7));
+        assert_eq!(
+            observed.peers_tip(|_| true),
+            Some(7),
+            "the other is forgotten"
+        );
+        assert_eq!(observed.peers_tip(|_| false), None);
+    }
+}

@@ -285,3 +285,203 @@ impl Early {
         due.map(|(_, whole)| whole).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ed25519_dalek::SigningKey;
+    use proptest::prelude::*;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::context::Address;
+    use crate::network::peer_id;
+    use crate::prevotes::Prevotes;
+    use crate::signing::PublicKey;
+
+    const LEDGER: LedgerId = LedgerId([3; 32]);
+
+    fn signer(of: u8) -> Signer {
+        let (sender, _) = mpsc::unbounded_channel();
+        Signer {
+            ledger: LEDGER,
+            key: SigningKey::from_bytes(&[of; 32]),
+            prevotes: Arc::new(Prevotes::new(sender)),
+        }
+    }
+
+    fn streamer(of: u8) -> Validator {
+        let key = signer(of).key.verifying_key();
+        Validator {
+            member: "a".parse().unwrap(),
+            address: Address::Key(key.to_bytes()),
+            key: PublicKey(key),
+            node_key: [of; 32],
+        }
+    }
+
+    fn candidate(block: Vec<u8>) -> Candidate {
+        Candidate {
+            height: ids::Height(7),
+            round: ids::Round(1),
+            proposer: "a".parse().unwrap(),
+            value: ValueId([9; 32]),
+            block,
+        }
+    }
+
+    fn parts(id: u8, block: &[u8]) -> Vec<Message> {
+        let id = StreamId::new(vec![id].into());
+        messages(&signer(1), id, &candidate(block.to_vec()), Some(0))
+    }
+
+    fn peer(of: u8) -> PeerId {
+        peer_id(&[of; 32]).unwrap()
+    }
+
+    fn take_all(streams: &mut Streams, parts: Vec<Message>) -> Option<Whole> {
+        let taken = parts
+            .into_iter()
+            .filter_map(|part| streams.take(peer(1), part));
+        taken.collect::<Vec<_>>().pop()
+    }
+
+    proptest! {
+        #[test]
+        fn a_stream_comes_together_in_any_order(
+            length in 0..5 * CHUNK_BYTES_MAX,
+            order in any::<prop::sample::Index>(),
+            repeat in any::<prop::sample::Index>(),
+        ) {
+            let block: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            let mut all = parts(1, &block);
+            let turn = order.index(all.len());
+            all.rotate_left(turn);
+            let again = all[repeat.index(all.len())].clone();
+            let last = all.len() - 1;
+            all.insert(last, again);
+            let whole = take_all(&mut Streams::default(), all).unwrap();
+            prop_assert_eq!(whole.first.valid_round, Some(0));
+            let found = whole.candidate(&LEDGER, &streamer(1), "a".parse().unwrap());
+            prop_assert_eq!(found, Ok(candidate(block)));
+        }
+    }
+
+    #[test]
+    fn only_what_the_streamer_signed_is_a_candidate() {
+        let whole = |change: fn(&mut Whole)| {
+            let mut whole = take_all(&mut Streams::default(), parts(1, b"block")).unwrap();
+            change(&mut whole);
+            whole
+        };
+        let read =
+            |whole: Whole, by: u8| whole.candidate(&LEDGER, &streamer(by), "a".parse().unwrap());
+        assert!(read(whole(|_| {}), 1).is_ok());
+        assert_eq!(read(whole(|_| {}), 2), Err(BadStream::Signature));
+        let other_ledger = whole(|_| {});
+        let other_ledger =
+            other_ledger.candidate(&LedgerId([4; 32]), &streamer(1), "a".parse().unwrap());
+        assert_eq!(other_ledger, Err(BadStream::Signature));
+        let changes: [fn(&mut Whole); 6] = [
+            |whole| whole.first.height += 1,
+            |whole| whole.first.round += 1,
+            |whole| whole.first.valid_round = None,
+            |whole| whole.first.value[0] ^= 1,
+            |whole| whole.first.block_length += 1,
+            |whole| whole.first.block_hash[0] ^= 1,
+        ];
+        for change in changes {
+            assert_eq!(read(whole(change), 1), Err(BadStream::Signature));
+        }
+        assert_eq!(
+            read(whole(|whole| whole.block[0] ^= 1), 1),
+            Err(BadStream::OtherBytes)
+        );
+        assert_eq!(
+            read(whole(|whole| whole.block.push(0)), 1),
+            Err(BadStream::OtherBytes)
+        );
+    }
+
+    #[test]
+    fn streams_are_bounded() {
+        let block = vec![1; 3 * CHUNK_BYTES_MAX];
+        let mut streams = Streams::default();
+        for id in 0..100 {
+            let mut all = parts(id, &block);
+            all.pop();
+            assert_eq!(take_all(&mut streams, all), None);
+        }
+        assert_eq!(streams.of[&peer(1)].len(), STREAMS_PER_MEMBER);
+        // Of another member, nothing was lost.
+        let mut other = parts(1, &block);
+        let last = other.pop().unwrap();
+        for part in other {
+            assert_eq!(streams.take(peer(2), part), None);
+        }
+        assert!(streams.take(peer(2), last).is_some());
+        streams.drop_up_to(6);
+        assert_eq!(streams.of[&peer(1)].len(), STREAMS_PER_MEMBER);
+        streams.drop_up_to(7);
+        assert!(streams.of.is_empty());
+    }
+
+    #[test]
+    fn parts_that_no_honest_member_sends_end_their_stream() {
+        let part = |sequence, content| {
+            StreamMessage::new(StreamId::new(vec![1].into()), sequence, content)
+        };
+        let chunk = |length| StreamContent::Data(Part::Chunk(vec![0; length]));
+        let mut huge = first_of();
+        huge.block_length = u32::MAX;
+        let mut other = first_of();
+        other.round += 1;
+        let first = |first: &First| StreamContent::Data(Part::First(first.clone()));
+        let (one, other) = (first(&first_of()), first(&other));
+        let bad = [
+            vec![part(MESSAGES_MAX, chunk(1))],
+            vec![part(u64::MAX, StreamContent::Fin)],
+            vec![part(1, chunk(CHUNK_BYTES_MAX + 1))],
+            vec![part(0, chunk(1))],
+            vec![part(0, StreamContent::Fin)],
+            vec![part(1, one.clone())],
+            vec![part(0, first(&huge))],
+            vec![part(0, one.clone()), part(0, other)],
+            vec![part(2, StreamContent::Fin), part(3, chunk(1))],
+            vec![part(2, StreamContent::Fin), part(2, chunk(1))],
+            vec![part(3, chunk(1)), part(2, StreamContent::Fin)],
+        ];
+        for messages in bad {
+            let mut streams = Streams::default();
+            assert_eq!(take_all(&mut streams, messages.clone()), None);
+            let left = streams.of.get(&peer(1)).map_or(0, VecDeque::len);
+            assert_eq!(left, 0, "{messages:?}");
+        }
+    }
+
+    fn first_of() -> First {
+        match parts(1, b"").remove(0).content {
+            StreamContent::Data(Part::First(first)) => first,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn early_streams_wait_for_their_height() {
+        let whole = |height| {
+            let mut whole = take_all(&mut Streams::default(), parts(1, b"x")).unwrap();
+            whole.first.height = height;
+            whole
+        };
+        let mut early = Early::default();
+        for height in [5, 6, 6, 7, 900] {
+            early.keep(5, whole(height));
+        }
+        assert_eq!(early.of.len(), 3);
+        assert_eq!(early.take(6), [whole(6)]);
+        assert_eq!(early.take(6), []);
+        assert_eq!(early.take(8), []);
+        assert!(early.of.is_empty());
+    }
+}

@@ -30,7 +30,10 @@ pub(crate) struct State {
     pub(crate) doubts: bool,
     /// Size of a block that this node makes.
     pub(crate) block_bytes: usize,
+    /// The height whose commit fails.
     pub(crate) fails_at: Option<u64>,
+    /// Streams other bytes than those that its candidates' ids stand for.
+    pub(crate) streams_garbage: bool,
 }
 
 /// Members by the height they decide.
@@ -155,7 +158,11 @@ impl Application for Memory {
         };
         let made = (candidate.clone(), Judgement::Valid);
         state.candidates.insert(candidate.value, made);
-        Ok(Some(candidate))
+        let block = match state.streams_garbage {
+            true => b"garbage".to_vec(),
+            false => candidate.block,
+        };
+        Ok(Some(Candidate { block, ..candidate }))
     }
 
     fn check(&mut self, candidate: Candidate, has_polka: bool) -> Result<Judgement, Fatal> {

@@ -29,6 +29,12 @@ pub(crate) struct World {
     pub(crate) transport: &'static str,
 }
 
+/// A node that follows without a vote.
+pub(crate) fn observing(mut config: Config) -> Config {
+    config.role = Role::Observer;
+    config
+}
+
 pub(crate) fn consensus_key(node: u8) -> SigningKey {
     SigningKey::from_bytes(&[node + 1; 32])
 }
@@ -130,9 +136,14 @@ impl World {
     }
 
     pub(crate) async fn start_with(&mut self, of: u8, config: Config) {
+        self.start_as(of, of, config).await;
+    }
+
+    /// Starts a node whose blocks are those of a member.
+    pub(crate) async fn start_as(&mut self, of: u8, member: u8, config: Config) {
         let own = match &config.role {
-            Role::Validator { .. } => Some(format!("member-{of}").parse().unwrap()),
-            _ => None,
+            Role::Validator { .. } => Some(format!("member-{member}").parse().unwrap()),
+            Role::Observer => None,
         };
         let memory = Memory {
             own,
@@ -211,6 +222,9 @@ impl World {
 
 /// With RUST_LOG set, the engines' log goes to the error output.
 fn log() {
+    if std::env::var_os("RUST_LOG").is_none() {
+        return;
+    }
     let filter = tracing_subscriber::EnvFilter::from_default_env();
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
