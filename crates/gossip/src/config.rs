@@ -16,6 +16,9 @@ pub type Peers = BTreeMap<NodeKey, Vec<Address>>;
 /// The most addresses of one peer that are dialled; further ones are left out.
 pub const PEER_ADDRESSES_MAX: usize = 16;
 
+/// The most that any queue is made for, whatever a limit says.
+pub(crate) const QUEUE_MAX: usize = 1 << 20;
+
 /// How a node takes part.
 #[derive(Clone)]
 pub struct Config {

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::address::{self, Address, AddressError, NodeKey};
-use crate::config::{Config, Peers};
+use crate::config::{Config, Peers, QUEUE_MAX};
 use crate::event::Event;
 use crate::metrics::{Counters, Metrics};
 use crate::task::{self, Control, Publication, Task, Wires};
@@ -55,7 +55,7 @@ impl Gossip {
         let counters = Arc::new(Counters::default());
         let (swarm, topics) = crate::swarm::build(&config, Keypair::from(keypair), &counters)?;
 
-        let (events, receiver) = mpsc::channel(config.limits.events_max.max(1));
+        let (events, receiver) = mpsc::channel(config.limits.events_max.clamp(1, QUEUE_MAX));
         let (publications, publications_in) = mpsc::channel(PUBLICATIONS_MAX);
         let (controls, controls_in) = mpsc::channel(CONTROLS_MAX);
         let (connected_out, connected) = watch::channel(Vec::new());

@@ -24,6 +24,14 @@ macro_rules! counters {
             pub peers_connected: u64,
             $($(#[doc = $doc])+ pub $name: u64,)+
         }
+
+        impl Metrics {
+            /// Name, help text and value of each counter, for an exporter; `peers_connected`,
+            /// which is no counter, is not among them.
+            pub fn counters(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+                [$((stringify!($name), concat!($($doc),+).trim_ascii(), self.$name),)+].into_iter()
+            }
+        }
     };
 }
 
@@ -87,5 +95,26 @@ impl Counter {
 
     pub(crate) fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_is_told_with_its_help() {
+        let counters = Counters::default();
+        counters.rejected.add(7);
+        let metrics = counters.snapshot(3);
+        assert_eq!(metrics.peers_connected, 3);
+        let all: Vec<_> = metrics.counters().collect();
+        let help = "Batches that the application or the decoder rejected.";
+        assert!(all.contains(&("rejected", help, 7)), "{all:?}");
+        assert!(
+            all.iter()
+                .all(|(_, help, _)| help.ends_with('.') && !help.contains("  "))
+        );
+        assert_eq!(all.iter().map(|(_, _, value)| value).sum::<u64>(), 7);
     }
 }

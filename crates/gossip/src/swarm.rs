@@ -32,9 +32,10 @@ pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_STREAMS_MAX: usize = 8;
 /// Streams on one connection.
 const STREAMS_MAX: u16 = 64;
-const PING_INTERVAL: Duration = Duration::from_secs(3);
-/// A peer that does not answer a ping for so long is cut off and dialled again.
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+/// A peer that does not answer two pings for so long each is cut off and dialled again; the
+/// library keeps the first failure to itself.
+const PING_TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECTIONS_PER_PEER_MAX: u32 = 2;
 /// Gossip messages that wait for one peer; half of them are the node's own.
 const PEER_QUEUE_MESSAGES_MAX: usize = 128;

@@ -18,7 +18,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::address::{Address, AddressError, NodeKey};
 use crate::budget::{Bucket, Rate};
-use crate::config::{Limits, PEER_ADDRESSES_MAX, Peers};
+use crate::config::{Limits, PEER_ADDRESSES_MAX, Peers, QUEUE_MAX};
 use crate::event::{Answer, Arrival, Event, Token, Verdict};
 use crate::fetch::Fetches;
 use crate::gate::Refused;
@@ -140,7 +140,7 @@ impl Task {
         limits: Limits,
         wires: Wires,
     ) -> Self {
-        let out_max = limits.unjudged_max.saturating_add(REPLIES_MAX);
+        let out_max = limits.unjudged_max.min(QUEUE_MAX) + REPLIES_MAX;
         let (answers, answers_in) = mpsc::channel(out_max);
         let now = Instant::now();
         let peer_rate = Rate {
@@ -381,6 +381,8 @@ impl Task {
         self.redial.disconnected(&peer, now);
         self.fetches.disconnected(&peer);
         self.peer_buckets.remove(&peer);
+        self.peers_unjudged
+            .retain(|other, mine| *other != peer || mine.batches > 0);
         if let Some(key) = self.connected.remove(&peer) {
             self.wires
                 .connected
@@ -413,7 +415,7 @@ impl Task {
         if let Err(ping::Failure::Timeout | ping::Failure::Other { .. }) = event.result
             && self.swarm.close_connection(event.connection)
         {
-            tracing::info!(peer = %event.peer, "a peer does not answer pings; its connection is closed");
+            tracing::info!(peer = %event.peer, "a peer does not answer; its connection is closed");
             self.wires.counters.cut_off.up();
         }
     }

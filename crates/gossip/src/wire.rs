@@ -1,5 +1,17 @@
 //! The bytes on the wire, and the limits that all nodes share.
 //!
+//! With LEDGER the ledger id in lower-case hexadecimal:
+//!
+//! | what | where |
+//! |---|---|
+//! | gossip (gossipsub 1.2, signed, message id by content) | `/meshsub/1.2.0` and before |
+//! | its topics | `credlog/1/LEDGER/records`, `credlog/1/LEDGER/cosignatures` |
+//! | what was missed (one request and response a stream) | `/credlog/LEDGER/missed/1` |
+//! | prologue of Noise on TCP | `credlog/gossip/1\n` ‖ the ledger id's 32 bytes |
+//!
+//! A message's id is BLAKE3 in `derive_key` mode, context `credlog gossip message v1`, over
+//! topic ‖ `\n` ‖ batch: the same batch is one message, whoever signs its envelope.
+//!
 //! A **batch** is the payload of a gossip message and of some responses: payloads one after
 //! the other, each `length u32 ‖ bytes`, with 1 to 65,536 bytes each. Integers are big-endian.
 //!
