@@ -36,6 +36,9 @@ use crate::relay::Outbox;
 use crate::watchdog::Watchdog;
 use candidates::{Candidates, Held};
 
+/// So far may the ledger's time be ahead of the clock: a seal is later than the second of the
+/// cosignatures before it (rule R1).
+const AHEAD_MILLIS: u64 = 1_500;
 /// A pause until the next block may come that is waited for in place.
 const PAUSE_MAX: Duration = Duration::from_millis(20);
 
@@ -584,10 +587,9 @@ impl Ledger {
         let snapshot = self.store().snapshot();
         let interval = State(&snapshot).parameters();
         let interval = interval.map_or(0, |parameters| parameters.min_block_interval_ms);
-        // The seal may be a second ahead of the clock, to be later than cosignatures (R1).
         let earliest = snapshot.head().time.plus(u64::from(interval)).0;
-        let tolerated = if interval > 1 { 0 } else { 1_500 };
-        Duration::from_millis(earliest.saturating_sub(now().0.saturating_add(tolerated)))
+        let latest = now().0.saturating_add(AHEAD_MILLIS);
+        Duration::from_millis(earliest.saturating_sub(latest))
     }
 }
 

@@ -18,8 +18,18 @@ pub fn install(config: &LogSection) {
         LogLevel::Debug => "debug",
         LogLevel::Trace => "trace",
     };
-    // What sled and hyper say below a warning is of no use to an operator.
-    let filter = EnvFilter::new(format!("warn,credlog_node={level},credlog_store={level}"));
+    // What sled and hyper say below a warning is of no use to an operator; nor is what the
+    // engine's network says of every connection that is lost or refused, as an error: the node
+    // says which peers come and go.
+    let network = match config.level {
+        LogLevel::Error | LogLevel::Warn | LogLevel::Info => "off",
+        LogLevel::Debug | LogLevel::Trace => level,
+    };
+    let own = ["node", "store", "consensus", "gossip"];
+    let own = own.map(|part| format!("credlog_{part}={level}")).join(",");
+    let filter = EnvFilter::new(format!(
+        "warn,arc_malachitebft_network={network},arc_malachitebft_discovery={network},{own}"
+    ));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -455,12 +455,13 @@ fn check_keys(
     if keyrings.iter().any(|keys| keys.is_of(seat)) {
         return Ok(());
     }
-    // A node that was away may have keys that the ledger learnt meanwhile.
-    let is_new = |keys: &Keyring| keys.is_unknown_to(&State(&store.snapshot()));
-    for keys in keyrings {
-        if is_new(keys)? {
-            return Ok(());
-        }
+    // A node that was away may have keys that the ledger learnt meanwhile, from the others.
+    let mut candidates = keyrings.iter().filter(|_| members.members().len() > 1);
+    let snapshot = store.snapshot();
+    if candidates.try_fold(false, |found, keys| {
+        Ok::<_, ViewError>(found || keys.is_unknown_to(&State(&snapshot))?)
+    })? {
+        return Ok(());
     }
     let file = keyrings.first().and_then(|keys| keys.stranger(seat));
     Err(KeyFileError::OtherKey {

@@ -6,7 +6,7 @@ mod town;
 use std::os::unix::fs::PermissionsExt;
 
 use credlog_ledger::parameters::Parameters;
-use credlog_node::member_key::KeyFileError;
+use credlog_node::keys::KeyFileError;
 use credlog_node::{Node, StartError};
 use credlog_store::OpenError;
 use town::{MEMBER, Town, key};
@@ -73,10 +73,13 @@ async fn genesis_is_compared_with_the_store() {
 async fn member_and_key_must_be_the_ledgers() {
     let mut town = Town::new();
     town.config.member.id = Some("university-z".parse().unwrap());
-    match error(&town).await {
-        StartError::NotAMember { members, .. } => assert_eq!(members, MEMBER),
-        unexpected => panic!("{unexpected:?}"),
-    }
+    let running = town.start().await;
+    let ledger = running.get("/v1/ledger").await.json();
+    assert_eq!(
+        ledger["role"], "candidate",
+        "it follows until it is a member"
+    );
+    running.node.shutdown().await;
     town.config.member.id = Some(MEMBER.parse().unwrap());
     let path = town.dir.path().join("keys/node.pem");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
@@ -95,14 +98,24 @@ async fn member_and_key_must_be_the_ledgers() {
     );
 }
 
-#[tokio::test]
-async fn a_ledger_of_several_members_needs_more_than_this_version() {
-    let town = Town::with(&[MEMBER, "university-b"], Parameters::default());
-    let found = error(&town).await;
-    assert!(
-        matches!(found, StartError::SeveralMembers { count: 2 }),
-        "{found:?}"
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_two_members_decides_nothing_alone() {
+    let mut town = Town::with(&[MEMBER, "university-b"], Parameters::default());
+    town.config.http.request_timeout_ms = 1_500;
+    town.config.http.shutdown_timeout_ms = 500;
+    let running = town.start().await;
+    let record = town::accreditation(running.ledger).to_bytes().unwrap();
+    let headers = [("content-type", credlog_api::submission::MEDIA_TYPE_RECORD)];
+    let reply = running
+        .request("POST", "/v1/records", &headers, &record)
+        .await;
+    assert_eq!(reply.status, 503);
+    let ledger = running.get("/v1/ledger").await.json();
+    assert_eq!(
+        (&ledger["role"], &ledger["height"]),
+        (&"member".into(), &0.into())
     );
+    running.node.shutdown().await;
 }
 
 #[tokio::test]

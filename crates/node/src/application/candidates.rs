@@ -162,7 +162,7 @@ impl Candidates {
 
     pub(super) fn find(&self, value: &ValueId) -> Option<&Held> {
         match self.judged.get(value) {
-            Some(Judged::Held(held, Judgement::Valid)) => Some(held),
+            Some(Judged::Held(held, _)) => Some(held),
             _ => None,
         }
     }

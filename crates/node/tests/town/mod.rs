@@ -121,14 +121,17 @@ impl Town {
         let bytes = serde_json::to_vec(&genesis).unwrap();
         std::fs::write(dir.path().join("genesis.json"), bytes).unwrap();
         std::fs::create_dir(dir.path().join("keys")).unwrap();
-        let node = key(&format!("{MEMBER}/node"));
-        let pem = node.to_pkcs8_pem(pkcs8::LineEnding::LF).unwrap();
-        let path = dir.path().join("keys/node.pem");
-        std::fs::write(&path, pem.as_bytes()).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        for role in ["node", "consensus", "cosigner"] {
+            let key = key(&format!("{MEMBER}/{role}"));
+            let pem = key.to_pkcs8_pem(pkcs8::LineEnding::LF).unwrap();
+            let path = dir.path().join(format!("keys/{role}.pem"));
+            std::fs::write(&path, pem.as_bytes()).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
         let text = format!(
             "[node]\ngenesis = \"genesis.json\"\n[member]\nid = \"{MEMBER}\"\n\
              [http]\nlisten = \"127.0.0.1:0\"\n\
+             [network]\nlisten = \"/ip4/127.0.0.1/tcp/0\"\n\
              [rate_limit]\nreads_per_second = 0\nwrites_per_second = 0\n\
              records_per_second = 0\nverify_per_second = 0\n"
         );
@@ -182,6 +185,20 @@ impl Running {
             "{outcome:?}"
         );
         outcome
+    }
+
+    /// Submits a record and waits until the block is there, whoever attests it.
+    pub async fn commit_unattested(&self, record: &Record) {
+        let bytes = record.to_bytes().unwrap();
+        let height = self.client.ledger().await.unwrap().height;
+        self.client.submit(&bytes, Wait::None).await.unwrap();
+        let decided = async {
+            while self.client.ledger().await.unwrap().height == height {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let decided = tokio::time::timeout(Duration::from_secs(20), decided);
+        decided.await.unwrap();
     }
 
     /// Accredits the issuer and opens its first status list.
@@ -254,7 +271,7 @@ pub fn issue(items: &[(u32, Digest)]) -> Body {
 }
 
 pub fn now() -> UnixMillis {
-    credlog_node::producer::now()
+    credlog_node::production::now()
 }
 
 pub fn nonce() -> [u8; 16] {
