@@ -1,8 +1,11 @@
 //! The node that a command talks to.
 
+use std::time::Duration;
+
 use clap::Args;
+use credlog_api::governance::ProposalsView;
 use credlog_api::issuer::{IssuerBrief, IssuerView, StatusListView};
-use credlog_api::ledger::LedgerView;
+use credlog_api::ledger::{LedgerView, MembersView};
 use credlog_api::problem::{Problem, ProblemType, TYPE_PREFIX};
 use credlog_api::verification::CredentialQuery;
 use credlog_api::{
@@ -94,6 +97,8 @@ pub(crate) struct Node {
 
 /// Pages that are read at most when a whole list is wanted.
 const PAGES_MAX: usize = 1_000;
+/// How long until it is looked again whether a record stands in the log.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 impl NodeArgs {
     pub(crate) fn connect(&self) -> Result<Node> {
@@ -200,10 +205,39 @@ impl Node {
         match self.submit(&[record])?.pop() {
             Some(Sent::Committed(committed)) => Ok(committed),
             Some(Sent::Refused(refusal)) => Err(refusal.into()),
-            None => Err(Failure::new(
-                Exit::Node,
-                "the node did not say what became of the record",
-            )),
+            None => Err(untold()),
+        }
+    }
+
+    /// Sends one record, as [`commit`](Self::commit) does, and is content when it stands in the
+    /// log. Success is told when a quorum has cosigned, and after a change of members that may
+    /// need a new one whose node still fetches the ledger.
+    pub(crate) fn commit_unattested(&self, record: &EncodedRecord) -> Result<Committed> {
+        let stands = async {
+            loop {
+                tokio::time::sleep(LOOK_AGAIN).await;
+                // An error says only that this question was not answered.
+                if let Ok(view) = self.client.record(&record.id()).await {
+                    return view;
+                }
+            }
+        };
+        let bytes = [record.bytes()];
+        let answered = self.runtime.block_on(async {
+            tokio::select! {
+                outcomes = self.client.submit_many(&bytes, Wait::Committed) => Err(outcomes),
+                view = stands => Ok(view),
+            }
+        });
+        let sent = match answered {
+            Ok(view) => return Ok(committed(&view)),
+            Err(outcomes) => outcomes.map_err(|error| unanswered(&error))?,
+        };
+        let only = sent.results.into_iter().next();
+        match only.map(|outcome| self.sent(outcome)).transpose()? {
+            Some(Sent::Committed(committed)) => Ok(committed),
+            Some(Sent::Refused(refusal)) => Err(refusal.into()),
+            None => Err(untold()),
         }
     }
 
@@ -228,8 +262,18 @@ impl Node {
         }
     }
 
-    /// Who signs for a member on the ledger of this node.
-    pub(crate) fn member(&self, home: &MemberHome, passphrase: &Passphrase) -> Result<Signatory> {
+    /// The members in force.
+    pub(crate) fn members(&self) -> Result<MembersView> {
+        self.ask(self.client.members())
+    }
+
+    /// What members can approve now.
+    pub(crate) fn proposals(&self) -> Result<ProposalsView> {
+        self.ask(self.client.proposals())
+    }
+
+    /// The ledger of a member's genesis file, which has to be the one that this node serves.
+    pub(crate) fn expect_ledger_of(&self, home: &MemberHome) -> Result<Pin> {
         let pin = home.pin()?;
         if pin.is_none() {
             return Err(Failure::input(format!(
@@ -237,11 +281,25 @@ impl Node {
                 home.folder.display()
             )));
         }
-        let served = self.expect(pin.as_ref(), &home.folder.display().to_string())?;
+        self.expect(pin.as_ref(), &home.folder.display().to_string())
+    }
+
+    /// Who signs for a member on the ledger of this node.
+    pub(crate) fn member(&self, home: &MemberHome, passphrase: &Passphrase) -> Result<Signatory> {
+        let served = self.expect_ledger_of(home)?;
+        let id = &home.member.id;
+        let in_force = match home.next()? {
+            None => None,
+            Some(_) => {
+                let mut members = self.members()?.members.into_iter();
+                members.find(|one| one.id == *id).map(|one| one.keys)
+            }
+        };
+        let in_force = in_force.as_ref().map(|keys| &keys.governance);
         Ok(Signatory {
             ledger: served.ledger,
-            author: AuthorId::Member(home.member.id.clone()),
-            key: home.governance_key(passphrase)?,
+            author: AuthorId::Member(id.clone()),
+            key: home.governance_key(passphrase, in_force)?,
         })
     }
 
@@ -301,11 +359,7 @@ impl Ledger for Node {
     }
 
     fn find_record(&self, id: &RecordId) -> Result<Option<Committed>> {
-        Ok(self.record(id)?.map(|view| Committed {
-            leaf: view.leaf_index,
-            height: view.height,
-            time: view.time.unix_millis(),
-        }))
+        Ok(self.record(id)?.as_ref().map(committed))
     }
 
     fn facts(&self, digest: &Digest, issuer: Option<&IssuerId>) -> Result<Facts> {
@@ -362,6 +416,19 @@ impl Node {
             .of_problem(&problem.type_uri)),
         }
     }
+}
+
+fn committed(view: &RecordView) -> Committed {
+    Committed {
+        leaf: view.leaf_index,
+        height: view.height,
+        time: view.time.unix_millis(),
+    }
+}
+
+fn untold() -> Failure {
+    let text = "the node did not say what became of the record";
+    Failure::new(Exit::Node, text)
 }
 
 /// A request without a usable answer.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! member/credlog.toml  genesis.json  member.json  keys/{governance,consensus,cosigner,node}.pem
-//!        offers/<nonce>.json
+//!        offers/<nonce>.json               keys/next/{the same, member.json}
 //! issuer/issuer.json   ledger.json                keys/{record,recovery}.pem
 //! ```
 //!
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use credlog_ledger::body::Registration;
 use credlog_ledger::genesis::Genesis;
 use credlog_ledger::ids::{IssuerId, LedgerId, Origin};
-use credlog_ledger::key::Role;
+use credlog_ledger::key::{PublicKey, Role};
 use credlog_ledger::member::Member;
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
@@ -70,17 +70,45 @@ impl MemberHome {
         })
     }
 
-    /// The governance key: it signs the member's records.
-    pub(crate) fn governance_key(&self, passphrase: &Passphrase) -> Result<SigningKey> {
-        let path = self.folder.join("keys/governance.pem");
+    /// The governance key: it signs the member's records. While keys are replaced, it is that of
+    /// the two which is `in_force`, if the ledger knows the member.
+    pub(crate) fn governance_key(
+        &self,
+        passphrase: &Passphrase,
+        in_force: Option<&PublicKey>,
+    ) -> Result<SigningKey> {
+        let next = self.next()?.map(|next| next.keys.governance.key);
+        let (folder, expected) = match next {
+            Some(next) if in_force == Some(&next) => (self.next_path(), next),
+            _ => (self.keys_path(), self.member.keys.governance.key.clone()),
+        };
+        let path = folder.join("governance.pem");
         let key = keyfile::read(&path, passphrase)?;
-        if keyfile::public(&key) != self.member.keys.governance.key {
+        if keyfile::public(&key) != expected {
             return Err(Failure::input(format!(
-                "{} is another key than the governance key in member.json",
+                "{} is another key than the governance key in the member.json of its member",
                 path.display()
             )));
         }
         Ok(key)
+    }
+
+    /// Where the keys lie.
+    pub(crate) fn keys_path(&self) -> PathBuf {
+        self.folder.join("keys")
+    }
+
+    /// Where the keys lie that are to replace the present ones.
+    pub(crate) fn next_path(&self) -> PathBuf {
+        self.keys_path().join("next")
+    }
+
+    /// The member as it will be, while its keys are replaced.
+    pub(crate) fn next(&self) -> Result<Option<Member>> {
+        let path = self.next_path().join("member.json");
+        path.is_file()
+            .then(|| folder::read_json(&path, "a member's description"))
+            .transpose()
     }
 
     /// Where copies of offered accreditations lie.

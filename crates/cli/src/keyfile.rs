@@ -7,7 +7,8 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use credlog_ledger::key::PublicKey;
+use credlog_ledger::ids::{MemberId, Origin};
+use credlog_ledger::key::{ProvenKey, PublicKey, Role};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
 use pkcs8::LineEnding;
@@ -130,6 +131,21 @@ pub(crate) fn write(path: &Path, key: &SigningKey, passphrase: Option<&str>) -> 
     }
     .map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
     folder::write_new(path, pem.as_bytes(), Access::Secret)
+}
+
+/// Makes a member's key for a role, writes it to `<role>.pem` of the folder, and proves that it
+/// is possessed.
+pub(crate) fn write_proven(
+    folder: &Path,
+    role: Role,
+    origin: &Origin,
+    member: &MemberId,
+    passphrase: Option<&str>,
+) -> Result<ProvenKey> {
+    let key = generate();
+    let path = folder.join(format!("{}.pem", role.as_str()));
+    write(&path, &key, passphrase)?;
+    Ok(ProvenKey::ed25519(origin, role, member.as_str(), &key))
 }
 
 /// Reads a key file; asks for the passphrase only when it is encrypted.

@@ -7,6 +7,7 @@ mod folder;
 mod home;
 mod keyfile;
 mod moment;
+mod network;
 mod offer;
 mod outcome;
 mod parallel;
@@ -76,6 +77,9 @@ enum Command {
     /// Ask a node about the ledger
     #[command(subcommand)]
     Ledger(command::ledger::LedgerCommand),
+    /// Decide with the other members who is one, and under which rules
+    #[command(subcommand)]
+    Member(command::member::MemberCommand),
     /// Run a node
     #[command(subcommand)]
     Node(command::node::NodeCommand),
@@ -126,6 +130,7 @@ fn run(cli: Cli, screen: Screen) -> Result<Exit> {
         Command::Supersede(args) => args.run(screen, passphrase)?,
         Command::Verify(args) => return args.run(screen),
         Command::Ledger(ledger) => ledger.run(screen)?,
+        Command::Member(member) => member.run(screen, passphrase)?,
         Command::Node(node) => node.run()?,
         Command::Store(store) => return store.run(screen),
         Command::Demo(demo) => return demo.run(screen),

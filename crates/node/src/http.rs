@@ -44,7 +44,9 @@ use answer::Refusal;
 use guard::Panics;
 use lane::{Lane, Turn};
 use rate::RateLimits;
-use routes::{blocks, credentials, issuers, ledger, log, members, records, service, verify};
+use routes::{
+    blocks, credentials, issuers, ledger, log, members, records, service, testimony, verify,
+};
 use shares::Shares;
 
 /// Work on blocking threads at a time, for each core; mostly it waits for the disk.
@@ -243,6 +245,8 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .route(path::MEMBERS, get(members::members))
         .route(path::MEMBERS_AT, get(members::members_at))
         .route(path::PROPOSALS, get(members::proposals))
+        .route(path::CERTIFICATE, get(testimony::certificate))
+        .route(path::EVIDENCE, get(testimony::evidence))
         .route(path::RECORDS, post(records::submit))
         .route(path::RECORD, get(records::record))
         .route(path::CREDENTIAL, get(credentials::credential))

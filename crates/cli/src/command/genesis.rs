@@ -11,7 +11,8 @@ use serde_json::json;
 
 use crate::folder::{self, Access};
 use crate::moment;
-use crate::outcome::{During, Result};
+use crate::network;
+use crate::outcome::{During, Failure, Result};
 use crate::screen::{Ink, Screen, count};
 
 #[derive(Debug, Subcommand)]
@@ -71,6 +72,7 @@ impl Create {
                     path.display()
                 )
             })?;
+            network::check(&member).during(|| path.display().to_string())?;
             Ok(member)
         };
         let parameters = match &self.parameters {
@@ -85,6 +87,17 @@ impl Create {
             parameters,
         };
         genesis.check()?;
+        let unreachable = |member: &&Member| member.addresses.is_empty();
+        if let (true, Some(member)) = (
+            genesis.members.len() > 1,
+            genesis.members.iter().find(unreachable),
+        ) {
+            return Err(Failure::input(format!(
+                "member {} has no address in its member.json, so the others could not reach its \
+                 node; it makes its folder anew with `credlog init --address`",
+                member.id
+            )));
+        }
         folder::write_new(&self.out, &folder::to_json(&genesis)?, Access::Public)?;
         let title = format!(
             "Wrote {}. Every member puts it beside its credlog.toml, byte for byte the same.",
@@ -105,11 +118,14 @@ fn report(screen: Screen, genesis: &Genesis, title: &str) -> Result<()> {
     );
     for member in &genesis.members {
         lines.push_str(&format!("\n  {}  {}", member.id, member.name));
+        for address in &member.addresses {
+            lines.push_str(&format!("\n      {address}"));
+        }
     }
     let members: Vec<_> = genesis
         .members
         .iter()
-        .map(|m| json!({"id": m.id, "name": m.name}))
+        .map(|m| json!({"id": m.id, "name": m.name, "addresses": m.addresses}))
         .collect();
     let answer = json!({
         "ledger": ledger,

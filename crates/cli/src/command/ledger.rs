@@ -1,11 +1,12 @@
 //! `credlog ledger`: what a node says of the ledger.
 
 use clap::{Args, Subcommand};
+use credlog_api::ledger::AttestedView;
 
 use crate::connection::NodeArgs;
 use crate::moment;
 use crate::outcome::Result;
-use crate::screen::{Ink, Screen, grouped, shown};
+use crate::screen::{Ink, Screen, count, grouped, shown};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LedgerCommand {
@@ -30,8 +31,8 @@ impl LedgerCommand {
             .collect();
         let lines = format!(
             "{}\nledger id  {}\nheight     {}\nsize       {} leaves\nroot       {}\n\
-             newest     {}\nas of      {}\nissuers    {}\nlists      {}\nmembers    {}\n\
-             node       {} (version {})",
+             newest     {}\nas of      {}\nattested   {}\nissuers    {}\nlists      {}\nmembers    {}\n\
+             node       {} ({}, version {})\npeers      {}{}",
             screen.ink(Ink::Bold, view.origin.as_str()),
             view.ledger_id,
             grouped(view.height.0),
@@ -39,12 +40,33 @@ impl LedgerCommand {
             view.root,
             moment::shown(view.time.unix_millis()),
             moment::shown(view.as_of.unix_millis()),
+            attested(view.attested.as_ref()),
             grouped(view.issuers),
             grouped(view.status_lists),
             members.join(", "),
             status.node.node,
+            view.role,
             shown(&view.version),
+            view.peers,
+            match view.syncing {
+                true => "; behind the others, and catching up",
+                false => "",
+            },
         );
         screen.answer(&view, lines)
     }
+}
+
+/// The newest checkpoint that a quorum has cosigned, in words.
+fn attested(newest: Option<&AttestedView>) -> String {
+    let Some(newest) = newest else {
+        return "nothing yet".to_owned();
+    };
+    format!(
+        "height {}, {} s ago, by {} (a quorum is {})",
+        grouped(newest.height.0),
+        grouped(newest.age_seconds),
+        count(newest.cosigners.len(), "member"),
+        newest.quorum
+    )
 }

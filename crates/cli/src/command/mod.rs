@@ -10,6 +10,7 @@ pub(crate) mod issue;
 pub(crate) mod issuer;
 pub(crate) mod keys;
 pub(crate) mod ledger;
+pub(crate) mod member;
 pub(crate) mod node;
 pub(crate) mod status;
 pub(crate) mod store;

@@ -5,6 +5,7 @@ mod accreditation;
 mod interrupted;
 mod issue;
 mod keys;
+mod members;
 mod orphan;
 mod story;
 mod verify;

@@ -8,4 +8,5 @@ pub(super) mod log;
 pub(super) mod members;
 pub(super) mod records;
 pub(super) mod service;
+pub(super) mod testimony;
 pub(super) mod verify;

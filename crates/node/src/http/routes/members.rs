@@ -14,7 +14,7 @@ use crate::http::{Context, Shared};
 use crate::production::now;
 
 /// The set that decides a height never changes once the height before is decided.
-const DECIDED_CACHE: &str = "public, max-age=31536000, immutable";
+pub(super) const DECIDED_CACHE: &str = "public, max-age=31536000, immutable";
 
 pub(crate) async fn members(Extract(context): Shared, uri: Uri) -> Answer {
     no_parameters(&uri)?;
