@@ -237,7 +237,7 @@ fn evidence_is_bounded_and_one_member_pushes_out_its_own() {
     assert!(!store.put_evidence(&first).unwrap());
     let newer = equivocation(&ledger, 1, 1, 6);
     assert!(store.put_evidence(&newer).unwrap());
-    assert_eq!(store.evidence(), [newer.clone()]);
+    assert_eq!(store.evidence(), std::slice::from_ref(&newer));
     for height in 1..=EVIDENCE_MAX as u64 + 3 {
         assert!(
             store
