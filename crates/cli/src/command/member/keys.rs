@@ -6,8 +6,8 @@
 //! keys/retired-<seconds>/                              the keys that were, with member.json
 //! ```
 //!
-//! The node takes the set of keys that the ledger knows, so it needs no restart when the
-//! replacement takes effect; putting the new ones in place afterwards is housekeeping.
+//! A node that was started with both takes the set of keys that the ledger knows, so it needs no
+//! restart when the replacement takes effect; putting the new ones in place is housekeeping.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -178,6 +178,7 @@ impl New {
   fingerprint  {fingerprint}
 
 Next steps:
+  0. Start your node again, so that it has read the new keys.
   1. A member proposes it (you can, if your governance key is not lost), after comparing the
      fingerprint with you by telephone:
        credlog member propose replace-keys {id} {file_text}
