@@ -26,13 +26,17 @@ impl Bucket {
 
     /// Takes `cost`, or nothing and false when less is left.
     pub(crate) fn take(&mut self, rate: Rate, cost: u32, now: Instant) -> bool {
-        self.refill(rate, now);
-        let cost = f64::from(cost);
-        if self.left < cost {
-            return false;
+        let enough = self.has(rate, cost, now);
+        if enough {
+            self.left -= f64::from(cost);
         }
-        self.left -= cost;
-        true
+        enough
+    }
+
+    /// Whether `cost` could be taken.
+    pub(crate) fn has(&mut self, rate: Rate, cost: u32, now: Instant) -> bool {
+        self.refill(rate, now);
+        self.left >= f64::from(cost)
     }
 
     pub(crate) fn give_back(&mut self, rate: Rate, cost: u32) {
@@ -40,8 +44,7 @@ impl Bucket {
     }
 
     pub(crate) fn is_full(&mut self, rate: Rate, now: Instant) -> bool {
-        self.refill(rate, now);
-        self.left >= f64::from(rate.burst)
+        self.has(rate, rate.burst, now)
     }
 
     fn refill(&mut self, rate: Rate, now: Instant) {

@@ -96,10 +96,7 @@ impl Gate {
             per_second: limits.source_attempts_per_second,
             burst: limits.source_attempts_burst,
         };
-        let all_rate = Rate {
-            per_second: source_rate.per_second.saturating_mul(ALL_SOURCES_FACTOR),
-            burst: source_rate.burst.saturating_mul(ALL_SOURCES_FACTOR),
-        };
+        let all_rate = Self::all_sources(limits);
         let now = Instant::now();
         Self {
             source_rate,
@@ -110,6 +107,18 @@ impl Gate {
             all: Bucket::full(all_rate, now),
             pending: HashMap::new(),
             counters,
+        }
+    }
+
+    /// What all IP addresses together may try.
+    pub(crate) fn all_sources(limits: &Limits) -> Rate {
+        Rate {
+            per_second: limits
+                .source_attempts_per_second
+                .saturating_mul(ALL_SOURCES_FACTOR),
+            burst: limits
+                .source_attempts_burst
+                .saturating_mul(ALL_SOURCES_FACTOR),
         }
     }
 

@@ -31,6 +31,7 @@ mod missed;
 mod redial;
 mod swarm;
 mod task;
+mod throttle;
 pub mod wire;
 
 pub use address::{ADDRESS_CHARS_MAX, Address, AddressError, NodeKey};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use libp2p::allow_block_list::{self, AllowedPeers};
 use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::gossipsub::{
     self, IdentTopic, IdentityTransform, MaxCountSubscriptionFilter, MessageAuthenticity,
     MessageId, PeerScoreParams, PeerScoreThresholds, TopicHash, TopicScoreParams, ValidationMode,
@@ -15,13 +16,16 @@ use libp2p::gossipsub::{
 use libp2p::identity::Keypair;
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{StreamProtocol, Swarm, SwarmBuilder, noise, ping, quic, tcp, yamux};
+use libp2p::{
+    PeerId, StreamProtocol, Swarm, SwarmBuilder, Transport, noise, ping, quic, tcp, yamux,
+};
 
 use crate::config::{Config, Limits};
 use crate::gate::Gate;
 use crate::handle::StartError;
 use crate::metrics::Counters;
 use crate::missed::Codec;
+use crate::throttle::Throttled;
 use crate::wire::{Kind, MESSAGE_BYTES_MAX};
 
 /// A handshake takes no longer.
@@ -33,9 +37,7 @@ const REQUEST_STREAMS_MAX: usize = 8;
 /// Streams on one connection.
 const STREAMS_MAX: u16 = 64;
 const PING_INTERVAL: Duration = Duration::from_secs(2);
-/// A peer that does not answer two pings for so long each is cut off and dialled again; the
-/// library keeps the first failure to itself.
-const PING_TIMEOUT: Duration = Duration::from_secs(3);
+const PING_TIMEOUT: Duration = Duration::from_secs(4);
 const CONNECTIONS_PER_PEER_MAX: u32 = 2;
 /// Gossip messages that wait for one peer; half of them are the node's own.
 const PEER_QUEUE_MESSAGES_MAX: usize = 128;
@@ -127,6 +129,7 @@ pub(crate) fn build(
     let with_ledger = move |key: &Keypair| -> Result<noise::Config, noise::Error> {
         Ok(noise::Config::new(key)?.with_prologue(prologue))
     };
+    let limits = config.limits.clone();
     let swarm = SwarmBuilder::with_existing_identity(keypair)
         .with_tokio()
         .with_tcp(
@@ -137,7 +140,10 @@ pub(crate) fn build(
         .map_err(|error| StartError::Transport {
             reason: error.to_string(),
         })?
-        .with_quic_config(datagrams)
+        .with_other_transport(|key| datagrams(key, &limits))
+        .map_err(|error| StartError::Transport {
+            reason: error.to_string(),
+        })?
         .with_dns()
         .map_err(|error| StartError::Resolver {
             reason: error.to_string(),
@@ -161,12 +167,29 @@ fn multiplexer() -> yamux::Config {
     config
 }
 
-fn datagrams(mut config: quic::Config) -> quic::Config {
+fn datagrams(
+    key: &Keypair,
+    limits: &Limits,
+) -> Throttled<
+    impl Transport<
+        Output = (PeerId, StreamMuxerBox),
+        Error: Send + Sync + 'static,
+        Dial: Send,
+        ListenerUpgrade: Send,
+    >
+    + Unpin
+    + Send
+    + 'static
+    + use<>,
+> {
+    let mut config = quic::Config::new(key);
     config.handshake_timeout = HANDSHAKE_TIMEOUT;
     config.max_concurrent_stream_limit = u32::from(STREAMS_MAX);
     config.max_stream_data = 2 << 20;
     config.max_connection_data = 4 << 20;
-    config
+    let transport = quic::tokio::Transport::new(config)
+        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
+    Throttled::new(transport, Gate::all_sources(limits))
 }
 
 fn connection_limits(limits: &Limits) -> ConnectionLimits {

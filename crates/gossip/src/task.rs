@@ -11,8 +11,8 @@ use libp2p::core::transport::ListenerId;
 use libp2p::futures::StreamExt;
 use libp2p::gossipsub::{self, MessageAcceptance, MessageId};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{DialError, ListenError, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Swarm, connection_limits, ping};
+use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, Swarm, connection_limits};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
@@ -43,6 +43,9 @@ const PAYLOAD_OVERHEAD: usize = 128;
 const MESSAGE_COST_MIN: usize = 4_096;
 /// A peer's burst, in seconds of its rate.
 const PEER_BURST_SECONDS: u32 = 2;
+/// A connection over which no ping was answered for so long is closed, and the peer dialled
+/// again.
+const SILENT_AFTER: Duration = Duration::from_secs(8);
 /// What one misdeed outside of gossipsub costs: three of them, and a peer is not heard.
 const BLAME: f64 = 40.0;
 /// What fades of it, how often.
@@ -108,6 +111,8 @@ pub(crate) struct Task {
     pub(crate) allowed: BTreeMap<PeerId, NodeKey>,
     pub(crate) connected: BTreeMap<PeerId, NodeKey>,
     pub(crate) redial: Redial,
+    /// When a ping was last answered, or the connection made.
+    heard: HashMap<ConnectionId, Instant>,
     pub(crate) fetches: Fetches,
 
     answers: mpsc::Sender<Answer>,
@@ -156,6 +161,7 @@ impl Task {
             connected: BTreeMap::new(),
             redial: Redial::new(limits.redial_min, limits.redial_max),
             fetches: Fetches::new(now),
+            heard: HashMap::new(),
             answers,
             answers_in,
             out: 0,
@@ -284,6 +290,7 @@ impl Task {
             }
         }
         self.fetch_due(now);
+        self.close_silent(now);
         let (fades, interval) = BLAME_FADES;
         if now.saturating_duration_since(self.blame_faded) >= interval {
             self.blame_faded = now;
@@ -307,14 +314,31 @@ impl Task {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event, now),
             SwarmEvent::Behaviour(BehaviourEvent::Missed(event)) => self.on_missed(event, now),
-            SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.on_ping(event),
-            SwarmEvent::ConnectionEstablished { peer_id, .. } => self.on_connected(peer_id, now),
-            SwarmEvent::ConnectionClosed {
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping)) => {
+                if ping.result.is_ok()
+                    && let Some(heard) = self.heard.get_mut(&ping.connection)
+                {
+                    *heard = now;
+                }
+            }
+            SwarmEvent::ConnectionEstablished {
                 peer_id,
-                num_established: 0,
+                connection_id,
                 ..
             } => {
-                self.on_disconnected(peer_id, now);
+                self.heard.insert(connection_id, now);
+                self.on_connected(peer_id, now);
+            }
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                connection_id,
+                num_established,
+                ..
+            } => {
+                self.heard.remove(&connection_id);
+                if num_established == 0 {
+                    self.on_disconnected(peer_id, now);
+                }
             }
             SwarmEvent::OutgoingConnectionError {
                 peer_id: Some(peer),
@@ -411,13 +435,20 @@ impl Task {
         tracing::debug!(%error, "an incoming connection was refused");
     }
 
-    fn on_ping(&mut self, event: ping::Event) {
-        if let Err(ping::Failure::Timeout | ping::Failure::Other { .. }) = event.result
-            && self.swarm.close_connection(event.connection)
-        {
-            tracing::info!(peer = %event.peer, "a peer does not answer; its connection is closed");
-            self.wires.counters.cut_off.up();
-        }
+    /// Closes connections over which nothing was heard for long. The library's own failure of
+    /// a ping comes only after it also failed to open another stream.
+    fn close_silent(&mut self, now: Instant) {
+        let silent = |heard: &Instant| now.saturating_duration_since(*heard) >= SILENT_AFTER;
+        let swarm = &mut self.swarm;
+        let counters = &self.wires.counters;
+        self.heard.retain(|connection, heard| {
+            let silent = silent(&*heard);
+            if silent && swarm.close_connection(*connection) {
+                tracing::info!(%connection, "a peer does not answer; its connection is closed");
+                counters.cut_off.up();
+            }
+            !silent
+        });
     }
 
     fn on_gossip(&mut self, event: gossipsub::Event, now: Instant) {
