@@ -8,6 +8,7 @@ use ed25519_dalek::SigningKey;
 
 /// How this node takes part.
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant)] // there is one
 pub enum Role {
     /// It votes with this consensus key in every height whose member set has the key.
     Validator {

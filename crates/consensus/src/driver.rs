@@ -213,7 +213,7 @@ impl<A: Application> Driver<A> {
                 ..
             } => {
                 self.stream_again(height, round, valid_round, value_id)
-                    .await?
+                    .await?;
             }
             AppMsg::ReceivedProposalPart {
                 from,
@@ -388,7 +388,8 @@ impl<A: Application> Driver<A> {
         self.stream_number += 1;
         let clock = clock_nanos().to_be_bytes();
         let id = [clock.as_slice(), &self.stream_number.to_be_bytes()].concat();
-        for message in stream::messages(signer, StreamId::new(id.into()), candidate, valid_round) {
+        let id = StreamId::new(id.into());
+        for message in stream::messages(signer, &id, candidate, valid_round) {
             let message = NetworkMsg::PublishProposalPart(message);
             let sent = self.links.network.send(message).await;
             sent.map_err(|_| fatal("the engine's network has stopped".into()))?;
@@ -490,10 +491,10 @@ impl<A: Application> Driver<A> {
         };
         let judgement = self.application.check(candidate, true)?;
         self.note_doubt(value, judgement);
-        if let Some(value) = place.proposed(value, judgement) {
-            if !(self.links.tell)(value) {
-                return Err(fatal("the consensus engine has stopped".into()));
-            }
+        if let Some(value) = place.proposed(value, judgement)
+            && !(self.links.tell)(value)
+        {
+            return Err(fatal("the consensus engine has stopped".into()));
         }
         Ok(())
     }

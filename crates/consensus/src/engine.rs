@@ -109,6 +109,7 @@ impl Engine {
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // as map_err gives it
 fn engine_error(error: impl ToString) -> ConfigError {
     ConfigError::Engine {
         reason: error.to_string(),

@@ -79,7 +79,7 @@ pub(crate) type Message = StreamMessage<Part>;
 /// Cuts a candidate into the signed messages of stream `id`.
 pub(crate) fn messages(
     signer: &Signer,
-    id: StreamId,
+    id: &StreamId,
     candidate: &Candidate,
     valid_round: Option<u32>,
 ) -> Vec<Message> {
@@ -333,7 +333,7 @@ mod tests {
 
     fn parts(id: u8, block: &[u8]) -> Vec<Message> {
         let id = StreamId::new(vec![id].into());
-        messages(&signer(1), id, &candidate(block.to_vec()), Some(0))
+        messages(&signer(1), &id, &candidate(block.to_vec()), Some(0))
     }
 
     fn peer(of: u8) -> PeerId {
@@ -354,7 +354,7 @@ mod tests {
             order in any::<prop::sample::Index>(),
             repeat in any::<prop::sample::Index>(),
         ) {
-            let block: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            let block: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap_or(0)).collect();
             let mut all = parts(1, &block);
             let turn = order.index(all.len());
             all.rotate_left(turn);

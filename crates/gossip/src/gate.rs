@@ -324,11 +324,11 @@ mod tests {
         gate.all = Bucket::full(gate.all_rate, now);
         let nth = |n: u32| Source::Ip4(n.to_be_bytes());
         let later = now + SWEEP_INTERVAL;
-        for number in 0..SOURCES_MAX {
-            gate.admit(id(number), nth(number as u32), later).unwrap();
+        for (number, source) in (0..SOURCES_MAX).zip(0..) {
+            gate.admit(id(number), nth(source), later).unwrap();
             gate.finish(id(number), false);
         }
-        let next = nth(SOURCES_MAX as u32);
+        let next = nth(u32::MAX);
         assert_eq!(gate.admit(id(1), next, later), Err(Refused::Sources));
         let later = later + SWEEP_INTERVAL;
         assert_eq!(gate.admit(id(1), next, later), Ok(()));

@@ -458,7 +458,7 @@ impl Task {
                 message_id,
                 message,
             } => {
-                self.on_message(propagation_source, message_id, message, now);
+                self.on_message(propagation_source, &message_id, message, now);
             }
             gossipsub::Event::SlowPeer {
                 peer_id,
@@ -486,7 +486,7 @@ impl Task {
     fn on_message(
         &mut self,
         peer: PeerId,
-        id: MessageId,
+        id: &MessageId,
         message: gossipsub::Message,
         now: Instant,
     ) {
@@ -502,7 +502,7 @@ impl Task {
         if !self.allowed.contains_key(&peer) || !bucket.take(rate, cost, now) {
             self.wires.counters.dropped_unread.up();
             self.blame(peer);
-            self.report(&peer, &id, Verdict::Ignore);
+            self.report(&peer, id, Verdict::Ignore);
             return;
         }
         let unpacked = self
@@ -516,12 +516,12 @@ impl Task {
         match unpacked {
             Some((kind, payloads)) => {
                 if !self.deliver(kind, peer, payloads, bytes, Origin::Gossip(id.clone())) {
-                    self.report(&peer, &id, Verdict::Ignore);
+                    self.report(&peer, id, Verdict::Ignore);
                 }
             }
             None => {
                 self.wires.counters.rejected.up();
-                self.report(&peer, &id, Verdict::Reject);
+                self.report(&peer, id, Verdict::Reject);
             }
         }
     }

@@ -1,4 +1,6 @@
 //! A flood of strangers, from a process of its own: members go on, and need no more memory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may panic
+#![allow(clippy::cast_possible_truncation)] // small numbers
 
 mod net;
 mod raw;

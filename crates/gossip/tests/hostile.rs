@@ -1,4 +1,6 @@
 //! Peers that do not follow the protocol: malformed, oversized, too many, silent.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may panic
+#![allow(clippy::cast_possible_truncation)] // small numbers
 
 mod net;
 mod raw;

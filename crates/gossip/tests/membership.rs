@@ -1,4 +1,6 @@
 //! Who may connect: strangers, removed peers, other ledgers, and floods of connections.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may panic
+#![allow(clippy::cast_possible_truncation)] // small numbers
 
 mod net;
 

@@ -1,4 +1,6 @@
 //! What a node missed while it was away, and how it finds its peers again.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may panic
+#![allow(clippy::cast_possible_truncation)] // small numbers
 
 mod net;
 

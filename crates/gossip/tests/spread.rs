@@ -1,4 +1,6 @@
 //! What spreads in a network of members and observers, and what does not.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may panic
+#![allow(clippy::cast_possible_truncation)] // small numbers
 
 mod net;
 

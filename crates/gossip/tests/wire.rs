@@ -1,4 +1,6 @@
 //! Properties of the bytes on the wire, and golden vectors.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may panic
+#![allow(clippy::cast_possible_truncation)] // small numbers
 
 use bytes::Bytes;
 use credlog_gossip::wire::{self, Kind};

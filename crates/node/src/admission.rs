@@ -258,7 +258,7 @@ impl Admission {
         *turn += 1;
         drop(turn);
         self.turned.notify_all();
-        self.outbox.records(added);
+        self.outbox.records(&added);
     }
 
     fn next_batch(&self) -> Option<(u64, Vec<Queued>)> {

@@ -331,7 +331,7 @@ impl Ledger {
             .shared
             .mempool
             .insert(records.map(|record| (record, None)));
-        self.shared.outbox.records(added);
+        self.shared.outbox.records(&added);
     }
 
     fn committed(&mut self, executed: &Executed) -> Result<(), Fatal> {
@@ -354,7 +354,7 @@ impl Ledger {
         let members = self.members()?;
         let checkpoint = executed.checkpoint().map_err(unreadable)?;
         let cosigning = &self.shared.cosigning;
-        cosigning.committed(height, checkpoint, members.clone());
+        cosigning.committed(height, &checkpoint, members.clone());
         if !cosigning.is_behind() {
             self.shared.cosign()?;
         }

@@ -182,7 +182,7 @@ impl Cosigning {
     }
 
     /// A block is committed: its checkpoint is the newest now. It is not cosigned yet.
-    pub fn committed(&self, height: Height, checkpoint: Checkpoint, members: MemberSet) {
+    pub fn committed(&self, height: Height, checkpoint: &Checkpoint, members: MemberSet) {
         let mut inner = self.lock();
         let size = checkpoint.size().0;
         inner.begin(height, checkpoint.clone(), Arc::new(members));
@@ -197,7 +197,7 @@ impl Cosigning {
             .collect();
         for (ahead, signature) in known {
             if ahead.size().0 == size {
-                self.compare(&ahead, &checkpoint);
+                self.compare(&ahead, checkpoint);
                 let _known = inner.take(&self.origin, size, std::slice::from_ref(&signature));
             }
         }

@@ -43,7 +43,7 @@ impl Outbox {
     }
 
     /// Publishes records that are new here.
-    pub fn records(&self, records: Vec<Arc<EncodedRecord>>) {
+    pub fn records(&self, records: &[Arc<EncodedRecord>]) {
         if records.is_empty() {
             return;
         }

@@ -289,7 +289,7 @@ impl World {
     ) -> Option<ProposedValue<Ledger>> {
         let mut all = stream::messages(
             &signer(by),
-            StreamId::new(vec![of, by].into()),
+            &StreamId::new(vec![of, by].into()),
             candidate,
             None,
         );

@@ -8,6 +8,9 @@ use prometheus::{Gauge, IntCounter, IntGauge, IntGaugeVec};
 use super::{Maker, Metrics};
 use crate::cosigning::Attested;
 
+/// Takes one of the swarm's counters.
+type Count = fn(&Gossip) -> u64;
+
 /// The metrics.
 #[derive(Debug)]
 pub struct Consortium {
@@ -43,7 +46,7 @@ pub struct Consortium {
     pub cosignature_conflicts: IntCounter,
     /// Peers of the gossip swarm.
     pub gossip_peers: IntGauge,
-    gossip: Vec<(IntCounter, fn(&Gossip) -> u64)>,
+    gossip: Vec<(IntCounter, Count)>,
 }
 
 impl Consortium {
@@ -112,8 +115,8 @@ impl Consortium {
 }
 
 /// The swarm's own counters.
-fn gossip(made: &Maker) -> Result<Vec<(IntCounter, fn(&Gossip) -> u64)>, prometheus::Error> {
-    let counters: [(&str, &str, fn(&Gossip) -> u64); 9] = [
+fn gossip(made: &Maker) -> Result<Vec<(IntCounter, Count)>, prometheus::Error> {
+    let counters: [(&str, &str, Count); 9] = [
         (
             "gossip_messages_in_total",
             "Messages of new content that came by gossip",
