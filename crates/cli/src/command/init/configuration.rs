@@ -100,7 +100,7 @@ mod tests {
             member: None,
             http_listen: "127.0.0.1:7800".parse().unwrap(),
             network_listen: "/ip4/0.0.0.0/tcp/7801".to_owned(),
-            peers: &[peer.clone()],
+            peers: std::slice::from_ref(&peer),
         };
         let config = Config::parse(&configuration.text(), Path::new("")).unwrap();
         let mut expected = Config::of_observer();

@@ -1,6 +1,6 @@
 //! `credlog member propose`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use credlog_api::ledger::{MemberView, MembersView};
@@ -231,7 +231,7 @@ impl SetParameter {
     }
 }
 
-fn described(path: &PathBuf, origin: &Origin) -> Result<Member> {
+fn described(path: &Path, origin: &Origin) -> Result<Member> {
     let member: Member = folder::read_json(path, "a member's description (member.json)")?;
     member
         .check(origin)
