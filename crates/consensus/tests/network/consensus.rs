@@ -86,9 +86,13 @@ async fn one_of_four_stops_and_comes_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_observer_takes_the_whole_ledger() {
-    let mut world = World::new(3, 2);
+    let mut world = World::new(4, 2);
     for node in 0..2 {
-        world.start(node).await;
+        // The members know its identity, not its address, and nothing of node 3.
+        let mut config = world.config(node);
+        config.peers.pop();
+        config.peers.last_mut().unwrap().addresses.clear();
+        world.start_with(node, config).await;
     }
     world.want(120);
     world.reach(&[0, 1], 120, 20).await;
@@ -101,6 +105,58 @@ async fn a_late_observer_takes_the_whole_ledger() {
     // And goes on with those that are decided now.
     world.want(3);
     world.reach(&[0, 1, 2], tip + 3, 10).await;
+    let config = observing(world.config(3));
+    world.start_with(3, config).await;
+    pause(2_000).await;
+    let stranger = credlog_consensus::peer_id_text(&node_key(3).verifying_key().to_bytes());
+    let peers = world.engine(0).status().borrow().peers.clone();
+    assert_eq!(peers.len(), 2, "{peers:?}");
+    assert!(
+        peers.iter().all(|peer| peer.peer_id != stranger),
+        "{peers:?}"
+    );
+    world.check_agreement();
+    world.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_was_cut_off_while_it_idled_catches_up() {
+    let mut world = World::new(4, 4);
+    world.start_all().await;
+    world.want(3);
+    world.reach(&[0, 1, 2, 3], 3, 20).await;
+    pause(700).await;
+    assert!(world.engine(3).status().borrow().is_idle);
+    let connect = |world: &World, is_whole: bool| {
+        for of in 0..4 {
+            let mut peers = world.peers(of);
+            let keys = [3, of].map(|of| node_key(of).verifying_key().to_bytes());
+            peers.retain(|peer| is_whole || (of != 3 && peer.node_key != keys[0]));
+            world.engine(of).set_peers(&peers).unwrap();
+        }
+    };
+    connect(&world, false);
+    let mut status = world.engine(3).status();
+    let alone = status.wait_for(|status| status.peers.is_empty());
+    assert!(
+        tokio::time::timeout(Duration::from_secs(5), alone)
+            .await
+            .is_ok()
+    );
+    let before = world.view(3).tip();
+    for node in 0..3 {
+        world.view(node).pending.store(3, SeqCst);
+        world.engine(node).wake();
+    }
+    world.reach(&[0, 1, 2], before + 3, 20).await;
+    pause(1_000).await;
+    assert_eq!(world.view(3).tip(), before);
+    assert!(world.engine(3).status().borrow().is_idle);
+    // Nobody decides anything any more; the certificates of what was decided wake it.
+    connect(&world, true);
+    world.reach(&[3], before + 3, 15).await;
+    pause(1_000).await;
+    assert!(!world.engine(3).status().borrow().is_behind());
     world.check_agreement();
     world.stop_all().await;
 }
