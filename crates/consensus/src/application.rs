@@ -154,3 +154,64 @@ pub trait Application: Send + 'static {
     /// [`Fatal`].
     fn decided(&self, first: Height, count: u64, bytes_max: usize) -> Result<Vec<Decided>, Fatal>;
 }
+
+/// Whatever stands behind the engine: a ledger, or something between the two.
+impl Application for Box<dyn Application> {
+    fn tip(&self) -> Height {
+        (**self).tip()
+    }
+
+    fn members(&self) -> Result<MemberSet, Fatal> {
+        (**self).members()
+    }
+
+    fn is_pending(&self) -> bool {
+        (**self).is_pending()
+    }
+
+    fn start(&mut self, height: Height) -> Result<(), Fatal> {
+        (**self).start(height)
+    }
+
+    fn begin_round(
+        &mut self,
+        height: Height,
+        round: Round,
+        proposer: &MemberId,
+        polkas: &dyn Fn(&ValueId) -> bool,
+    ) -> Result<Vec<Undecided>, Fatal> {
+        (**self).begin_round(height, round, proposer, polkas)
+    }
+
+    fn propose(&mut self, height: Height, round: Round) -> Result<Option<Candidate>, Fatal> {
+        (**self).propose(height, round)
+    }
+
+    fn check(&mut self, candidate: Candidate, has_polka: bool) -> Result<Judgement, Fatal> {
+        (**self).check(candidate, has_polka)
+    }
+
+    fn check_decided(&mut self, candidate: Candidate) -> Result<Judgement, Fatal> {
+        (**self).check_decided(candidate)
+    }
+
+    fn candidate(&self, height: Height, value: &ValueId) -> Result<Option<Candidate>, Fatal> {
+        (**self).candidate(height, value)
+    }
+
+    fn commit(&mut self, certificate: &CommitCertificate) -> Result<(), Fatal> {
+        (**self).commit(certificate)
+    }
+
+    fn finalize(
+        &mut self,
+        certificate: &CommitCertificate,
+        evidence: Vec<Equivocation>,
+    ) -> Result<(), Fatal> {
+        (**self).finalize(certificate, evidence)
+    }
+
+    fn decided(&self, first: Height, count: u64, bytes_max: usize) -> Result<Vec<Decided>, Fatal> {
+        (**self).decided(first, count, bytes_max)
+    }
+}

@@ -35,4 +35,5 @@ mod upkeep;
 pub mod watchdog;
 
 pub use config::{Config, ConfigError};
-pub use node::{Node, RunError, StartError, run};
+pub use node::{Node, RunError, StartError, run, run_with};
+pub use participation::Between;

@@ -27,7 +27,7 @@ use crate::keys::{KeyFileError, Keyring};
 use crate::machine::cores;
 use crate::mempool::Mempool;
 use crate::metrics::Metrics;
-use crate::participation::{EngineMetrics, Participation, resyncs};
+use crate::participation::{Between, EngineMetrics, Participation, resyncs};
 use crate::peers::Configured;
 use crate::presence::Presence;
 use crate::production::{Obstacles, Production};
@@ -162,8 +162,21 @@ struct Opened {
 /// # Errors
 /// Every [`RunError`].
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+    run_with(config, Box::new(|ledger| ledger), shutdown).await
+}
+
+/// The same with something between the engine and the ledger: for tests of what the other
+/// members stand.
+///
+/// # Errors
+/// Every [`RunError`].
+pub async fn run_with(
+    config: Config,
+    between: Between,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
     crate::log::install(&config.log);
-    let node = Node::start(config).await?;
+    let node = Node::start_with(config, between).await?;
     let reason = tokio::select! {
         () = shutdown => None,
         reason = node.failed() => Some(reason),
@@ -182,6 +195,14 @@ impl Node {
     /// # Errors
     /// Every [`StartError`].
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with(config, Box::new(|ledger| ledger)).await
+    }
+
+    /// The same with something between the engine and the ledger.
+    ///
+    /// # Errors
+    /// Every [`StartError`].
+    pub async fn start_with(config: Config, between: Between) -> Result<Self, StartError> {
         config.check()?;
         let config = Arc::new(config);
         let opened = {
@@ -193,7 +214,7 @@ impl Node {
         let listen_error = |source| StartError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
-        Self::assemble(&config, opened, listener, address)
+        Self::assemble(&config, opened, listener, address, between)
     }
 
     fn assemble(
@@ -201,6 +222,7 @@ impl Node {
         opened: Opened,
         listener: TcpListener,
         address: SocketAddr,
+        between: Between,
     ) -> Result<Self, StartError> {
         let internal = |error: String| StartError::Internal(error);
         let Opened {
@@ -248,6 +270,7 @@ impl Node {
             keyrings,
             presence,
             engine,
+            between,
         };
         let participation = task::spawn(participation.run(ledger_stopped));
         let head = shared.store.snapshot().head().clone();

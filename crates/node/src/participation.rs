@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use credlog_api::ledger::NodeRole;
-use credlog_consensus::{Consensus, SyncSettings, Timeouts};
+use credlog_consensus::{Application, Consensus, SyncSettings, Timeouts};
 use credlog_gossip::Gossip;
 use credlog_ledger::key::PublicKey;
 use credlog_ledger::member::{MemberSet, SeatedMember};
@@ -34,6 +34,12 @@ use crate::relay::Relay;
 /// How often is looked whether anything keeps waiting.
 const TICK: Duration = Duration::from_millis(200);
 
+/// What stands between the engine and the ledger: nothing, in a node that is not a test's.
+pub type Between = Box<dyn Fn(Box<dyn Application>) -> Box<dyn Application> + Send + Sync>;
+
+/// The application that the engine drives.
+type Driven = Box<dyn Application>;
+
 /// What it takes to take part.
 pub(crate) struct Participation {
     pub(crate) config: Arc<Config>,
@@ -44,6 +50,7 @@ pub(crate) struct Participation {
     pub(crate) keyrings: Vec<Keyring>,
     pub(crate) presence: watch::Sender<Presence>,
     pub(crate) engine: EngineMetrics,
+    pub(crate) between: Between,
 }
 
 /// The metrics of the engine that runs now.
@@ -125,7 +132,8 @@ impl Participation {
         };
         let member = self.config.member.id.clone();
         let ledger = Ledger::new(self.shared.clone(), member, identity.vote);
-        let started = Consensus::start(settings, ledger).await;
+        let driven = (self.between)(Box::new(ledger));
+        let started = Consensus::start(settings, driven).await;
         let consensus = started.map_err(|error| error.to_string())?;
         self.engine.set(Some(Box::new(consensus.metrics_source())));
         tracing::info!(part = %part, peer_id = %gossip.node(), "this node takes part");
@@ -148,7 +156,7 @@ impl Participation {
     async fn follow(
         &self,
         stop: &mut watch::Receiver<bool>,
-        consensus: &Consensus<Ledger>,
+        consensus: &Consensus<Driven>,
         gossip: &Gossip,
         ahead: &Notify,
         part: NodeRole,
@@ -405,7 +413,7 @@ impl Participation {
     }
 
     /// What can be seen of the network.
-    fn observe(&self, consensus: &Consensus<Ledger>, gossip: &Gossip) {
+    fn observe(&self, consensus: &Consensus<Driven>, gossip: &Gossip) {
         let status = consensus.status().borrow().clone();
         let metrics = &self.shared.metrics;
         metrics.observe_engine(&status);

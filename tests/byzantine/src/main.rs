@@ -1,0 +1,101 @@
+//! What a ledger must stand: Byzantine members and strangers that flood. For tests alone;
+//! nothing of it is in the shipped binary.
+//!
+//! ```text
+//! credlog-byzantine node invalid-record --config FILE    a member that breaks the rules
+//! credlog-byzantine flood --gossip ADDRESS …             a stranger's libp2p peer
+//! credlog-byzantine burn --cpu-seconds 30 --seconds 60   a process that only burns CPU
+//! ```
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout)] // a program for tests
+
+mod behaviour;
+mod forger;
+mod stranger;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use credlog_ledger::genesis::Genesis;
+use credlog_node::{Between, Config};
+
+use behaviour::{Behaviour, Byzantine};
+
+/// What a ledger must stand.
+#[derive(Parser)]
+enum Command {
+    /// Runs a member's node that breaks the rules.
+    Node {
+        /// Which.
+        behaviour: Behaviour,
+        /// The node's configuration.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Floods both swarms as a stranger.
+    Flood(stranger::Flood),
+    /// Uses the processor as much as a flood does, without a word to anyone.
+    Burn {
+        /// Processor seconds in all.
+        #[arg(long)]
+        cpu_seconds: f64,
+        /// In this time.
+        #[arg(long)]
+        seconds: u64,
+    },
+}
+
+fn main() -> Result<()> {
+    match Command::parse() {
+        Command::Node { behaviour, config } => node(behaviour, &config),
+        Command::Flood(flood) => runtime()?.block_on(stranger::run(flood)),
+        Command::Burn {
+            cpu_seconds,
+            seconds,
+        } => {
+            burn(cpu_seconds, seconds);
+            Ok(())
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    Ok(builder.enable_all().build()?)
+}
+
+fn node(behaviour: Behaviour, config: &std::path::Path) -> Result<()> {
+    let config = Config::load(config)?;
+    let genesis = config.node.genesis.clone().context("no genesis file")?;
+    let genesis = Genesis::parse(&std::fs::read(genesis)?)?;
+    let between: Between =
+        Box::new(move |ledger| Box::new(Byzantine::new(ledger, behaviour, &genesis)));
+    let ended = runtime()?.block_on(credlog_node::run_with(
+        config,
+        between,
+        std::future::pending::<()>(),
+    ));
+    Ok(ended?)
+}
+
+/// Two threads, each busy for its share of every tick.
+fn burn(cpu_seconds: f64, seconds: u64) {
+    const TICK: Duration = Duration::from_millis(20);
+    let share = (cpu_seconds / seconds as f64 / 2.0).clamp(0.0, 1.0);
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let work = || {
+        while Instant::now() < until {
+            let tick = Instant::now();
+            while tick.elapsed() < TICK.mul_f64(share) {
+                std::hint::spin_loop();
+            }
+            std::thread::sleep(TICK.saturating_sub(tick.elapsed()));
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(work);
+        scope.spawn(work);
+    });
+}
