@@ -11,6 +11,7 @@
 #![allow(clippy::print_stdout)] // tests tell what they measured
 
 mod cluster;
+mod foreign;
 mod load;
 mod net;
 mod settings;
