@@ -1,28 +1,37 @@
-//! `credlog demo`: a ledger with real node processes, from founding to a crash.
+//! `credlog demo`: a ledger of four members as four processes, from founding to a crash.
 
 mod network;
+mod outage;
 mod samples;
 mod seats;
 mod story;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 
-use self::network::{Cleanup, Network};
+use self::network::{Cleanup, INSTITUTIONS, Network};
 use self::story::Story;
 use crate::folder;
 use crate::outcome::{Exit, Result};
 use crate::screen::{Ink, Screen, count, note};
 
-/// Show a whole ledger at work on this machine, then leave it running to try
+/// A node that has ended is started again after this time, as a supervisor would.
+const RESTART_AFTER: Duration = Duration::from_secs(5);
+/// Nodes that are started again at most.
+const RESTARTS_MAX: usize = 100;
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Show a whole ledger of four members at work on this machine, then leave it running to try
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// End after the story instead of leaving the ledger running
     #[arg(long)]
     once: bool,
-    /// Port of the node on the loopback interface [default: a free one]
+    /// First of twelve ports in a row on the loopback interface, three for each member
+    /// [default: free ones]
     #[arg(long)]
     port: Option<u16>,
     /// Work in this folder and keep it; it must not exist or be empty
@@ -32,6 +41,7 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) fn run(self, screen: Screen) -> Result<Exit> {
+        let first_port = network::first_port(self.port)?;
         let folder = match &self.keep {
             Some(folder) => {
                 folder::make_new(folder)?;
@@ -43,7 +53,7 @@ impl Demo {
                 .keep(),
         };
         let cleanup = Cleanup {
-            network: Network::new(&folder, self.port)?,
+            network: Network::new(&folder, first_port)?,
             keep: self.keep.is_some(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -56,12 +66,7 @@ impl Demo {
             return Ok(exit);
         }
         screen.line(seats::lines(screen, &cleanup.network)?)?;
-        // Ctrl-C ends the program; until then the node runs.
-        while cleanup.network.ended()?.is_none() {
-            std::thread::sleep(std::time::Duration::from_millis(200));
-        }
-        note("credlog: the node has ended by itself; its log is node.log in the demo's folder");
-        Ok(Exit::Node)
+        watch(&cleanup.network)
     }
 
     fn tell(&self, screen: Screen, network: &Network) -> Result<Exit> {
@@ -74,8 +79,9 @@ impl Demo {
         story.tell()?;
         let failures = story.failures.len();
         if screen.is_json() {
+            let nodes: Vec<_> = INSTITUTIONS.map(|at| network.url(at)).into();
             let answer = json!({
-                "steps": story.steps, "failures": story.failures, "node": network.url(),
+                "steps": story.steps, "failures": story.failures, "nodes": nodes,
                 "folder": network.folder(),
             });
             screen.answer(&answer, "")?;
@@ -93,6 +99,26 @@ impl Demo {
         ))?;
         Ok(Exit::Done)
     }
+}
+
+/// Until Ctrl-C ends the program, the nodes run; one that ends is started again.
+fn watch(network: &Network) -> Result<Exit> {
+    for _ in 0..RESTARTS_MAX {
+        let (institution, status) = loop {
+            match network.ended()? {
+                Some(ended) => break ended,
+                None => std::thread::sleep(PAUSE),
+            }
+        };
+        let (id, seconds) = (institution.id(), RESTART_AFTER.as_secs());
+        note(format!(
+            "credlog: the node of {id} has ended ({status}); it starts again in {seconds} s"
+        ));
+        std::thread::sleep(RESTART_AFTER);
+        network.start_again(institution)?;
+    }
+    note("credlog: the nodes end too often; node.log in each member's folder says why");
+    Ok(Exit::Node)
 }
 
 /// Ends all processes and removes the folder when the demo is interrupted.

@@ -1,9 +1,13 @@
 //! The sample credentials that a foreign library signed, and University A's test key.
 
+use std::fs;
+use std::path::Path;
+
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::folder;
 use crate::outcome::{Failure, Result};
 
 /// A sample file.
@@ -105,27 +109,55 @@ pub(super) fn university_a_key() -> SigningKey {
     SigningKey::from_bytes(&Sha256::digest(b"eval-vc university A").into())
 }
 
-/// How many unsigned badges there are.
+/// How many unsigned badges a series has.
 pub(super) const BADGES: usize = 3;
 
+/// Badges that University A's registrar issues at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Series {
+    /// In the story, with all members there.
+    First,
+    /// In the story, while a member is away.
+    Second,
+    /// To try out after the story.
+    ToTry,
+}
+
 /// Unsigned badges of University A, as its registrar's office would write them.
-pub(super) fn unsigned_badges() -> Result<Vec<(String, Value)>> {
+pub(super) fn unsigned_badges(series: Series) -> Result<Vec<(String, Value)>> {
     let mut template: Value = serde_json::from_slice(GOOD[2].bytes)?;
     let object = template
         .as_object_mut()
         .ok_or_else(|| Failure::input("the sample is no JSON object"))?;
     object.remove("proof");
     object.remove("credentialStatus");
+    let (letter, prefix, name) = match series {
+        Series::First => ('b', "", None),
+        Series::Second => ('c', "late-", None),
+        Series::ToTry => ('d', "new-", Some("Research Methods, 3 ECTS")),
+    };
+    if let Some(name) = name {
+        template["name"] = name.into();
+    }
     let badge = |number: usize| {
         let mut badge = template.clone();
         badge["id"] = json!(format!(
-            "urn:uuid:7b0d6c1e-5b5e-4c58-9a3b-0f6f2a4d9b{number:02}"
+            "urn:uuid:7b0d6c1e-5b5e-4c58-9a3b-0f6f2a4d9{letter}{number:02}"
         ));
         badge["credentialSubject"]["id"] =
             json!(format!("https://university-a.example/students/{number}"));
-        (format!("student-{number}.json"), badge)
+        (format!("{prefix}student-{number}.json"), badge)
     };
     Ok((1..=BADGES).map(badge).collect())
+}
+
+/// Writes unsigned badges into a new folder.
+pub(super) fn write_badges(folder: &Path, series: Series) -> Result<()> {
+    folder::make(folder)?;
+    for (name, badge) in unsigned_badges(series)? {
+        fs::write(folder.join(name), folder::to_json(&badge)?)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -139,6 +171,7 @@ mod tests {
             let credential = credlog_credential::Credential::parse(sample.bytes).unwrap();
             assert_eq!(credential.issuer_id(), did, "{}", sample.name);
         }
-        assert_eq!(unsigned_badges().unwrap().len(), BADGES);
+        let badges = unsigned_badges(Series::First).unwrap();
+        assert_eq!(badges.len(), BADGES);
     }
 }

@@ -6,21 +6,30 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::network::Network;
-use super::samples::{self, BAD, GOOD, LISTS, REVOKED};
+use super::network::{INSTITUTIONS, Institution, Network};
+use super::samples::{self, BAD, GOOD, LISTS, REVOKED, Series};
 use crate::folder;
 use crate::keyfile;
 use crate::moment;
 use crate::outcome::{Exit, Failure, Result};
 use crate::screen::{Ink, Screen, wrap};
+use Institution::{Board, Chamber, Ministry};
 
+const ORIGIN: &str = "demo.example/credlog";
+/// Status lists of the credentials that were signed elsewhere.
+const WITH_LISTS: &[&str] = &[
+    "--status-list",
+    "status-lists/status-list-revocation.json",
+    "--status-list",
+    "status-lists/status-list-suspension.json",
+];
 /// Columns of the story's text.
 const WIDTH: usize = 92;
 const ACCREDITED: &[&str] = &[
     "accreditation",
     "grant",
     "--home",
-    "member",
+    "board",
     "--issuer",
     "university-a/issuer.json",
     "--scope",
@@ -32,7 +41,7 @@ const ACCREDITED: &[&str] = &[
 /// Tells the story.
 pub(super) struct Story<'a> {
     screen: Screen,
-    network: &'a Network,
+    pub(super) network: &'a Network,
     /// What did not come out as expected.
     pub(super) failures: Vec<String>,
     pub(super) steps: Vec<Value>,
@@ -53,59 +62,86 @@ impl<'a> Story<'a> {
         self.found()?;
         self.accredit()?;
         self.issue()?;
+        self.reach_all()?;
+        let missed = self.lose_one()?;
         self.verify()?;
         self.refuse()?;
         let before = self.revoke()?;
-        self.survive(&before)
+        self.bring_back(&missed)?;
+        self.lose_all(&before)
     }
 
     fn found(&mut self) -> Result<()> {
         self.step(
-            "Found a ledger",
-            "An accreditation board makes its keys and founds a ledger. A consortium would put \
-             the member.json of every institution into one genesis file; here there is one \
-             member. Then it starts its node.",
+            "Found a ledger of four members",
+            "Four institutions that need not trust each other make their keys, and hand over the \
+             public ones. One genesis file names all four; it is the same for everybody. Each \
+             then starts a node of its own. The word before the $ says whose node is asked.",
         )?;
-        let listen = self.network.listen();
-        self.show(
-            &[
-                "init",
-                "member",
-                "--member",
-                "board",
-                "--name",
-                "Accreditation Board",
-                "--origin",
-                "demo.example/credlog",
-                "--listen",
-                &listen,
-                "--network-listen",
-                "/ip4/127.0.0.1/tcp/0",
-                "--no-passphrase",
-            ],
-            Exit::Done,
-            1,
-        )?;
-        self.show(
-            &[
-                "genesis",
-                "create",
-                "--origin",
-                "demo.example/credlog",
-                "--out",
-                "member/genesis.json",
-                "member/member.json",
-            ],
-            Exit::Done,
-            4,
-        )?;
-        self.say("$ credlog node run --config member/credlog.toml &")?;
-        self.network.start_node()?;
-        let id = self.network.node_id().unwrap_or_default();
+        for (number, institution) in INSTITUTIONS.into_iter().enumerate() {
+            let lines_max = if number == 0 { 1 } else { 0 };
+            self.init(institution, lines_max)?;
+        }
+        let members = INSTITUTIONS.map(|member| format!("{}/member.json", member.id()));
+        let mut create = vec![
+            "genesis",
+            "create",
+            "--origin",
+            ORIGIN,
+            "--out",
+            "genesis.json",
+        ];
+        create.extend(members.iter().map(String::as_str));
+        self.show(Board, &create, Exit::Done, 4)?;
+        for institution in INSTITUTIONS {
+            let copy = self.network.folder().join(institution.id());
+            fs::copy(
+                self.network.folder().join("genesis.json"),
+                copy.join("genesis.json"),
+            )?;
+            let id = institution.id();
+            self.say(&format!(
+                "{id} $ credlog node run --config {id}/credlog.toml &"
+            ))?;
+        }
+        let took = self.network.start(&INSTITUTIONS)?;
+        for institution in INSTITUTIONS {
+            self.say(&format!(
+                "  {:8} process {:7}  {}",
+                institution.id(),
+                self.network.process_id(institution).unwrap_or_default(),
+                self.network.url(institution)
+            ))?;
+        }
         self.say(&format!(
-            "  The node runs (process {id}) and answers at {}.",
-            self.network.url()
+            "  They found each other in {}. Three of the four together decide what is true.",
+            shown(took)
         ))
+    }
+
+    fn init(&mut self, institution: Institution, lines_max: usize) -> Result<()> {
+        let (listen, address) = (
+            self.network.listen(institution),
+            self.network.multiaddr(institution),
+        );
+        let words = [
+            "init",
+            institution.id(),
+            "--member",
+            institution.id(),
+            "--name",
+            institution.name(),
+            "--origin",
+            ORIGIN,
+            "--listen",
+            &listen,
+            "--network-listen",
+            &address,
+            "--address",
+            &address,
+            "--no-passphrase",
+        ];
+        self.show(institution, &words, Exit::Done, lines_max)
     }
 
     fn accredit(&mut self) -> Result<()> {
@@ -117,6 +153,7 @@ impl<'a> Story<'a> {
         let key = self.network.folder().join("university-a-key.pem");
         keyfile::write(&key, &samples::university_a_key(), None)?;
         self.show(
+            Board,
             &[
                 "issuer",
                 "new",
@@ -124,7 +161,7 @@ impl<'a> Story<'a> {
                 "--name",
                 "University A",
                 "--genesis",
-                "member/genesis.json",
+                "genesis.json",
                 "--key",
                 "university-a-key.pem",
                 "--no-passphrase",
@@ -132,7 +169,9 @@ impl<'a> Story<'a> {
             Exit::Done,
             2,
         )?;
-        self.show(ACCREDITED, Exit::Done, 2)
+        self.show(Board, ACCREDITED, Exit::Done, 2)?;
+        self.agree(&INSTITUTIONS)?;
+        Ok(())
     }
 
     fn issue(&mut self) -> Result<()> {
@@ -140,7 +179,8 @@ impl<'a> Story<'a> {
             "Issue credentials",
             "University A anchors four credentials that another program signed for it, and \
              issues three new badges, which credlog signs. The ledger gets digests, positions \
-             and dates; no names and no contents.",
+             and dates; no names and no contents. Any member's node takes the records; success \
+             is reported when three members have cosigned them.",
         )?;
         let folder = self.network.folder();
         write_samples(&folder.join("signed-elsewhere"), GOOD.iter())?;
@@ -149,10 +189,7 @@ impl<'a> Story<'a> {
             &folder.join("suspicious"),
             BAD.iter().map(|bad| &bad.sample),
         )?;
-        folder::make(&folder.join("inbox"))?;
-        for (name, badge) in samples::unsigned_badges()? {
-            fs::write(folder.join("inbox").join(name), folder::to_json(&badge)?)?;
-        }
+        samples::write_badges(&folder.join("inbox"), Series::First)?;
         let issue = [
             "issue",
             "signed-elsewhere",
@@ -162,12 +199,31 @@ impl<'a> Story<'a> {
             "--issuer-home",
             "university-a",
         ];
-        self.show(&issue, Exit::Done, 3)?;
-        let issued = self.ask(&issue)?;
+        self.show(Ministry, &issue, Exit::Done, 3)?;
+        let issued = self.ask(Ministry, &issue)?;
         self.expect(
             issued["issuedBefore"] == 7 && issued["issued"] == 0,
             "the same command again finds all of them issued, and issues nothing twice",
         )
+    }
+
+    fn reach_all(&mut self) -> Result<()> {
+        self.step(
+            "Every member has it",
+            "The records were posted to the ministry's node alone. Each member executed the same \
+             blocks and signed the same root, so any of the four answers for the ledger.",
+        )?;
+        let took = self.agree(&INSTITUTIONS)?;
+        self.heads(&INSTITUTIONS)?;
+        self.say(&format!(
+            "  All four had it {} after success was reported.",
+            shown(took)
+        ))?;
+        for institution in INSTITUTIONS {
+            let verify = ["verify", "issued/student-1.json"];
+            self.show(institution, &verify, Exit::Done, 1)?;
+        }
+        Ok(())
     }
 
     fn verify(&mut self) -> Result<()> {
@@ -176,20 +232,19 @@ impl<'a> Story<'a> {
             "An employer got a badge by mail. The signature is checked on the employer's \
              machine; a node is asked about its digest and its issuer.",
         )?;
-        self.show(&["verify", "issued/student-1.json"], Exit::Done, 20)?;
+        self.show(
+            Chamber,
+            &["verify", "issued/student-1.json"],
+            Exit::Done,
+            20,
+        )?;
         self.tell_more(
             "All of them at once; those signed elsewhere keep their status in another \
             system's lists, which are handed over with them:",
         )?;
         self.show(
-            &[
-                "verify",
-                "issued",
-                "--status-list",
-                "status-lists/status-list-revocation.json",
-                "--status-list",
-                "status-lists/status-list-suspension.json",
-            ],
+            Chamber,
+            &[&["verify", "issued"], WITH_LISTS].concat(),
             Exit::Done,
             20,
         )
@@ -202,7 +257,7 @@ impl<'a> Story<'a> {
         )?;
         for bad in &BAD {
             let file = format!("suspicious/{}", bad.sample.name);
-            let output = self.network.run(&["verify", &file, "--json"])?;
+            let output = self.network.run(Chamber, &["verify", &file, "--json"])?;
             let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
             let verdict = &answer["verdict"];
             let summary = verdict["summary"].as_str().unwrap_or("no answer");
@@ -235,7 +290,7 @@ impl<'a> Story<'a> {
         self.step(
             "Revoke one",
             "University A finds an error and revokes one credential. Success is reported only \
-             when the ledger has it. Verified now it is revoked; as of a moment before, it was \
+             when the ledger has it, also without the rectors' node. Verified now it is revoked; as of a moment before, it was \
              valid, and both answers stay true.",
         )?;
         let file = format!("issued/{REVOKED}");
@@ -243,6 +298,7 @@ impl<'a> Story<'a> {
         let before = moment::rfc3339(moment::now());
         std::thread::sleep(Duration::from_millis(1_100));
         self.show(
+            Ministry,
             &[
                 "revoke",
                 &file,
@@ -254,90 +310,33 @@ impl<'a> Story<'a> {
             Exit::Done,
             3,
         )?;
-        let lists = [
-            "--status-list",
-            "status-lists/status-list-revocation.json",
-            "--status-list",
-            "status-lists/status-list-suspension.json",
-        ];
         self.show(
-            &[&["verify", &file], lists.as_slice()].concat(),
+            Ministry,
+            &[&["verify", &file], WITH_LISTS].concat(),
             Exit::Negative,
             3,
         )?;
         self.show(
-            &[&["verify", &file, "--at", &before], lists.as_slice()].concat(),
+            Ministry,
+            &[&["verify", &file, "--at", &before], WITH_LISTS].concat(),
             Exit::Done,
             3,
         )?;
         Ok(before)
     }
 
-    fn survive(&mut self, before: &str) -> Result<()> {
-        self.step(
-            "Kill the node, and lose nothing",
-            "The node's process is killed with SIGKILL, as a power cut would end it, and started \
-             again. In between, everything it has stored is computed again from the founding on.",
-        )?;
-        let head = self.head()?;
-        let verdicts = self.verdicts(before)?;
-        let id = self.network.node_id().unwrap_or_default();
-        self.say(&format!("$ kill -9 {id}"))?;
-        self.network.kill_node()?;
-        self.show(&["ledger", "status"], Exit::Node, 2)?;
-        let check = ["store", "check", "--config", "member/credlog.toml"];
-        self.show(&check, Exit::Done, 2)?;
-        self.say("$ credlog node run --config member/credlog.toml &")?;
-        self.network.start_node()?;
-        let same_head = self.head()? == head;
-        self.expect(
-            same_head,
-            &format!(
-                "the log ends where it ended: height {}, {} leaves, root {}…",
-                head["height"],
-                head["size"],
-                head["root"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .get(..16)
-                    .unwrap_or_default()
-            ),
-        )?;
-        let same_verdicts = self.verdicts(before)? == verdicts;
-        let number = verdicts.len();
-        self.expect(
-            same_verdicts,
-            &format!("all {number} verdicts are the same as before, now and as of that moment"),
-        )
-    }
-
-    fn head(&self) -> Result<Value> {
-        let view = self.ask(&["ledger", "status"])?;
-        let pick = |name: &str| (name.to_owned(), view[name].clone());
-        Ok(["ledgerId", "height", "size", "root", "time"]
-            .map(pick)
-            .into_iter()
-            .collect())
-    }
-
-    /// Summaries of all credentials, now and as of a time.
-    fn verdicts(&self, before: &str) -> Result<Vec<String>> {
-        let lists = [
-            "--status-list",
-            "status-lists/status-list-revocation.json",
-            "--status-list",
-            "status-lists/status-list-suspension.json",
-        ];
-        let number = GOOD.len() + samples::BADGES + BAD.len();
+    /// Summaries of all credentials at a member, now and as of a time.
+    pub(super) fn verdicts(&self, at: Institution, before: &str) -> Result<Vec<String>> {
+        let number = GOOD.len() + 2 * samples::BADGES + BAD.len();
         let mut summaries = Vec::new();
-        for at in [[].as_slice(), &["--at", before]] {
+        for time in [[].as_slice(), &["--at", before]] {
             let words = [
                 &["verify", "issued", "suspicious", "--json"],
-                lists.as_slice(),
-                at,
+                WITH_LISTS,
+                time,
             ]
             .concat();
-            let output = self.network.run(&words)?;
+            let output = self.network.run(at, &words)?;
             // The suspicious ones are among them.
             let expected = (Some(i32::from(Exit::Negative as u8)), number);
             let found = summaries_of(&output.stdout)?;
@@ -355,7 +354,7 @@ impl<'a> Story<'a> {
         Ok(summaries)
     }
 
-    fn step(&mut self, title: &str, text: &str) -> Result<()> {
+    pub(super) fn step(&mut self, title: &str, text: &str) -> Result<()> {
         let number = self.steps.len() + 1;
         self.steps.push(Value::String(title.to_owned()));
         let title = format!("\n{number}. {title}");
@@ -364,20 +363,26 @@ impl<'a> Story<'a> {
         self.screen.line("")
     }
 
-    fn tell_more(&self, text: &str) -> Result<()> {
+    pub(super) fn tell_more(&self, text: &str) -> Result<()> {
         self.screen.line("")?;
         self.screen.line(wrap(text, WIDTH, 0))
     }
 
-    fn say(&self, text: &str) -> Result<()> {
+    pub(super) fn say(&self, text: &str) -> Result<()> {
         self.screen.line(text)
     }
 
     /// Runs a command and shows it with the first lines of what it prints.
-    fn show(&mut self, words: &[&str], expected: Exit, lines_max: usize) -> Result<()> {
-        let line = format!("$ credlog {}", quoted(words));
+    pub(super) fn show(
+        &mut self,
+        at: Institution,
+        words: &[&str],
+        expected: Exit,
+        lines_max: usize,
+    ) -> Result<()> {
+        let line = format!("{} $ credlog {}", at.id(), quoted(words));
         self.say(&self.screen.ink(Ink::Dim, &line))?;
-        let output = self.network.run(words)?;
+        let output = self.network.run(at, words)?;
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();
         for line in text.lines().take(lines_max) {
@@ -394,8 +399,8 @@ impl<'a> Story<'a> {
     }
 
     /// Runs a command for its answer.
-    fn ask(&self, words: &[&str]) -> Result<Value> {
-        let output = self.network.run(&[words, &["--json"]].concat())?;
+    pub(super) fn ask(&self, at: Institution, words: &[&str]) -> Result<Value> {
+        let output = self.network.run(at, &[words, &["--json"]].concat())?;
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stderr).into_owned();
             return Err(Failure::input(format!(
@@ -406,7 +411,7 @@ impl<'a> Story<'a> {
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
-    fn expect(&mut self, holds: bool, what: &str) -> Result<()> {
+    pub(super) fn expect(&mut self, holds: bool, what: &str) -> Result<()> {
         if holds {
             let mark = self.screen.ink(Ink::Green, "✓");
             return self.say(&wrap(&format!("{mark} {what}."), WIDTH, 2));
@@ -421,6 +426,14 @@ impl<'a> Story<'a> {
         ))?;
         self.failures.push(text);
         Ok(())
+    }
+}
+
+/// A duration in words.
+pub(super) fn shown(duration: Duration) -> String {
+    match duration.as_millis() {
+        millis @ ..1_000 => format!("{millis} ms"),
+        _ => format!("{:.1} s", duration.as_secs_f64()),
     }
 }
 
