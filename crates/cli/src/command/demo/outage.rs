@@ -27,7 +27,7 @@ impl Story<'_> {
             "Kill one member's node: everything goes on",
             "The node of the Rectors' Conference is killed with SIGKILL, as a power cut would \
              end it. Any three of four are enough. Only when it is the lost node's turn to \
-             propose, the others wait a second for it and then pass it over.",
+             propose, the others wait for it in vain before they pass it over.",
         )?;
         let with_all = self.pace("all-there")?;
         self.agree(&INSTITUTIONS)?;
