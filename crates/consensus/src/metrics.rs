@@ -3,6 +3,9 @@
 //! The engine registers its metrics anew in a registry of the process at each start, under a
 //! label `moniker`. Here each start has its own moniker: only its lines are kept, without the
 //! label, and each family is described once.
+//!
+//! The engine writes OpenMetrics. In Prometheus' older text format, which a node serves, there
+//! are no units, and a counter is described under the name of its sample, `…_total`.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,20 +42,41 @@ fn of_moniker(all: &str, moniker: &str) -> String {
             continue;
         }
         is_sample = true;
-        let Some(line) = without_label(line, &label) else {
+        let Some(sample) = without_label(line, &label) else {
             continue;
         };
         for line in description.drain(..) {
-            // OpenMetrics knows units; Prometheus' older text format does not.
-            if !line.starts_with("# UNIT") && described.insert(line.to_owned()) {
-                text.push_str(line);
+            let Some(line) = of_sample(line, sample_name(&sample)) else {
+                continue;
+            };
+            if described.insert(line.clone()) {
+                text.push_str(&line);
                 text.push('\n');
             }
         }
-        text.push_str(&line);
+        text.push_str(&sample);
         text.push('\n');
     }
     text
+}
+
+/// Name of the metric that a sample is of.
+fn sample_name(sample: &str) -> &str {
+    sample.split(['{', ' ']).next().unwrap_or_default()
+}
+
+/// A line that describes a metric, as the older format has it before a sample; nothing if it
+/// has no such line.
+fn of_sample(description: &str, sample: &str) -> Option<String> {
+    let counter = sample.strip_suffix("_total");
+    let mut words = description.splitn(4, ' ');
+    match (words.next(), words.next(), words.next(), words.next()) {
+        (_, Some("UNIT"), ..) => None,
+        (Some(hash), Some(what), Some(name), Some(rest)) if counter == Some(name) => {
+            Some(format!("{hash} {what} {sample} {rest}"))
+        }
+        _ => Some(description.to_owned()),
+    }
 }
 
 /// The sample without the label, if it has it.
@@ -73,9 +97,9 @@ mod tests {
 
     #[test]
     fn only_the_lines_of_one_start_are_kept() {
-        let all = "# HELP a_total Things.\n# TYPE a_total counter\n\
+        let all = "# HELP a Things.\n# TYPE a counter\n# UNIT a things\n\
             a_total{moniker=\"engine-1\"} 1\n\
-            # HELP a_total Things.\n# TYPE a_total counter\n\
+            # HELP a Things.\n# TYPE a counter\n\
             a_total{moniker=\"engine-2\"} 2\n\
             # HELP b Others.\n# TYPE b gauge\n\
             b{moniker=\"engine-2\",peer=\"x\"} 3\nb{moniker=\"engine-2\",peer=\"y\"} 4\n# EOF\n";
