@@ -1,7 +1,7 @@
 //! Blocks that lead to the checkpoint they claim, whatever rule they break.
 
 use anyhow::{Context, Result, ensure};
-use credlog_consensus::{Application, Candidate, Fatal};
+use credlog_consensus::{Application, Candidate};
 use credlog_ledger::block::{Block, split_leaves};
 use credlog_ledger::genesis::Genesis;
 use credlog_ledger::ids::{Height, UnixMillis, ValueId};
@@ -40,7 +40,7 @@ impl Forger {
         let tip = ledger.tip().0;
         while self.height < tip {
             let first = Height(self.height + 1);
-            let decided = ledger.decided(first, HEIGHTS, BYTES).map_err(fatal)?;
+            let decided = ledger.decided(first, HEIGHTS, BYTES)?;
             ensure!(
                 !decided.is_empty(),
                 "height {first} is decided and not there"
@@ -84,8 +84,4 @@ impl Forger {
             ..honest.clone()
         })
     }
-}
-
-fn fatal(fatal: Fatal) -> anyhow::Error {
-    anyhow::anyhow!("{fatal}")
 }

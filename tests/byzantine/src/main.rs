@@ -80,22 +80,31 @@ fn node(behaviour: Behaviour, config: &std::path::Path) -> Result<()> {
     Ok(ended?)
 }
 
-/// Two threads, each busy for its share of every tick.
+/// Two threads, each of which has used its share of processor time at every tick, however
+/// busy the machine is.
 fn burn(cpu_seconds: f64, seconds: u64) {
     const TICK: Duration = Duration::from_millis(20);
-    let share = (cpu_seconds / seconds as f64 / 2.0).clamp(0.0, 1.0);
-    let until = Instant::now() + Duration::from_secs(seconds);
+    let began = Instant::now();
+    let all = Duration::from_secs(seconds);
+    let share = (cpu_seconds / all.as_secs_f64() / 2.0).clamp(0.0, 1.0);
     let work = || {
-        while Instant::now() < until {
-            let tick = Instant::now();
-            while tick.elapsed() < TICK.mul_f64(share) {
-                std::hint::spin_loop();
+        while began.elapsed() < all {
+            let due = began.elapsed().mul_f64(share);
+            while cpu_time().is_some_and(|used| used < due) && began.elapsed() < all {
+                (0..10_000).for_each(|_| std::hint::spin_loop());
             }
-            std::thread::sleep(TICK.saturating_sub(tick.elapsed()));
+            std::thread::sleep(TICK);
         }
     };
     std::thread::scope(|scope| {
         scope.spawn(work);
         scope.spawn(work);
     });
+}
+
+/// Processor time of this thread (`/proc/thread-self/schedstat`).
+fn cpu_time() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanos = text.split_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
 }
