@@ -122,6 +122,18 @@ impl Net {
         Ok(())
     }
 
+    /// Cuts one cable for good: neither of two nodes can call the other.
+    ///
+    /// # Errors
+    /// If their namespaces cannot be told.
+    pub fn cut(&self, one: usize, other: usize) -> Result<()> {
+        for (node, far) in [(one, other), (other, one)] {
+            let (namespace, host) = (self.namespace(node), Self::host(far));
+            self.ip(&format!("-n {namespace} route replace blackhole {host}/32"))?;
+        }
+        Ok(())
+    }
+
     /// Everyone hears everyone again.
     ///
     /// # Errors
