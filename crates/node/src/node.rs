@@ -27,7 +27,7 @@ use crate::keys::{KeyFileError, Keyring};
 use crate::machine::cores;
 use crate::mempool::Mempool;
 use crate::metrics::Metrics;
-use crate::participation::{Between, EngineMetrics, Participation, resyncs};
+use crate::participation::{Between, EngineMetrics, Next, Participation, resyncs};
 use crate::peers::Configured;
 use crate::presence::Presence;
 use crate::production::{Obstacles, Production};
@@ -271,6 +271,7 @@ impl Node {
             presence,
             engine,
             between,
+            next: Next::default(),
         };
         let participation = task::spawn(participation.run(ledger_stopped));
         let head = shared.store.snapshot().head().clone();

@@ -12,7 +12,7 @@ use credlog_consensus::{Application, Consensus, SyncSettings, Timeouts};
 use credlog_gossip::Gossip;
 use credlog_ledger::key::PublicKey;
 use credlog_ledger::member::{MemberSet, SeatedMember};
-use credlog_ledger::state::State;
+use credlog_ledger::state::{State, ViewError};
 use credlog_store::{Ballot, Cosigner, KeyFileError, Standing};
 use credlog_tlog::CosignatureSigner;
 use ed25519_dalek::SigningKey;
@@ -51,6 +51,30 @@ pub(crate) struct Participation {
     pub(crate) presence: watch::Sender<Presence>,
     pub(crate) engine: EngineMetrics,
     pub(crate) between: Between,
+    pub(crate) next: Next,
+}
+
+/// What is known of the keys that are prepared to replace the others.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// There are none, as far as is known.
+    #[default]
+    None,
+    /// Their files are there.
+    Ready,
+    /// They cannot be used yet, for this reason.
+    Refused(String),
+}
+
+/// Why prepared keys cannot be used yet.
+#[derive(Debug, thiserror::Error)]
+enum KeysError {
+    #[error(transparent)]
+    Load(#[from] crate::keys::KeyFileError),
+    #[error(transparent)]
+    Files(#[from] KeyFileError),
+    #[error(transparent)]
+    State(#[from] ViewError),
 }
 
 /// The metrics of the engine that runs now.
@@ -113,6 +137,7 @@ impl Participation {
 
     async fn take_part(&mut self, stop: &mut watch::Receiver<bool>) -> Result<End, String> {
         let members = self.shared.members.borrow().clone();
+        self.prepare_next();
         let identity = self.identity(&members)?;
         self.tell(identity.part);
         let part = identity.part;
@@ -154,7 +179,7 @@ impl Participation {
 
     /// Until something ends this part.
     async fn follow(
-        &self,
+        &mut self,
         stop: &mut watch::Receiver<bool>,
         consensus: &Consensus<Driven>,
         gossip: &Gossip,
@@ -187,6 +212,7 @@ impl Participation {
                     set.map_err(|error| error.to_string())?;
                 }
                 _ = tick.tick() => {
+                    self.prepare_next();
                     self.observe(consensus, gossip);
                     if part == NodeRole::CatchingUp && self.may_vote()? {
                         return Ok(End::Changed);
@@ -207,6 +233,59 @@ impl Participation {
             Some(seat) => self.keyrings.iter().find(|keys| keys.is_of(seat)),
             None => self.keyrings.first(),
         }
+    }
+
+    /// Keys that were laid into the folder `next`, also while the node runs, get their files
+    /// while the ledger does not know them yet: later, a missing file means a lost one.
+    fn prepare_next(&mut self) {
+        if self.config.node.role == Role::Observer || self.next == Next::Ready {
+            return;
+        }
+        let prepared = self.load_next().and_then(|keys| match keys {
+            Some(keys) => self.make_files(&keys).map(|()| true),
+            None => Ok(false),
+        });
+        match prepared {
+            Ok(true) => {
+                tracing::info!("the keys in the folder next are ready to replace the others");
+                self.next = Next::Ready;
+            }
+            Ok(false) => {}
+            Err(error) => {
+                let told = Next::Refused(error.to_string());
+                if self.next != told {
+                    tracing::warn!(%error, "the keys in the folder next cannot be used yet");
+                    self.next = told;
+                }
+            }
+        }
+    }
+
+    /// The second keyring: of the start, or found now.
+    fn load_next(&mut self) -> Result<Option<Keyring>, KeysError> {
+        if self.keyrings.len() < 2 {
+            let found = Keyring::load_next(&self.config.member)?;
+            self.keyrings.extend(found);
+        }
+        Ok(self.keyrings.get(1).cloned())
+    }
+
+    fn make_files(&self, keys: &Keyring) -> Result<(), KeysError> {
+        let Some(voting) = &keys.member else {
+            return Ok(());
+        };
+        let store = &self.shared.store;
+        let snapshot = store.snapshot();
+        let state = State(&snapshot);
+        let is_new = |key: &PublicKey| Ok::<_, ViewError>(state.key_use(key)?.is_none());
+        let (consensus, cosigner) = (public(&voting.consensus), public(&voting.cosigner));
+        if is_new(&consensus)? {
+            Ballot::open(store, consensus.id(), true)?;
+        }
+        if is_new(&cosigner)? {
+            Cosigner::open(store, cosigner.id(), true)?;
+        }
+        Ok(())
     }
 
     fn identity(&self, members: &MemberSet) -> Result<Identity, String> {
