@@ -117,14 +117,16 @@ impl Story<'_> {
         let took = self.network.start(&INSTITUTIONS)?;
         self.agree(&INSTITUTIONS)?;
         self.say(&format!("  All four are up again after {}.", shown(took)))?;
+        // A height that was started with nothing to decide may have ended with an empty block.
         let now = self.network.view(Board)?;
         self.expect(
-            is_same_head(&now, &head),
+            now.height.0 >= head.height.0 && now.size >= head.size,
             &format!(
-                "the log ends where it ended: height {}, {} leaves, root {}",
+                "the log was at height {} with {} leaves, and is at height {} with {}",
                 grouped(head.height.0),
                 grouped(head.size),
-                short(&head)
+                grouped(now.height.0),
+                grouped(now.size)
             ),
         )?;
         let mut same = true;
