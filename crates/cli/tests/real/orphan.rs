@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// Once a killed demo left its node running, on a port that nobody knew any more.
 #[test]
 #[cfg(target_os = "linux")]
-fn the_node_of_a_killed_demo_ends_too() {
+fn the_nodes_of_a_killed_demo_end_too() {
     let folder = tempfile::tempdir().unwrap();
     let mut demo = Command::new(env!("CARGO_BIN_EXE_credlog"))
         .args(["demo", "--once"])
@@ -16,20 +16,26 @@ fn the_node_of_a_killed_demo_ends_too() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
-    let line = lines
-        .find(|line| line.as_ref().unwrap().contains("(process "))
-        .unwrap()
-        .unwrap();
-    let id = line.split("(process ").nth(1).unwrap();
-    let id = id.split(')').next().unwrap();
-    let node = PathBuf::from("/proc").join(id);
-    assert!(node.exists(), "{line}");
+    let lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let id = |line: &str| -> Option<u32> {
+        let (_, rest) = line.split_once(" process ")?;
+        rest.split_whitespace().next()?.parse().ok()
+    };
+    let ids: Vec<u32> = lines
+        .filter_map(|line| id(&line.unwrap()))
+        .take(4)
+        .collect();
+    assert_eq!(ids.len(), 4, "the demo names its four processes");
+    let nodes: Vec<_> = ids
+        .iter()
+        .map(|id| PathBuf::from(format!("/proc/{id}")))
+        .collect();
+    assert!(nodes.iter().all(|node| node.exists()), "{nodes:?}");
     demo.kill().unwrap();
     demo.wait().unwrap();
     let start = Instant::now();
-    while node.exists() {
-        assert!(start.elapsed() < Duration::from_secs(30), "{line}");
+    while nodes.iter().any(|node| node.exists()) {
+        assert!(start.elapsed() < Duration::from_secs(30), "{nodes:?}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
