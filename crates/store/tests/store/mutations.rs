@@ -281,7 +281,11 @@ fn serve_testimony(snapshot: &Snapshot<'_>, ledger: &TestLedger, what: &str) -> 
         match snapshot.cosignatures(executed.size.0) {
             Ok(found) => {
                 let expected = cosignatures(ledger, block, COSIGNERS, 10);
-                assert_eq!(found, Some(expected), "{what}");
+                // Those of the newest block came after it.
+                let is_newest = block + 1 == ledger.blocks.len();
+                if !(is_newest && found.is_none()) {
+                    assert_eq!(found, Some(expected), "{what}");
+                }
             }
             Err(_) => errors += 1,
         }
