@@ -4,10 +4,11 @@ use arc_malachitebft_app_channel::app::types::MisbehaviorEvidence;
 use arc_malachitebft_core_types as ct;
 use credlog_ledger::certificate::{CertificateError, CommitCertificate, CommitSignature};
 use credlog_ledger::evidence::{Equivocation, EvidenceError, SignedProposal, SignedVote};
+use credlog_ledger::ids::ValueId;
 use credlog_ledger::key::PublicKey;
 use ct::NilOrVal;
 
-use crate::context::{Address, Ledger, Validator, Validators};
+use crate::context::{Address, Height, Ledger, Round, Validator, Validators};
 use crate::signing::{Signature, ledger_round, vote_kind};
 
 /// Why the engine handed over something that the ledger cannot hold.
@@ -28,22 +29,27 @@ pub(crate) fn to_ledger(
     certificate: &ct::CommitCertificate<Ledger>,
     validators: &Validators,
 ) -> Result<CommitCertificate, BadCertificate> {
-    let height = certificate.height;
-    let round = ledger_round(certificate.round).ok_or(BadCertificate::NoRound(height.0))?;
     let signatures = certificate.commit_signatures.iter().map(|one| {
-        Ok::<_, BadCertificate>(CommitSignature {
+        Ok(CommitSignature {
             member: validator(validators, &one.address)?.member.clone(),
             signature: one.signature.0,
         })
     });
-    let signatures = signatures.collect::<Result<_, _>>()?;
     let value = certificate.value_id.into();
-    Ok(CommitCertificate::new(
-        height.into(),
-        round,
-        value,
-        signatures,
-    )?)
+    certified(certificate.height, certificate.round, value, signatures)
+}
+
+/// A certificate in the ledger's form, if every signature has one.
+fn certified(
+    height: Height,
+    round: Round,
+    value: ValueId,
+    signatures: impl Iterator<Item = Result<CommitSignature, BadCertificate>>,
+) -> Result<CommitCertificate, BadCertificate> {
+    let round = ledger_round(round).ok_or(BadCertificate::NoRound(height.0))?;
+    let signatures = signatures.collect::<Result<_, _>>()?;
+    let height = height.into();
+    Ok(CommitCertificate::new(height, round, value, signatures)?)
 }
 
 /// The engine's certificate: its signers are named, and looked up in the set of that height
@@ -139,8 +145,6 @@ fn proposals(
 pub(crate) fn of_members(
     certificate: &ct::ExtendedCommitCertificate<Ledger>,
 ) -> Result<CommitCertificate, BadCertificate> {
-    let height = certificate.height;
-    let round = ledger_round(certificate.round).ok_or(BadCertificate::NoRound(height.0))?;
     let signatures = certificate
         .commit_signatures
         .iter()
@@ -151,12 +155,6 @@ pub(crate) fn of_members(
             }),
             key @ Address::Key(_) => Err(BadCertificate::NoMember(key.to_string())),
         });
-    let signatures = signatures.collect::<Result<_, _>>()?;
     let value = certificate.value_id.into();
-    Ok(CommitCertificate::new(
-        height.into(),
-        round,
-        value,
-        signatures,
-    )?)
+    certified(certificate.height, certificate.round, value, signatures)
 }
