@@ -24,6 +24,10 @@ pub struct Candidate {
     /// Round of the engine in which it was last put forward; the seal holds that of its
     /// first proposal.
     pub round: Round,
+    /// The earlier round in which so many prevoted for it, if it is put forward again; its seal
+    /// is of that round or one before. Of a block that is put forward for the first time there
+    /// is none, and the seal is of `round` itself.
+    pub valid_round: Option<Round>,
     /// Who proposes it in that round.
     pub proposer: MemberId,
     /// The claimed checkpoint.
@@ -44,6 +48,8 @@ pub enum Judgement {
     /// The block does not lead to the claimed checkpoint, or is none: nobody may conclude
     /// anything about the value from it.
     NotThisValue,
+    /// It cannot be judged now, since it could not be stored: nothing is said of it.
+    NotNow,
 }
 
 /// A judged candidate that is stored and may still be decided.
@@ -79,8 +85,9 @@ pub trait Application: Send + 'static {
     /// [`Fatal`] if the state cannot be read.
     fn members(&self) -> Result<MemberSet, Fatal>;
 
-    /// Whether there is something to decide, so that the height after the tip should start:
-    /// records wait for a block, the disk and the clock allow one.
+    /// Whether the height after the tip should start: records wait for a block, and the disk
+    /// and the clock allow one; or so many members say that they have decided more that an
+    /// honest one is among them, and this node must sync.
     fn is_pending(&self) -> bool;
 
     /// Says durably that the engine is about to start a height, before it does.
@@ -90,7 +97,7 @@ pub trait Application: Send + 'static {
     fn start(&mut self, height: Height) -> Result<(), Fatal>;
 
     /// A round has begun. Answers every stored candidate of this height, whatever its round,
-    /// with those judged again that only the clock was against.
+    /// with those judged again that only the clock was against; none that breaks a rule.
     ///
     /// # Errors
     /// [`Fatal`].
@@ -103,7 +110,8 @@ pub trait Application: Send + 'static {
     ) -> Result<Vec<Undecided>, Fatal>;
 
     /// The block that this member proposes in a round; executed, stored and flushed. The same
-    /// one when asked again for the same round. Nothing if there is nothing to propose.
+    /// one when asked again for the same round, and never one that somebody else made. Nothing
+    /// if there is nothing to propose.
     ///
     /// # Errors
     /// [`Fatal`].

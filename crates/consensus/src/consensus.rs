@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_malachitebft_app_channel::app::net::Multiaddr;
 use arc_malachitebft_app_channel::{AppMsg, NetworkRequest};
-use arc_malachitebft_core_consensus::ProposedValue;
+use arc_malachitebft_core_consensus::{LocallyProposedValue, ProposedValue};
 use arc_malachitebft_core_types::{LinearTimeouts, ValueOrigin};
 use arc_malachitebft_engine::consensus::{ConsensusMsg, ConsensusRef};
 use arc_malachitebft_engine::network::{NetworkStateDump, PersistentPeerError};
@@ -88,6 +88,7 @@ impl<A: Application> Consensus<A> {
             target_time: config.target_time,
             links: Links {
                 network: engine.channels.network,
+                propose: propose(engine.consensus.clone()),
                 tell: tell(engine.consensus),
                 events: engine.channels.events,
                 polkas,
@@ -128,12 +129,6 @@ impl<A: Application> Consensus<A> {
     /// Something may be pending: an idle ledger asks [`Application::is_pending`] now.
     pub fn wake(&self) {
         self.signals.wake.notify_one();
-    }
-
-    /// Others are known to have decided more than this node has (a verified cosignature of a
-    /// larger size): an idle ledger starts its next height now, so that it can sync.
-    pub fn catch_up(&self) {
-        self.signals.catch_up.notify_one();
     }
 
     /// Who may connect from now on, in place of the peers before. Removed ones are
@@ -208,6 +203,13 @@ fn tell(consensus: ConsensusRef<Ledger>) -> Box<dyn FnMut(ProposedValue<Ledger>)
         let message = ConsensusMsg::ReceivedProposedValue(value, ValueOrigin::Consensus);
         consensus.cast(message).is_ok()
     })
+}
+
+/// The same for a block of this member's that comes after the engine asked for it.
+fn propose(
+    consensus: ConsensusRef<Ledger>,
+) -> Box<dyn FnMut(LocallyProposedValue<Ledger>) -> bool + Send> {
+    Box::new(move |value| consensus.cast(ConsensusMsg::ProposeValue(value)).is_ok())
 }
 
 fn timeouts(config: &Config) -> LinearTimeouts {

@@ -1,8 +1,11 @@
 //! The loop that answers the engine from the application.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod incoming;
+mod proposing;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_malachitebft_app_channel::app::consensus::Role as EngineRole;
 use arc_malachitebft_app_channel::{AppMsg, NetworkMsg, Reply};
@@ -10,40 +13,33 @@ use arc_malachitebft_core_consensus::{LocallyProposedValue, ProposedValue};
 use arc_malachitebft_core_types as ct;
 use arc_malachitebft_engine::host::{Next, SyncedValueOutcome};
 use arc_malachitebft_engine::util::events::TxEvent;
-use arc_malachitebft_engine::util::streaming::StreamId;
-use arc_malachitebft_peer::PeerId;
 use arc_malachitebft_sync::RawDecidedValue;
 use credlog_ledger::ids::{self, ValueId};
 use ct::{LinearTimeouts, Validity};
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver};
 use tokio::sync::{Notify, watch};
 
+use self::incoming::Incoming;
+use self::proposing::Asked;
+
 use crate::application::{Application, Candidate, Fatal, Judgement};
 use crate::certificates;
 use crate::codec::{RESPONSE_BLOCKS_MAX, RESPONSE_BYTES_MAX, synced_bytes, synced_parts};
-use crate::context::{Address, Height, HeightParams, Ledger, Round, Validators, Value};
+use crate::context::{Address, Height, HeightParams, Ledger, Round, Validators};
 use crate::held::Held;
-use crate::network;
 use crate::observed::Observed;
 use crate::signing::{Signer, Verifier};
 use crate::status::{RoundRole, Status};
-use crate::stream::{self, Early, Message, Streams, Whole};
 
 /// How often a held height asks again whether there is something to decide: a fallback for a
 /// wake that was not given, and for waits that only the clock ends.
 const HELD_CHECK_INTERVAL: Duration = Duration::from_millis(250);
-/// Candidates of one member that are judged in one round of a height.
-const CANDIDATES_PER_ROUND: u32 = 4;
-/// Rounds above the current one whose candidates are judged.
-const ROUNDS_AHEAD_MAX: u32 = 32;
 
 /// Ways to tell the driver something.
 #[derive(Clone, Default)]
 pub(crate) struct Signals {
     /// Something may be pending.
     pub(crate) wake: Arc<Notify>,
-    /// Others are known to be ahead.
-    pub(crate) catch_up: Arc<Notify>,
     /// It must stop.
     pub(crate) stop: Arc<Notify>,
 }
@@ -51,6 +47,8 @@ pub(crate) struct Signals {
 /// The engine's side of the driver.
 pub(crate) struct Links {
     pub(crate) network: Sender<NetworkMsg<Ledger>>,
+    /// Hands this member's block to the engine later than it asked for one; whether it took it.
+    pub(crate) propose: Box<dyn FnMut(LocallyProposedValue<Ledger>) -> bool + Send>,
     /// Hands a judged value to the engine when it has not asked for one; whether it took it.
     pub(crate) tell: Box<dyn FnMut(ProposedValue<Ledger>) -> bool + Send>,
     pub(crate) events: TxEvent<Ledger>,
@@ -73,14 +71,13 @@ pub(crate) struct Driver<A> {
     /// The members of the height after the tip.
     next: Validators,
     held: Option<Held>,
-    streams: Streams,
-    early: Early,
+    /// The engine's question for a block, while there is none.
+    asked: Option<Asked>,
     /// Values of the running height that only the clock was against.
     doubted: BTreeSet<ValueId>,
     /// Whether a valid candidate for the next height came before its time.
     is_overtaken: bool,
-    /// How many candidates were judged, by publisher and round, for the height after the tip.
-    judged: BTreeMap<(PeerId, u32), u32>,
+    incoming: Incoming,
     stream_number: u64,
 }
 
@@ -130,11 +127,10 @@ impl<A: Application> Driver<A> {
             signals: parts.signals,
             status: parts.status,
             held: None,
-            streams: Streams::default(),
-            early: Early::default(),
+            asked: None,
             doubted: BTreeSet::new(),
             is_overtaken: false,
-            judged: BTreeMap::new(),
+            incoming: Incoming::default(),
             stream_number: 0,
         })
     }
@@ -150,11 +146,7 @@ impl<A: Application> Driver<A> {
     ) -> Result<(), Fatal> {
         let mut check = tokio::time::interval(HELD_CHECK_INTERVAL);
         check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let Signals {
-            wake,
-            catch_up,
-            stop,
-        } = self.signals.clone();
+        let Signals { wake, stop } = self.signals.clone();
         let observed = Arc::clone(&self.observed);
         loop {
             tokio::select! {
@@ -172,10 +164,9 @@ impl<A: Application> Driver<A> {
                         self.start_held("members vote for it")?;
                     }
                 }
-                () = wake.notified() => self.consider_held()?,
+                () = wake.notified() => self.consider().await?,
                 () = observed.news.notified() => self.consider_held()?,
-                _ = check.tick(), if self.held.is_some() => self.consider_held()?,
-                () = catch_up.notified() => self.start_held("others are ahead")?,
+                _ = check.tick() => self.consider().await?,
                 () = stop.notified() => return Ok(()),
             }
         }
@@ -202,9 +193,19 @@ impl<A: Application> Driver<A> {
             AppMsg::GetValue {
                 height,
                 round,
+                timeout,
                 reply,
-                ..
-            } => self.propose(height, round, reply).await?,
+            } => {
+                let until = Instant::now() + timeout;
+                let value = self
+                    .propose(Asked {
+                        height,
+                        round,
+                        until,
+                    })
+                    .await?;
+                let _ = reply.send(value);
+            }
             AppMsg::RestreamProposal {
                 height,
                 round,
@@ -239,7 +240,7 @@ impl<A: Application> Driver<A> {
                 let certificate = self.to_ledger(&certificate)?;
                 let evidence = self.evidence(&evidence);
                 self.application.finalize(&certificate, evidence)?;
-                self.streams.drop_up_to(certificate.height.0);
+                self.incoming.drop_up_to(certificate.height.0);
                 self.go_on(reply)?;
             }
             AppMsg::GetHistoryMinHeight { reply } => {
@@ -301,6 +302,7 @@ impl<A: Application> Driver<A> {
         role: EngineRole,
     ) -> Result<Vec<ProposedValue<Ledger>>, Fatal> {
         let number = round.as_u32().unwrap_or(0);
+        self.asked = None;
         self.running.round = number;
         let prevotes = Arc::clone(&self.verifier.prevotes);
         prevotes.enter(number);
@@ -337,168 +339,6 @@ impl<A: Application> Driver<A> {
         Ok(values)
     }
 
-    async fn propose(
-        &mut self,
-        height: Height,
-        round: Round,
-        reply: Reply<LocallyProposedValue<Ledger>>,
-    ) -> Result<(), Fatal> {
-        let number = ids::Round(round.as_u32().unwrap_or(0));
-        let is_next = height.0 == self.application.tip().next().0;
-        let candidate = match is_next {
-            true => self.application.propose(height.into(), number)?,
-            false => None,
-        };
-        let Some(candidate) = candidate else {
-            // The engine takes a value of another round for one that comes too late, and goes
-            // on waiting for its timeout; a dropped reply would be an error in its log.
-            let nothing = LocallyProposedValue::new(height, Round::Nil, Value([0; 32]));
-            let _ = reply.send(nothing);
-            return Ok(());
-        };
-        let value = Value::from(candidate.value);
-        let _ = reply.send(LocallyProposedValue::new(height, round, value));
-        self.stream(&candidate, None).await
-    }
-
-    async fn stream_again(
-        &mut self,
-        height: Height,
-        round: Round,
-        valid_round: Round,
-        value: Value,
-    ) -> Result<(), Fatal> {
-        let known = self.application.candidate(height.into(), &value.into())?;
-        let Some(mut candidate) = known else {
-            return Ok(());
-        };
-        candidate.round = ids::Round(round.as_u32().unwrap_or(0));
-        self.stream(&candidate, valid_round.as_u32()).await
-    }
-
-    /// Publishes a candidate to all peers.
-    async fn stream(
-        &mut self,
-        candidate: &Candidate,
-        valid_round: Option<u32>,
-    ) -> Result<(), Fatal> {
-        let Some(signer) = &self.signer else {
-            return Ok(());
-        };
-        self.stream_number += 1;
-        let clock = clock_nanos().to_be_bytes();
-        let id = [clock.as_slice(), &self.stream_number.to_be_bytes()].concat();
-        let id = StreamId::new(id.into());
-        for message in stream::messages(signer, &id, candidate, valid_round) {
-            let message = NetworkMsg::PublishProposalPart(message);
-            let sent = self.links.network.send(message).await;
-            sent.map_err(|_| fatal("the engine's network has stopped".into()))?;
-        }
-        Ok(())
-    }
-
-    /// Takes a part of somebody's candidate; the judged value, if the candidate is complete.
-    fn receive_part(
-        &mut self,
-        publisher: PeerId,
-        part: Message,
-    ) -> Result<Option<ProposedValue<Ledger>>, Fatal> {
-        if streamer(&self.next, &publisher).is_none()
-            && streamer(&self.running.validators, &publisher).is_none()
-        {
-            return Ok(None);
-        }
-        let Some(whole) = self.streams.take(publisher, part) else {
-            return Ok(None);
-        };
-        let next = self.application.tip().next().0;
-        if whole.first.height > next {
-            self.early.keep(next, whole);
-            return Ok(None);
-        }
-        let value = self.judge(whole)?;
-        if self.is_overtaken {
-            self.start_held("a member proposes a block")?;
-        }
-        Ok(value)
-    }
-
-    /// Judges a whole stream for the height after the tip.
-    fn judge(&mut self, whole: Whole) -> Result<Option<ProposedValue<Ledger>>, Fatal> {
-        let (height, round) = (whole.first.height, whole.first.round);
-        let Some(streamer) = streamer(&self.next, &whole.publisher) else {
-            return Ok(None);
-        };
-        let is_running = self.running.height == height;
-        let current = if is_running { self.running.round } else { 0 };
-        let is_near = round <= current.saturating_add(ROUNDS_AHEAD_MAX);
-        let judged = self.judged.entry((whole.publisher, round)).or_default();
-        if height != self.application.tip().next().0 || !is_near || *judged >= CANDIDATES_PER_ROUND
-        {
-            return Ok(None);
-        }
-        *judged += 1;
-        let valid_round = Round::from(whole.first.valid_round);
-        let proposer = self.next.proposer(height, round);
-        let place = Place {
-            height: Height(height),
-            round: Round::new(round),
-            valid_round,
-            proposer: proposer.address.clone(),
-        };
-        let publisher = whole.publisher;
-        let candidate =
-            match whole.candidate(&self.verifier.ledger, streamer, proposer.member.clone()) {
-                Ok(candidate) => candidate,
-                Err(error) => {
-                    tracing::warn!(%publisher, height, round, "a block is dropped: {error}");
-                    return Ok(None);
-                }
-            };
-        let value = candidate.value;
-        let has_polka = self.verifier.prevotes.has_polka(height, &value);
-        let judgement = self.application.check(candidate, has_polka)?;
-        self.note_doubt(value, judgement);
-        let is_possible = matches!(judgement, Judgement::Valid | Judgement::ClockDisagrees);
-        self.is_overtaken |= is_possible && !is_running;
-        if judgement == Judgement::NotThisValue {
-            tracing::warn!(%publisher, height, round, %value, "a block is not of this value");
-        }
-        Ok(place.proposed(value, judgement))
-    }
-
-    fn note_doubt(&mut self, value: ValueId, judgement: Judgement) {
-        match judgement {
-            Judgement::ClockDisagrees => self.doubted.insert(value),
-            _ => self.doubted.remove(&value),
-        };
-    }
-
-    /// A value has got a polka: a clock that was against it is overruled (rule R1).
-    fn judge_again(&mut self, value: ValueId) -> Result<(), Fatal> {
-        let height = self.running.height;
-        if !self.doubted.contains(&value) || height != self.application.tip().next().0 {
-            return Ok(());
-        }
-        let Some(candidate) = self.application.candidate(ids::Height(height), &value)? else {
-            return Ok(());
-        };
-        let place = Place {
-            height: Height(height),
-            round: Round::new(candidate.round.0),
-            valid_round: Round::Nil,
-            proposer: self.address(&candidate.proposer),
-        };
-        let judgement = self.application.check(candidate, true)?;
-        self.note_doubt(value, judgement);
-        if let Some(value) = place.proposed(value, judgement)
-            && !(self.links.tell)(value)
-        {
-            return Err(fatal("the consensus engine has stopped".into()));
-        }
-        Ok(())
-    }
-
     /// Commits what was decided.
     fn commit(&mut self, certificate: &ct::CommitCertificate<Ledger>) -> Result<(), Fatal> {
         let certificate = self.to_ledger(certificate)?;
@@ -506,16 +346,9 @@ impl<A: Application> Driver<A> {
         let tip = self.application.tip();
         self.next = validators(&self.application)?;
         self.observed.set_tip(tip.0);
-        self.judged.clear();
         self.doubted.clear();
-        let next = self.next.clone();
-        self.streams
-            .keep_publishers(|peer| streamer(&next, peer).is_some());
         self.status.send_modify(|status| status.tip = tip);
-        for whole in self.early.take(tip.next().0) {
-            self.judge(whole)?;
-        }
-        Ok(())
+        self.judge_early(tip.next().0)
     }
 
     fn to_ledger(
@@ -566,13 +399,19 @@ impl<A: Application> Driver<A> {
         Ok(())
     }
 
+    /// Something may have come to be decided.
+    async fn consider(&mut self) -> Result<(), Fatal> {
+        self.propose_late().await?;
+        self.consider_held()
+    }
+
     /// Starts the held height if there is something to decide, or was decided by others.
     fn consider_held(&mut self) -> Result<(), Fatal> {
         let Some(held) = &self.held else {
             return Ok(());
         };
         if self.application.is_pending() {
-            return self.start_held("records wait");
+            return self.start_held("something waits");
         }
         let certificates = self.observed.take_decided(held.height);
         if certificates.is_empty() {
@@ -629,9 +468,11 @@ impl<A: Application> Driver<A> {
         let Some((value, block)) = synced_parts(bytes) else {
             return Ok(SyncedValueOutcome::PeerFault);
         };
+        let number = round.as_u32().unwrap_or(0);
         let candidate = Candidate {
             height: height.into(),
-            round: ids::Round(round.as_u32().unwrap_or(0)),
+            round: ids::Round(number),
+            valid_round: Some(ids::Round(number)),
             proposer: self.member(proposer)?,
             value,
             block: block.to_vec(),
@@ -643,6 +484,9 @@ impl<A: Application> Driver<A> {
             proposer: proposer.clone(),
         };
         let judgement = self.application.check_decided(candidate)?;
+        if judgement == Judgement::NotNow {
+            return Ok(SyncedValueOutcome::LocalTransientError);
+        }
         if judgement == Judgement::Invalid {
             tracing::error!(%height, %value, "the members have decided a block that breaks a rule");
         }
@@ -679,7 +523,7 @@ impl Place {
         let validity = match judgement {
             Judgement::Valid => Validity::Valid,
             Judgement::Invalid | Judgement::ClockDisagrees => Validity::Invalid,
-            Judgement::NotThisValue => return None,
+            Judgement::NotThisValue | Judgement::NotNow => return None,
         };
         Some(ProposedValue {
             height: self.height,
@@ -696,15 +540,6 @@ fn validators<A: Application>(application: &A) -> Result<Validators, Fatal> {
     Validators::of(&application.members()?).map_err(fatal)
 }
 
-/// The member whose node publishes as `peer`.
-fn streamer<'v>(
-    validators: &'v Validators,
-    peer: &PeerId,
-) -> Option<&'v crate::context::Validator> {
-    let mut all = validators.all().iter();
-    all.find(|one| network::peer_id(&one.node_key).is_ok_and(|id| id == *peer))
-}
-
 /// What the engine received, while a height is held.
 async fn received(
     held: &mut Option<Held>,
@@ -713,14 +548,6 @@ async fn received(
         Some(held) => held.received().await,
         None => std::future::pending().await,
     }
-}
-
-/// Tells the streams of one run of the process from those of another.
-fn clock_nanos() -> u128 {
-    let now = std::time::SystemTime::now();
-    now.duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_nanos()
 }
 
 #[cfg(test)]

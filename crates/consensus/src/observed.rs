@@ -11,8 +11,9 @@ use arc_malachitebft_peer::PeerId;
 use credlog_ledger::certificate::CommitCertificate;
 use tokio::sync::Notify;
 
-/// Most heights of which certificates are kept.
-const HEIGHTS_MAX: usize = 256;
+/// Certificates are kept of this many heights above the tip: heights that are claimed to be far
+/// above it must not take their room.
+const HEIGHTS_MAX: u64 = 256;
 /// Most certificates of one height: a bad one must not drive out a good one of another peer.
 const PER_HEIGHT_MAX: usize = 4;
 /// Most peers whose tips are kept.
@@ -46,8 +47,8 @@ impl Observed {
     pub(crate) fn note_decided(&self, certificate: CommitCertificate) {
         let mut inner = self.inner();
         let height = certificate.height.0;
-        let room = inner.decided.len() < HEIGHTS_MAX || inner.decided.contains_key(&height);
-        if height <= inner.tip || !room {
+        let above = height.saturating_sub(inner.tip);
+        if above == 0 || above > HEIGHTS_MAX {
             return;
         }
         let known = inner.decided.entry(height).or_default();
@@ -112,7 +113,7 @@ mod tests {
         for height in 12..2_000 {
             observed.note_decided(certificate(height, 0));
         }
-        assert_eq!(observed.inner().decided.len(), HEIGHTS_MAX);
+        assert_eq!(observed.inner().decided.len() as u64, HEIGHTS_MAX);
         assert!(observed.take_decided(10).is_empty());
         assert_eq!(observed.take_decided(11).len(), PER_HEIGHT_MAX);
         assert!(observed.take_decided(11).is_empty());

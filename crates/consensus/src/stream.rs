@@ -77,16 +77,11 @@ impl ct::ProposalPart<Ledger> for Part {
 pub(crate) type Message = StreamMessage<Part>;
 
 /// Cuts a candidate into the signed messages of stream `id`.
-pub(crate) fn messages(
-    signer: &Signer,
-    id: &StreamId,
-    candidate: &Candidate,
-    valid_round: Option<u32>,
-) -> Vec<Message> {
+pub(crate) fn messages(signer: &Signer, id: &StreamId, candidate: &Candidate) -> Vec<Message> {
     let mut first = First {
         height: candidate.height.0,
         round: candidate.round.0,
-        valid_round,
+        valid_round: candidate.valid_round.map(|round| round.0),
         value: candidate.value.0,
         // The application's limit of a block is far below.
         block_length: u32::try_from(candidate.block.len()).unwrap_or(u32::MAX),
@@ -150,6 +145,7 @@ impl Whole {
         Ok(Candidate {
             height: ids::Height(height),
             round: ids::Round(round),
+            valid_round: self.first.valid_round.map(ids::Round),
             proposer,
             value: ValueId(value),
             block: self.block,
@@ -325,6 +321,7 @@ mod tests {
         Candidate {
             height: ids::Height(7),
             round: ids::Round(1),
+            valid_round: Some(ids::Round(0)),
             proposer: "a".parse().unwrap(),
             value: ValueId([9; 32]),
             block,
@@ -333,7 +330,7 @@ mod tests {
 
     fn parts(id: u8, block: &[u8]) -> Vec<Message> {
         let id = StreamId::new(vec![id].into());
-        messages(&signer(1), &id, &candidate(block.to_vec()), Some(0))
+        messages(&signer(1), &id, &candidate(block.to_vec()))
     }
 
     fn peer(of: u8) -> PeerId {

@@ -136,10 +136,11 @@ impl Ledger {
             return Ok(None);
         }
         let parameters = State(&snapshot).parameters().map_err(unreadable)?;
-        let newest = shared.cosigning.newest_second();
+        let now = now();
+        let newest = shared.cosigning.newest_second(now);
         let interval = parameters.min_block_interval_ms;
         let opening = Opening {
-            time: proposer_time(now(), head.time, interval, newest),
+            time: proposer_time(now, head.time, interval, newest),
             round,
             proposer: member,
         };
@@ -229,8 +230,16 @@ impl Ledger {
             return Ok(Err(Judgement::NotThisValue));
         }
         let seal = &block.seal;
-        // A value keeps the round of its first proposal (rule R3).
-        if seal.height != candidate.height || seal.round > candidate.round {
+        // A value keeps the round of its first proposal (rule R3). In which round it is put
+        // forward is what its streamer says: nothing follows from that for the value.
+        let in_round = match candidate.valid_round {
+            None => seal.round == candidate.round,
+            Some(earlier) => seal.round <= earlier.min(candidate.round),
+        };
+        if !in_round {
+            return Ok(Err(Judgement::NotThisValue));
+        }
+        if seal.height != candidate.height {
             return Ok(Err(Judgement::Invalid));
         }
         let begun = Instant::now();
@@ -272,8 +281,14 @@ impl Ledger {
         Ok(())
     }
 
-    /// Calls a block valid if the clock agrees: stored and flushed first.
-    fn approve(&mut self, held: &Held, has_polka: bool) -> Result<Judgement, Fatal> {
+    /// Calls a block valid if the clock agrees: stored and flushed first, as it was put forward
+    /// in `round`.
+    fn approve(
+        &mut self,
+        held: &Held,
+        (round, proposer): (Round, &MemberId),
+        has_polka: bool,
+    ) -> Result<Judgement, Fatal> {
         let seal = held.seal();
         let has_records = seal.record_count > 0;
         let cosigning = &self.shared.cosigning;
@@ -286,14 +301,19 @@ impl Ledger {
             );
             return Ok(Judgement::ClockDisagrees);
         }
-        let undecided = held.undecided();
+        self.keep(held, round, proposer)?;
+        Ok(Judgement::Valid)
+    }
+
+    /// Stores a block as it was put forward in a round, durably.
+    fn keep(&self, held: &Held, round: Round, proposer: &MemberId) -> Result<(), Fatal> {
+        let undecided = held.undecided(round, proposer);
         let store = &self.shared.store;
         self.shared.watchdog.during(|| {
             // The blocks below may have come from peers, and not be durable yet.
             store.make_durable().map_err(fatal)?;
             store.put_undecided(&undecided).map_err(fatal)
-        })?;
-        Ok(Judgement::Valid)
+        })
     }
 
     fn obstacles(&self) -> Result<Production, Fatal> {
@@ -310,12 +330,11 @@ impl Ledger {
         let before = self.candidates.reset(height);
         self.shared.mempool.put_back(before);
         for stored in self.shared.store.undecided(height).map_err(fatal)? {
-            let candidate = candidates::of_undecided(&stored);
-            let Some(candidate) = candidate else {
+            let Some((candidate, own)) = candidates::of_undecided(&stored) else {
                 continue;
             };
             if let Ok(executed) = self.execute(&candidate)? {
-                let held = Held::checked(executed, candidate);
+                let held = Held::checked(executed, candidate).own(own);
                 self.candidates.insert(held, Judgement::Valid);
             }
         }
@@ -332,6 +351,32 @@ impl Ledger {
             .mempool
             .insert(records.map(|record| (record, None)));
         self.shared.outbox.records(&added);
+    }
+
+    /// A block that was decided without this node carries no vote of its key, unless an earlier
+    /// process cast it: else the key is used elsewhere too, or was before this data folder was
+    /// made, and this node could contradict it.
+    fn refuse_foreign_vote(&mut self, certificate: &CommitCertificate) -> Result<(), Fatal> {
+        let members = self.members()?;
+        let (Some(ballot), Some(member)) = (&mut self.ballot, &self.member) else {
+            return Ok(());
+        };
+        let height = certificate.height;
+        let is_own = members
+            .find(member)
+            .is_some_and(|seat| seat.member.keys.consensus.key.id() == ballot.key());
+        let mut signatures = certificate.signatures.iter();
+        let has_voted = is_own && signatures.any(|signature| signature.member == *member);
+        let ledger = self.shared.store.ledger_id();
+        if height <= ballot.opened_at()
+            || !has_voted
+            || certificate
+                .verify(&ledger, &members, &certificate.value)
+                .is_err()
+        {
+            return Ok(());
+        }
+        Err(fatal(ballot.disown(height).map_err(fatal)?))
     }
 
     fn committed(&mut self, executed: &Executed) -> Result<(), Fatal> {
@@ -383,7 +428,8 @@ impl Application for Ledger {
 
     fn is_pending(&self) -> bool {
         let running = matches!(self.shared.obstacles.look(), Ok(Production::Running));
-        running && self.shared.mempool.queued() > 0 && self.pause() <= PAUSE_MAX
+        let may_propose = running && self.shared.mempool.queued() > 0 && self.pause() <= PAUSE_MAX;
+        may_propose || self.shared.cosigning.is_behind()
     }
 
     fn start(&mut self, height: Height) -> Result<(), Fatal> {
@@ -411,7 +457,8 @@ impl Application for Ledger {
         }
         for value in self.candidates.doubted() {
             if let Some(held) = self.candidates.take(&value) {
-                let judgement = self.approve(&held, polkas(&value))?;
+                let forward = held.forward();
+                let judgement = self.approve(&held, forward, polkas(&value))?;
                 self.candidates.insert(held, judgement);
             }
         }
@@ -420,16 +467,15 @@ impl Application for Ledger {
 
     fn propose(&mut self, height: Height, round: Round) -> Result<Option<Candidate>, Fatal> {
         self.enter(height)?;
-        let own = self.member.as_ref();
-        if let Some(held) = own.and_then(|own| self.candidates.proposed(own, round)) {
-            return Ok(Some(held.candidate()));
+        if let Some(held) = self.candidates.proposed(round) {
+            return Ok(Some(held.first_candidate()));
         }
         std::thread::sleep(self.pause().min(PAUSE_MAX).max(self.shared.linger));
         let Some(held) = self.build(height, round)? else {
             return Ok(None);
         };
-        let candidate = held.candidate();
-        match self.approve(&held, false)? {
+        let candidate = held.first_candidate();
+        match self.approve(&held, held.forward(), false)? {
             Judgement::Valid => {
                 self.candidates.insert(held, Judgement::Valid);
                 Ok(Some(candidate))
@@ -446,24 +492,30 @@ impl Application for Ledger {
         let value = candidate.value;
         match self.candidates.judgement(&value) {
             Some(Judgement::ClockDisagrees) | None => {}
-            Some(judgement) => return Ok(judgement),
+            Some(judgement) => {
+                // Put forward again: what is stored of it is not the oldest of the height.
+                if let Some(held) = self.candidates.find(&value) {
+                    self.keep(held, candidate.round, &candidate.proposer)?;
+                }
+                return Ok(judgement);
+            }
         }
         if self.obstacles()? == Production::DiskFull {
-            // What cannot be stored cannot be voted for; nothing is said against it.
-            return Ok(Judgement::NotThisValue);
+            // What cannot be stored cannot be voted for.
+            return Ok(Judgement::NotNow);
         }
         let held = match self.candidates.take(&value) {
             Some(held) => held,
             None => match self.execute(&candidate)? {
                 Ok(executed) => Held::checked(executed, candidate),
                 Err(Judgement::Invalid) => {
-                    self.candidates.refuse(&candidate);
+                    self.candidates.refuse(value);
                     return Ok(Judgement::Invalid);
                 }
                 Err(judgement) => return Ok(judgement),
             },
         };
-        let judgement = self.approve(&held, has_polka)?;
+        let judgement = self.approve(&held, held.forward(), has_polka)?;
         self.candidates.insert(held, judgement);
         Ok(judgement)
     }
@@ -472,6 +524,9 @@ impl Application for Ledger {
         self.enter(candidate.height)?;
         if self.candidates.judgement(&candidate.value) == Some(Judgement::Valid) {
             return Ok(Judgement::Valid);
+        }
+        if self.obstacles()? == Production::DiskFull {
+            return Ok(Judgement::NotNow);
         }
         Ok(match self.execute(&candidate)? {
             Ok(executed) => {
@@ -503,6 +558,9 @@ impl Application for Ledger {
                 ),
             });
         };
+        if held.is_synced() {
+            self.refuse_foreign_vote(certificate)?;
+        }
         let begun = Instant::now();
         let store = &self.shared.store;
         let commit = || match held.is_synced() {

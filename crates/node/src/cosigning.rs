@@ -174,17 +174,21 @@ impl Cosigning {
     }
 
     /// The newest second at which a member cosigned the newest checkpoint, for the time of the
-    /// next block.
-    pub fn newest_second(&self) -> Option<u64> {
+    /// next block. One that is further ahead than the clock tolerates does not hide the others
+    /// (rule R1).
+    pub fn newest_second(&self, now: UnixMillis) -> Option<u64> {
+        let latest = now.plus(clock::CLOCK_TOLERANCE_MILLIS).0 / 1_000;
         let inner = self.lock();
         let (_, newest) = inner.gathered.last_key_value()?;
-        newest.signatures.values().map(|(second, _)| *second).max()
+        let seconds = newest.signatures.values().map(|(second, _)| *second);
+        seconds.filter(|second| *second <= latest).max()
     }
 
     /// A block is committed: its checkpoint is the newest now. It is not cosigned yet.
     pub fn committed(&self, height: Height, checkpoint: &Checkpoint, members: MemberSet) {
         let mut inner = self.lock();
         let size = checkpoint.size().0;
+        inner.forget_former_members(&self.origin, &members);
         inner.begin(height, checkpoint.clone(), Arc::new(members));
         if inner.promised <= Some(height) {
             inner.promised = None;
@@ -366,6 +370,18 @@ impl Inner {
             self.gathered.pop_first();
         }
         self.version += 1;
+    }
+
+    /// The members change: what others said of greater logs does not count any more.
+    fn forget_former_members(&mut self, origin: &Origin, members: &MemberSet) {
+        let newest = self.gathered.last_key_value();
+        if newest.is_none_or(|(_, newest)| *newest.members == *members) {
+            return;
+        }
+        self.ahead.retain(|_, (checkpoint, signature)| {
+            let by = Cosigned::by_member(members, origin, checkpoint, signature);
+            matches!(by, Ok(Some(_)))
+        });
     }
 
     fn tip_size(&self) -> u64 {

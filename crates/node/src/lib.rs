@@ -20,6 +20,7 @@ pub mod config;
 pub mod cosigning;
 pub mod doubt;
 mod http;
+pub mod key_use;
 pub mod keys;
 pub mod log;
 mod machine;

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use credlog_ledger::genesis::{Genesis, GenesisError};
 use credlog_ledger::ids::{LedgerId, MemberId};
 use credlog_ledger::state::{State, ViewError};
-use credlog_store::{OpenError, Options, Store, StoreError};
+use credlog_store::{FirstKeys, OpenError, Options, Store, StoreError};
 use credlog_tlog::{Checkpoint, Hash, NoteSigner};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -23,6 +23,7 @@ use crate::config::{Config, ConfigError, Role};
 use crate::cosigning::Cosigning;
 use crate::doubt::Doubt;
 use crate::http;
+use crate::key_use::{KeyUse, KeyUseError};
 use crate::keys::{KeyFileError, Keyring};
 use crate::machine::cores;
 use crate::mempool::Mempool;
@@ -48,6 +49,9 @@ pub enum StartError {
     /// The member's key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyFileError),
+    /// Whether the keys were used before is not known.
+    #[error(transparent)]
+    KeyUse(#[from] KeyUseError),
     /// The store cannot be opened.
     #[error(transparent)]
     Store(Box<OpenError>),
@@ -272,6 +276,7 @@ impl Node {
             engine,
             between,
             next: Next::default(),
+            next_tried: Instant::now(),
         };
         let participation = task::spawn(participation.run(ledger_stopped));
         let head = shared.store.snapshot().head().clone();
@@ -514,9 +519,9 @@ fn open_store(
     let store = match Store::open(&node.data_dir, &options) {
         Err(OpenError::NotAStore { .. }) => {
             let data_dir = node.data_dir.clone();
-            let (_, bytes, _) = genesis.as_ref().ok_or(StartError::NoGenesis { data_dir })?;
+            let (_, bytes, ledger) = genesis.as_ref().ok_or(StartError::NoGenesis { data_dir })?;
             tracing::info!(folder = %node.data_dir.display(), "first start: making the store");
-            let first = keys.first_keys();
+            let first = unused_keys(config, *ledger, keys)?;
             Store::create_for(&node.data_dir, bytes, &options, first.as_ref())?
         }
         opened => opened?,
@@ -532,6 +537,27 @@ fn open_store(
         }
         _ => Ok(store),
     }
+}
+
+/// The keys that the first store of a node may keep files of. Not those that had a store before:
+/// what they signed is lost with it.
+fn unused_keys(
+    config: &Config,
+    ledger: LedgerId,
+    keys: &Keyring,
+) -> Result<Option<FirstKeys>, StartError> {
+    let Some(first) = keys.first_keys() else {
+        return Ok(None);
+    };
+    let is_used = KeyUse::of(&config.member, ledger).knows(&first)?;
+    if is_used {
+        tracing::error!(
+            data_dir = %config.node.data_dir.display(),
+            "the keys have had a data folder before, and this one is empty: if its disk is not \
+             mounted, stop and mount it; if it is lost, see docs/operate.md, \"A lost key\""
+        );
+    }
+    Ok((!is_used).then_some(first))
 }
 
 /// Path, bytes and ledger id of a genesis file.

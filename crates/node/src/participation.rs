@@ -5,7 +5,7 @@
 //! caught up, both are started again, within the same process.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use credlog_api::ledger::NodeRole;
 use credlog_consensus::{Application, Consensus, SyncSettings, Timeouts};
@@ -25,7 +25,8 @@ use crate::application::{Ledger, Shared};
 use crate::config::{Config, Role};
 use crate::cosigning::Own;
 use crate::http::listener::stopped;
-use crate::keys::{Keyring, PublicKeys};
+use crate::key_use::KeyUse;
+use crate::keys::{Keyring, PublicKeys, VotingKeys};
 use crate::peers::Configured;
 use crate::presence::Presence;
 use crate::production::now;
@@ -33,6 +34,9 @@ use crate::relay::Relay;
 
 /// How often is looked whether anything keeps waiting.
 const TICK: Duration = Duration::from_millis(200);
+
+/// Prepared keys that cannot be used are tried again after this time.
+const NEXT_KEYS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What stands between the engine and the ledger: nothing, in a node that is not a test's.
 pub type Between = Box<dyn Fn(Box<dyn Application>) -> Box<dyn Application> + Send + Sync>;
@@ -52,6 +56,8 @@ pub(crate) struct Participation {
     pub(crate) engine: EngineMetrics,
     pub(crate) between: Between,
     pub(crate) next: Next,
+    /// When prepared keys were last looked for.
+    pub(crate) next_tried: Instant,
 }
 
 /// What is known of the keys that are prepared to replace the others.
@@ -69,6 +75,8 @@ pub(crate) enum Next {
 /// Why prepared keys cannot be used yet.
 #[derive(Debug, thiserror::Error)]
 enum KeysError {
+    #[error(transparent)]
+    Use(#[from] crate::key_use::KeyUseError),
     #[error(transparent)]
     Load(#[from] crate::keys::KeyFileError),
     #[error(transparent)]
@@ -200,7 +208,7 @@ impl Participation {
                 () = stopped(stop) => return Ok(End::Stopped),
                 fatal = consensus.failed() => return Err(fatal.reason),
                 () = arrived => {}
-                () = ahead.notified() => consensus.catch_up(),
+                () = ahead.notified() => consensus.wake(),
                 _ = members.changed() => {
                     let members = members.borrow_and_update().clone();
                     if self.part_differs(&members, part, running)? {
@@ -241,6 +249,12 @@ impl Participation {
         if self.config.node.role == Role::Observer || self.next == Next::Ready {
             return;
         }
+        // To open encrypted keys is slow on purpose.
+        let soon = self.next_tried + NEXT_KEYS_INTERVAL;
+        if matches!(self.next, Next::Refused(_)) && Instant::now() < soon {
+            return;
+        }
+        self.next_tried = Instant::now();
         let prepared = self.load_next().and_then(|keys| match keys {
             Some(keys) => self.make_files(&keys).map(|()| true),
             None => Ok(false),
@@ -277,7 +291,9 @@ impl Participation {
         let store = &self.shared.store;
         let snapshot = store.snapshot();
         let state = State(&snapshot);
-        let is_new = |key: &PublicKey| Ok::<_, ViewError>(state.key_use(key)?.is_none());
+        let is_new = |key: &PublicKey| -> Result<bool, KeysError> {
+            Ok(state.key_use(key)?.is_none() && !self.key_use().is_known(key.id())?)
+        };
         let (consensus, cosigner) = (public(&voting.consensus), public(&voting.cosigner));
         if is_new(&consensus)? {
             Ballot::open(store, consensus.id(), true)?;
@@ -285,6 +301,7 @@ impl Participation {
         if is_new(&cosigner)? {
             Cosigner::open(store, cosigner.id(), true)?;
         }
+        self.note_use(voting);
         Ok(())
     }
 
@@ -306,9 +323,12 @@ impl Participation {
         let cosigner = public(&voting.cosigner);
         let snapshot = store.snapshot();
         let state = State(&snapshot);
-        let is_new = |key: &PublicKey| state.key_use(key).map(|found| found.is_none());
-        let new_ballot = is_new(&consensus).map_err(state_error)?;
-        let new_cosigner = is_new(&cosigner).map_err(state_error)?;
+        let is_new = |key: &PublicKey| -> Result<bool, String> {
+            let is_unknown = state.key_use(key).map_err(state_error)?.is_none();
+            let used = self.key_use().is_known(key.id());
+            Ok(is_unknown && !used.map_err(|error| error.to_string())?)
+        };
+        let (new_ballot, new_cosigner) = (is_new(&consensus)?, is_new(&cosigner)?);
         let opened = Ballot::open(store, consensus.id(), new_ballot);
         let files = opened.and_then(|ballot| {
             let cosigner = Cosigner::open(store, cosigner.id(), new_cosigner)?;
@@ -320,12 +340,13 @@ impl Participation {
                 tracing::warn!(%error, "no vote yet");
                 return self.observer(NodeRole::CatchingUp);
             }
-            Err(error @ KeyFileError::Lost { .. }) => {
+            Err(error @ (KeyFileError::Lost { .. } | KeyFileError::UsedElsewhere { .. })) => {
                 tracing::error!(%error, "NO VOTE: see docs/operate.md, \"A lost key\"");
                 return self.observer(NodeRole::KeysLost);
             }
             Err(error) => return Err(error.to_string()),
         };
+        self.note_use(&voting);
         if seat.is_none() {
             return Ok(Identity {
                 keys,
@@ -348,6 +369,18 @@ impl Participation {
                     ..self.observer(NodeRole::CatchingUp)?
                 })
             }
+        }
+    }
+
+    fn key_use(&self) -> KeyUse {
+        KeyUse::of(&self.config.member, self.shared.store.ledger_id())
+    }
+
+    /// This store keeps what these keys sign.
+    fn note_use(&self, keys: &VotingKeys) {
+        for key in [&keys.consensus, &keys.cosigner] {
+            let data_dir = &self.config.node.data_dir;
+            self.key_use().note(public(key).id(), data_dir);
         }
     }
 

@@ -9,7 +9,7 @@
 //! height. A node that lost its blocks begins again at a lower height: it would clear the log
 //! of a height in which it has voted. So `started` is written before the engine starts a
 //! height, and a node whose log or blocks are lost runs without a vote until `started` itself
-//! is decided.
+//! is decided. A key that is found to vote elsewhere too is disowned in the same file.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -78,21 +78,27 @@ pub enum Waiting {
 #[serde(deny_unknown_fields)]
 struct Started {
     started: Height,
+    /// Height of a vote of this key that this node did not cast.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    elsewhere: Option<Height>,
 }
 
 impl Slot for Started {
     const NAME: &'static str = "the newest height that consensus was started at";
-    type Order = Height;
+    type Order = (Height, bool);
 
-    fn order(&self) -> Height {
-        self.started
+    fn order(&self) -> Self::Order {
+        (self.started, self.elsewhere.is_some())
     }
 }
 
 /// The files of one consensus key.
 #[derive(Debug)]
 pub struct Ballot {
+    key: KeyId,
     file: KeyFile<Started>,
+    /// What `started` was when this was opened.
+    opened_at: Height,
     /// Whether the folder is known to name the engine's log durably.
     synced: bool,
 }
@@ -109,7 +115,8 @@ fn place(dir: &Path, key: KeyId) -> Place<'_> {
 /// Makes the files of a consensus key, unless they are there.
 pub(crate) fn make(dir: &Path, key: KeyId) -> Result<(), KeyFileError> {
     let started = Height(0);
-    place(dir, key).make(&Started { started })
+    let elsewhere = None;
+    place(dir, key).make(&Started { started, elsewhere })
 }
 
 /// The greatest height that any consensus key of a store was started at, as far as it can be
@@ -130,18 +137,49 @@ impl Ballot {
     /// are made with it ([`Store::create_for`]).
     ///
     /// # Errors
-    /// [`KeyFileError::Lost`]: the node must not vote with this key any more.
-    /// [`KeyFileError::NotCaughtUp`]: not yet. [`KeyFileError::Io`].
+    /// [`KeyFileError::Lost`] and [`KeyFileError::UsedElsewhere`]: the node must not vote with
+    /// this key any more. [`KeyFileError::NotCaughtUp`]: not yet. [`KeyFileError::Io`].
     pub fn open(store: &Store, key: KeyId, new_key: bool) -> Result<Self, KeyFileError> {
         let place = place(store.dir(), key);
         if new_key {
             store.may_make_key(&place)?;
             make(store.dir(), key)?;
         }
+        let file = place.open::<Started>()?;
+        if let Some(height) = file.newest().elsewhere {
+            return Err(KeyFileError::UsedElsewhere { key, height });
+        }
         Ok(Self {
-            file: place.open()?,
+            key,
+            opened_at: file.newest().started,
+            file,
             synced: false,
         })
+    }
+
+    /// The consensus key.
+    pub fn key(&self) -> KeyId {
+        self.key
+    }
+
+    /// The height that consensus was last started at before these files were opened: only at
+    /// this height or below may a vote of the key be one that an earlier process cast.
+    pub fn opened_at(&self) -> Height {
+        self.opened_at
+    }
+
+    /// Notes that the key has voted at a height where this node did not: from now on, also
+    /// after a restart, this key's files open no more.
+    ///
+    /// # Errors
+    /// [`KeyFileError`] if that cannot be stored.
+    pub fn disown(&mut self, height: Height) -> Result<KeyFileError, KeyFileError> {
+        self.file.write(Started {
+            started: self.started(),
+            elsewhere: Some(height),
+        })?;
+        let key = self.key;
+        Ok(KeyFileError::UsedElsewhere { key, height })
     }
 
     /// The height that consensus was last started at with this key; 0 before the first.
@@ -169,7 +207,10 @@ impl Ballot {
             })?;
             self.synced = true;
         }
-        Ok(self.file.write(Started { started: height })?)
+        Ok(self.file.write(Started {
+            started: height,
+            elsewhere: None,
+        })?)
     }
 
     /// Whether the node may vote with this key, given what its store holds. To be asked before

@@ -35,6 +35,18 @@ pub enum KeyFileError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The key is used by another node too, or was used before this store was made.
+    #[error(
+        "key {key} has voted at height {height}, and not by this node: another node uses it too, \
+         or this data folder was made anew under a key that had voted. It must sign nothing more. \
+         Stop the other node, if there is one; the members have to replace the key"
+    )]
+    UsedElsewhere {
+        /// The key.
+        key: KeyId,
+        /// The height of the vote.
+        height: Height,
+    },
     /// A store that was made anew after a loss does not know yet which keys are new.
     #[error(
         "key {key} has no files in {dir}, and this store is being filled anew: whether the key \

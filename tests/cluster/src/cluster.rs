@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -295,6 +296,16 @@ impl Cluster {
         let mut process = process.with_context(|| format!("node {node} does not run"))?;
         process.signal("TERM")?;
         process.wait(READY).map(|_| ())
+    }
+
+    /// Waits until a node ends by itself.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn wait_end(&mut self, node: usize, deadline: Duration) -> Result<ExitStatus> {
+        let process = self.nodes[node].process.take();
+        let mut process = process.with_context(|| format!("node {node} does not run"))?;
+        process.wait(deadline)
     }
 
     /// kill -9 for all at once: every process has the signal before any is waited for.

@@ -2,6 +2,8 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use arc_malachitebft_core_consensus::{MisbehaviorEvidence, SignedConsensusMsg};
+use arc_malachitebft_engine::util::streaming::StreamId;
+use arc_malachitebft_peer::PeerId;
 use credlog_ledger::certificate::{CommitCertificate, CommitSignature};
 use credlog_ledger::evidence::Equivocation;
 use credlog_ledger::ids::{LedgerId, MemberId};
@@ -12,12 +14,14 @@ use ct::{NilOrVal, SignedMessage, VoteType};
 use ed25519_dalek::{Signer as _, SigningKey};
 use tokio::sync::{mpsc, oneshot};
 
+use super::incoming::{CANDIDATES_PER_ROUND, ROUNDS_AHEAD_MAX};
 use super::*;
 use crate::application::{Decided, Undecided};
-use crate::context::Vote;
+use crate::context::{Value, Vote};
 use crate::network::peer_id;
 use crate::prevotes::Prevotes;
 use crate::signing::{PublicKey, Signature, vote_bytes};
+use crate::stream::{self, Message};
 
 const LEDGER: LedgerId = LedgerId([5; 32]);
 const VALUE: ValueId = ValueId([6; 32]);
@@ -148,6 +152,7 @@ struct World {
     driver: Driver<Shared>,
     script: Shared,
     told: mpsc::UnboundedReceiver<ProposedValue<Ledger>>,
+    proposed: mpsc::UnboundedReceiver<LocallyProposedValue<Ledger>>,
     published: Receiver<NetworkMsg<Ledger>>,
 }
 
@@ -157,6 +162,7 @@ async fn world() -> World {
     let prevotes = Arc::new(Prevotes::new(polka_sender));
     let (network, published) = mpsc::channel(100);
     let (tell, told) = mpsc::unbounded_channel();
+    let (propose, proposed) = mpsc::unbounded_channel();
     let parts = Parts {
         application: Arc::clone(&script),
         signer: Some(signer(1)),
@@ -169,6 +175,7 @@ async fn world() -> World {
         target_time: None,
         links: Links {
             network,
+            propose: Box::new(move |value| propose.send(value).is_ok()),
             tell: Box::new(move |value| tell.send(value).is_ok()),
             events: TxEvent::new(),
             polkas,
@@ -180,6 +187,7 @@ async fn world() -> World {
         driver: Driver::new(parts).unwrap(),
         script,
         told,
+        proposed,
         published,
     };
     let (reply, answer) = oneshot::channel();
@@ -205,6 +213,7 @@ fn candidate(height: u64, block: &[u8]) -> Candidate {
     Candidate {
         height: ids::Height(height),
         round: ids::Round(0),
+        valid_round: None,
         proposer: members()
             .proposer(ids::Height(height), ids::Round(0))
             .member
@@ -212,6 +221,21 @@ fn candidate(height: u64, block: &[u8]) -> Candidate {
             .clone(),
         value: VALUE,
         block: block.to_vec(),
+    }
+}
+
+/// The same, put forward in another round of height 1.
+fn in_round(candidate: &Candidate, round: u32) -> Candidate {
+    let round = ids::Round(round);
+    let proposer = members()
+        .proposer(candidate.height, round)
+        .member
+        .id
+        .clone();
+    Candidate {
+        round,
+        proposer,
+        ..candidate.clone()
     }
 }
 
@@ -287,18 +311,23 @@ impl World {
         candidate: &Candidate,
         change: impl Fn(&mut Vec<Message>),
     ) -> Option<ProposedValue<Ledger>> {
-        let mut all = stream::messages(
-            &signer(by),
-            &StreamId::new(vec![of, by].into()),
-            candidate,
-            None,
-        );
+        let mut all = stream::messages(&signer(by), &StreamId::new(vec![of, by].into()), candidate);
         change(&mut all);
         let last = all.pop().unwrap();
         for part in all {
             assert_eq!(self.receive(peer(of), part).await, None);
         }
         self.receive(peer(of), last).await
+    }
+
+    /// Three of four prevote for the value in round 0 of height 1.
+    async fn polka(&mut self) -> ValueId {
+        for of in 2..=4 {
+            let vote = vote(VoteType::Prevote, 1, Some(VALUE), of);
+            let by = PublicKey(key(of).verifying_key());
+            self.driver.verifier.prevotes.note(&vote.message, &by);
+        }
+        self.driver.links.polkas.recv().await.unwrap()
     }
 
     async fn decide(&mut self, height: u64) -> oneshot::Receiver<Next<Ledger>> {
@@ -345,22 +374,21 @@ async fn garbage_under_a_good_id_gets_no_answer_and_stops_nothing() {
     // Signed by another member than the one who publishes; published by a stranger.
     assert_eq!(world.receive_stream(2, 3, &good, none).await, None);
     assert_eq!(world.receive_stream(9, 9, &good, none).await, None);
+    // Not this member's turn.
+    assert_eq!(world.receive_stream(3, 3, &good, none).await, None);
     // The bytes are not those that were announced.
     let change = |all: &mut Vec<Message>| {
         let part = stream::Part::Chunk(b"other".to_vec());
         all[1].content = arc_malachitebft_engine::util::streaming::StreamContent::Data(part);
     };
-    assert_eq!(world.receive_stream(3, 3, &good, change).await, None);
+    let turn = in_round(&good, 4);
+    assert_eq!(world.receive_stream(2, 2, &turn, change).await, None);
     assert!(world.script().checked.is_empty());
     // Well signed, but not of this value.
     world.judge_next_as(Judgement::NotThisValue);
-    assert_eq!(
-        world
-            .receive_stream(3, 3, &candidate(1, b"garbage"), none)
-            .await,
-        None
-    );
-    // The good stream of another member still counts.
+    let garbage = in_round(&candidate(1, b"garbage"), 1);
+    assert_eq!(world.receive_stream(3, 3, &garbage, none).await, None);
+    // The good stream of its proposer still counts.
     world.judge_next_as(Judgement::Valid);
     let value = world.receive_stream(2, 2, &good, none).await.unwrap();
     assert_eq!(
@@ -371,11 +399,32 @@ async fn garbage_under_a_good_id_gets_no_answer_and_stops_nothing() {
     let last = world.script().checked.last().cloned();
     assert_eq!(last, Some((good, false)));
     world.judge_next_as(Judgement::Invalid);
-    let value = world
-        .receive_stream(3, 3, &candidate(1, b"bad"), none)
-        .await
-        .unwrap();
+    let bad = in_round(&candidate(1, b"bad"), 1);
+    let value = world.receive_stream(3, 3, &bad, none).await.unwrap();
     assert_eq!(value.validity, Validity::Invalid);
+}
+
+#[tokio::test]
+async fn a_block_put_forward_again_waits_for_a_polka() {
+    let mut world = world().await;
+    world.begin_round(1).await;
+    let mut again = in_round(&candidate(1, b"block"), 1);
+    again.valid_round = Some(ids::Round(0));
+    // Nobody has seen that it was new in round 0: its seal could name anybody.
+    assert_eq!(world.receive_stream(3, 3, &again, |_| {}).await, None);
+    assert!(world.script().checked.is_empty());
+    let polka = world.polka().await;
+    world.judge_next_as(Judgement::Valid);
+    world.driver.judge_again(polka).unwrap();
+    let value = world.told.recv().await.unwrap();
+    assert_eq!(
+        (value.validity, value.round, value.valid_round),
+        (Validity::Valid, Round::new(1), Round::new(0))
+    );
+    assert_eq!(world.script().checked, [(again.clone(), true)]);
+    // With the polka, it counts whoever streams it.
+    world.judge_next_as(Judgement::Valid);
+    assert!(world.receive_stream(4, 4, &again, |_| {}).await.is_some());
 }
 
 #[tokio::test]
@@ -390,8 +439,7 @@ async fn one_member_makes_others_judge_a_few_candidates_a_round() {
             .await;
     }
     assert_eq!(world.script().checked.len(), CANDIDATES_PER_ROUND as usize);
-    let mut far = candidate(1, b"far");
-    far.round = ids::Round(ROUNDS_AHEAD_MAX + 1);
+    let far = in_round(&candidate(1, b"far"), ROUNDS_AHEAD_MAX + 1);
     assert_eq!(world.receive_stream(3, 3, &far, |_| {}).await, None);
 }
 
@@ -404,12 +452,7 @@ async fn a_polka_overrules_the_clock_in_the_same_round() {
         .await
         .unwrap();
     assert_eq!(value.validity, Validity::Invalid);
-    for of in 2..=4 {
-        let vote = vote(VoteType::Prevote, 1, Some(VALUE), of);
-        let by = PublicKey(key(of).verifying_key());
-        world.driver.verifier.prevotes.note(&vote.message, &by);
-    }
-    let polka = world.driver.links.polkas.recv().await.unwrap();
+    let polka = world.polka().await;
     world.judge_next_as(Judgement::Valid);
     world.driver.judge_again(polka).unwrap();
     let value = world.told.recv().await.unwrap();
@@ -466,17 +509,37 @@ async fn nothing_to_propose_is_a_value_that_the_engine_ignores() {
         world.driver.answer(message).await.unwrap();
         answer.await.unwrap()
     };
+    let parts = |world: &mut World| {
+        let mut parts = 0;
+        while world.published.try_recv().is_ok() {
+            parts += 1;
+        }
+        parts
+    };
     assert_eq!(ask(&mut world).await.round, Round::Nil);
-    assert!(world.published.try_recv().is_err());
+    world.driver.consider().await.unwrap();
+    assert_eq!(parts(&mut world), 0);
     let block = vec![1; 3 * stream::CHUNK_BYTES_MAX];
     world.script().proposal = Some(candidate(1, &block));
+    // Once there is something, it is proposed without being asked again, once.
+    world.script().is_pending = true;
+    for _ in 0..2 {
+        world.driver.consider().await.unwrap();
+    }
+    let late = world.proposed.try_recv().unwrap();
+    assert_eq!((late.round, late.value), (Round::new(0), VALUE.into()));
+    assert!(world.proposed.try_recv().is_err());
+    assert_eq!(parts(&mut world), 5);
     let value = ask(&mut world).await;
     assert_eq!((value.round, value.value), (Round::new(0), VALUE.into()));
-    let mut parts = 0;
-    while world.published.try_recv().is_ok() {
-        parts += 1;
-    }
-    assert_eq!(parts, 5);
+    assert_eq!(parts(&mut world), 5);
+    // Not in a round that is over.
+    world.script().proposal = None;
+    ask(&mut world).await;
+    world.begin_round(1).await;
+    world.script().proposal = Some(candidate(1, &block));
+    world.driver.consider().await.unwrap();
+    assert!(world.proposed.try_recv().is_err());
 }
 
 #[tokio::test]
@@ -567,7 +630,7 @@ async fn a_valid_block_ends_the_wait_also_if_it_came_early() {
     let mut next = world.decide(2).await;
     world.judge_next_as(Judgement::Invalid);
     let bad = world
-        .receive_stream(3, 3, &candidate(3, b"bad"), |_| {})
+        .receive_stream(4, 4, &candidate(3, b"bad"), |_| {})
         .await;
     assert_eq!(bad.unwrap().validity, Validity::Invalid);
     assert!(!is_started(&mut next, 3));
@@ -621,6 +684,7 @@ async fn synced_blocks_are_judged_without_a_clock() {
         Judgement::Valid,
         Judgement::Invalid,
         Judgement::NotThisValue,
+        Judgement::NotNow,
     ];
     world.script().judgements = judgements.into();
     let verdict = |outcome: SyncedValueOutcome<Ledger>| match outcome {
@@ -633,6 +697,8 @@ async fn synced_blocks_are_judged_without_a_clock() {
     assert_eq!(verdict(second), Some((VALUE.0, Validity::Invalid)));
     let third = ask(&mut world, 1, &bytes).await;
     assert!(matches!(third, SyncedValueOutcome::PeerFault));
+    let full = ask(&mut world, 1, &bytes).await;
+    assert!(matches!(full, SyncedValueOutcome::LocalTransientError));
     let short = ask(&mut world, 1, b"short").await;
     assert!(matches!(short, SyncedValueOutcome::PeerFault));
     let other = ask(&mut world, 2, &bytes).await;

@@ -152,6 +152,7 @@ impl Application for Memory {
         let candidate = Candidate {
             height,
             round,
+            valid_round: None,
             proposer: own,
             value: ValueId(*blake3::hash(&block).as_bytes()),
             block,

@@ -17,6 +17,8 @@ pub(super) struct Held {
     /// Round in which it was last put forward, and by whom.
     round: Round,
     proposer: MemberId,
+    /// Whether this node made it. A seal can name anybody as its proposer.
+    own: bool,
     /// Records that this node took from its mempool for it.
     taken: Vec<Arc<EncodedRecord>>,
     /// The members decided it without this node.
@@ -37,6 +39,7 @@ impl Held {
             value,
             round,
             proposer,
+            own: true,
             taken,
             synced: false,
         })
@@ -49,9 +52,15 @@ impl Held {
             value: candidate.value,
             round: candidate.round,
             proposer: candidate.proposer,
+            own: false,
             taken: Vec::new(),
             synced: false,
         }
+    }
+
+    /// The same block, which this node made before it was started again.
+    pub(super) fn own(self, own: bool) -> Self {
+        Self { own, ..self }
     }
 
     /// The same block, decided without this node.
@@ -60,6 +69,11 @@ impl Held {
             synced: true,
             ..self
         }
+    }
+
+    /// The round in which it was last put forward, and by whom.
+    pub(super) fn forward(&self) -> (Round, &MemberId) {
+        (self.round, &self.proposer)
     }
 
     pub(super) fn is_synced(&self) -> bool {
@@ -78,37 +92,62 @@ impl Held {
         self.taken
     }
 
+    /// The block as it was last put forward.
     pub(super) fn candidate(&self) -> Candidate {
+        let seal = &self.executed.seal;
         Candidate {
-            height: self.executed.seal.height,
+            height: seal.height,
             round: self.round,
+            valid_round: (self.round > seal.round).then_some(seal.round),
             proposer: self.proposer.clone(),
             value: self.value,
             block: self.executed.block.clone(),
         }
     }
 
-    pub(super) fn undecided(&self) -> credlog_store::Undecided {
+    /// The block as it was put forward for the first time.
+    pub(super) fn first_candidate(&self) -> Candidate {
+        let seal = &self.executed.seal;
+        Candidate {
+            round: seal.round,
+            valid_round: None,
+            proposer: seal.proposer.clone(),
+            ..self.candidate()
+        }
+    }
+
+    /// What is stored of it, as it was put forward in a round.
+    pub(super) fn undecided(&self, round: Round, proposer: &MemberId) -> credlog_store::Undecided {
+        let origin = if self.own { OWN } else { OTHERS };
         credlog_store::Undecided {
             height: self.executed.seal.height,
-            round: self.round,
+            round,
             value: self.value,
-            metadata: self.proposer.as_str().as_bytes().to_vec(),
+            metadata: [&[origin], proposer.as_str().as_bytes()].concat(),
             block: self.executed.block.clone().into(),
         }
     }
 }
 
-/// A stored block as it was put forward; nothing if it names nobody.
-pub(super) fn of_undecided(stored: &credlog_store::Undecided) -> Option<Candidate> {
-    let proposer = std::str::from_utf8(&stored.metadata).ok()?.parse().ok()?;
-    Some(Candidate {
+/// The first byte of a stored block's metadata: who made it. The name of the member that put it
+/// forward follows.
+const OWN: u8 = 1;
+const OTHERS: u8 = 0;
+
+/// A stored block as it was put forward, and whether this node made it; nothing if it names
+/// nobody.
+pub(super) fn of_undecided(stored: &credlog_store::Undecided) -> Option<(Candidate, bool)> {
+    let (origin, proposer) = stored.metadata.split_first()?;
+    let proposer = std::str::from_utf8(proposer).ok()?.parse().ok()?;
+    let candidate = Candidate {
         height: stored.height,
         round: stored.round,
+        valid_round: Some(stored.round),
         proposer,
         value: stored.value,
         block: stored.block.to_vec(),
-    })
+    };
+    Some((candidate, *origin == OWN))
 }
 
 #[derive(Debug)]
@@ -116,7 +155,7 @@ enum Judged {
     /// Valid, or only the clock is against it.
     Held(Box<Held>, Judgement),
     /// A rule is broken.
-    Invalid(Round, MemberId),
+    Invalid,
 }
 
 /// The blocks of one height.
@@ -137,7 +176,7 @@ impl Candidates {
         let before = std::mem::take(&mut self.judged).into_values();
         let taken = before.map(|judged| match judged {
             Judged::Held(held, _) => held.taken,
-            Judged::Invalid(..) => Vec::new(),
+            Judged::Invalid => Vec::new(),
         });
         taken.flatten().collect()
     }
@@ -148,15 +187,14 @@ impl Candidates {
             .insert(value, Judged::Held(Box::new(held), judgement));
     }
 
-    pub(super) fn refuse(&mut self, candidate: &Candidate) {
-        let invalid = Judged::Invalid(candidate.round, candidate.proposer.clone());
-        self.judged.insert(candidate.value, invalid);
+    pub(super) fn refuse(&mut self, value: ValueId) {
+        self.judged.insert(value, Judged::Invalid);
     }
 
     pub(super) fn judgement(&self, value: &ValueId) -> Option<Judgement> {
         self.judged.get(value).map(|judged| match judged {
             Judged::Held(_, judgement) => *judgement,
-            Judged::Invalid(..) => Judgement::Invalid,
+            Judged::Invalid => Judgement::Invalid,
         })
     }
 
@@ -178,12 +216,11 @@ impl Candidates {
         }
     }
 
-    /// What this member has proposed in a round.
-    pub(super) fn proposed(&self, member: &MemberId, round: Round) -> Option<&Held> {
+    /// What this node has made for a round.
+    pub(super) fn proposed(&self, round: Round) -> Option<&Held> {
         self.judged.values().find_map(|judged| match judged {
             Judged::Held(held, Judgement::Valid) => {
-                let seal = &held.executed.seal;
-                (seal.round == round && seal.proposer == *member).then_some(&**held)
+                (held.own && held.executed.seal.round == round).then_some(&**held)
             }
             _ => None,
         })
@@ -221,21 +258,20 @@ impl Candidates {
         valid.flatten().cloned()
     }
 
+    /// Those that may still be decided.
     pub(super) fn all(&self) -> Vec<Undecided> {
-        let all = self.judged.iter().map(|(value, judged)| match judged {
-            Judged::Held(held, judgement) => Undecided {
-                value: *value,
-                round: held.round,
-                proposer: held.proposer.clone(),
-                judgement: *judgement,
-            },
-            Judged::Invalid(round, proposer) => Undecided {
-                value: *value,
-                round: *round,
-                proposer: proposer.clone(),
-                judgement: Judgement::Invalid,
-            },
-        });
+        let all = self
+            .judged
+            .iter()
+            .filter_map(|(value, judged)| match judged {
+                Judged::Held(held, judgement) => Some(Undecided {
+                    value: *value,
+                    round: held.round,
+                    proposer: held.proposer.clone(),
+                    judgement: *judgement,
+                }),
+                Judged::Invalid => None,
+            });
         all.collect()
     }
 }

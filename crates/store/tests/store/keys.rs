@@ -100,6 +100,29 @@ fn a_cosignature_that_may_be_on_the_disk_counts_as_made() {
 }
 
 #[test]
+fn a_key_that_votes_elsewhere_is_disowned_for_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = create(dir.path(), &TestLedger::new(78));
+    let mut ballot = Ballot::open(&store, KEYS.consensus, false).unwrap();
+    ballot.start(Height(4)).unwrap();
+    assert_eq!(
+        (ballot.key(), ballot.opened_at()),
+        (KEYS.consensus, Height(0))
+    );
+    let again = Ballot::open(&store, KEYS.consensus, false).unwrap();
+    assert_eq!(again.opened_at(), Height(4));
+    let expected = KeyFileError::UsedElsewhere {
+        key: KEYS.consensus,
+        height: Height(4),
+    };
+    assert_eq!(ballot.disown(Height(4)), Ok(expected.clone()));
+    for new_key in [false, true] {
+        let refused = Ballot::open(&store, KEYS.consensus, new_key).unwrap_err();
+        assert_eq!(refused, expected);
+    }
+}
+
+#[test]
 fn consensus_never_starts_at_an_earlier_height() {
     let dir = tempfile::tempdir().unwrap();
     let store = create(dir.path(), &TestLedger::new(73));
