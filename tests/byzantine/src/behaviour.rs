@@ -80,9 +80,11 @@ impl Byzantine {
     /// Garbage under the value of another's block of this height, or of the own one.
     fn garbage(&self, honest: Candidate) -> Candidate {
         let seen = self.seen.as_ref();
-        let value = seen
-            .filter(|seen| seen.height == honest.height)
-            .map_or(honest.value, |seen| seen.value);
+        let seen = seen.filter(|seen| seen.height == honest.height);
+        if let Some(seen) = seen {
+            eprintln!("garbage under another's value {} goes out", seen.value);
+        }
+        let value = seen.map_or(honest.value, |seen| seen.value);
         let block = (0..honest.block.len()).map(|_| rand::random()).collect();
         Candidate {
             value,

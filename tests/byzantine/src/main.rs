@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! credlog-byzantine node invalid-record --config FILE    a member that breaks the rules
+//! credlog-byzantine twin --keys DIR --config FILE        a second process with a member's key
 //! credlog-byzantine flood --gossip ADDRESS …             a stranger's libp2p peer
 //! credlog-byzantine burn --cpu-seconds 30 --seconds 60   a process that only burns CPU
 //! ```
@@ -12,6 +13,7 @@
 mod behaviour;
 mod forger;
 mod stranger;
+mod twin;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -34,6 +36,15 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Votes with a member's key, against what that member votes for.
+    Twin {
+        /// The member's folder of keys, relative to that of the configuration.
+        #[arg(long)]
+        keys: PathBuf,
+        /// An observer's configuration.
+        #[arg(long)]
+        config: PathBuf,
+    },
     /// Floods both swarms as a stranger.
     Flood(stranger::Flood),
     /// Uses the processor as much as a flood does, without a word to anyone.
@@ -50,6 +61,7 @@ enum Command {
 fn main() -> Result<()> {
     match Command::parse() {
         Command::Node { behaviour, config } => node(behaviour, &config),
+        Command::Twin { keys, config } => runtime()?.block_on(twin::run(&keys, config)),
         Command::Flood(flood) => runtime()?.block_on(stranger::run(flood)),
         Command::Burn {
             cpu_seconds,

@@ -98,25 +98,15 @@ impl Cluster {
             Some(dir) => builder.tempdir_in(dir)?,
             None => builder.tempdir()?,
         };
-        let count = members
-            + settings.candidates
-            + settings.observers
-            + usize::from(settings.double.is_some());
+        let count = members + settings.candidates + settings.observers;
         let mut nodes = Vec::with_capacity(count);
         for number in 0..count {
             let place = match &net {
                 Some(net) => net.place(number),
                 None => Place::free()?,
             };
-            let seat = match settings.double {
-                Some(twin) if number == count - 1 => Seat {
-                    place,
-                    ..Node::seat(&nodes, twin)?
-                },
-                _ => Seat::new(number, place)?,
-            };
             nodes.push(Node {
-                seat,
+                seat: Seat::new(number, place)?,
                 folder: folder.path().join(format!("node-{number}")),
                 process: None,
             });
@@ -570,13 +560,6 @@ impl Cluster {
         }
         println!("-- {name}: {:.1} s", self.began.elapsed().as_secs_f64());
         Ok(())
-    }
-}
-
-impl Node {
-    fn seat(nodes: &[Self], number: usize) -> Result<Seat> {
-        let node = nodes.get(number).context("no such seat to double")?;
-        Ok(node.seat.clone())
     }
 }
 

@@ -21,8 +21,6 @@ pub struct Settings {
     pub dir: Option<PathBuf>,
     /// The words that start the node of a seat, instead of `credlog node run`.
     pub commands: Vec<(usize, Vec<OsString>)>,
-    /// A second process with the keys of this seat, which listens elsewhere.
-    pub double: Option<usize>,
 }
 
 /// What a node is to the ledger.
