@@ -1,5 +1,6 @@
 //! The node that a command talks to.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -34,6 +35,16 @@ pub(crate) struct NodeArgs {
         help_heading = "Node"
     )]
     pub(crate) node: String,
+}
+
+// A doc comment here would take the place of each command's own.
+#[derive(Debug, Args)]
+pub(crate) struct MemberArgs {
+    /// The member's folder
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) home: PathBuf,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
 }
 
 /// A record that stands in the log.

@@ -57,15 +57,7 @@ pub(crate) struct Links {
 
 /// The state between two messages.
 pub(crate) struct Driver<A> {
-    pub(crate) application: A,
-    pub(crate) signer: Option<Signer>,
-    pub(crate) verifier: Verifier,
-    pub(crate) observed: Arc<Observed>,
-    pub(crate) timeouts: LinearTimeouts,
-    pub(crate) target_time: Option<Duration>,
-    pub(crate) links: Links,
-    pub(crate) signals: Signals,
-    pub(crate) status: Arc<watch::Sender<Status>>,
+    parts: Parts<A>,
     /// The height that the engine runs, with its members.
     running: Running,
     /// The members of the height after the tip.
@@ -117,15 +109,7 @@ impl<A: Application> Driver<A> {
                 validators: next.clone(),
             },
             next,
-            application: parts.application,
-            signer: parts.signer,
-            verifier: parts.verifier,
-            observed: parts.observed,
-            timeouts: parts.timeouts,
-            target_time: parts.target_time,
-            links: parts.links,
-            signals: parts.signals,
-            status: parts.status,
+            parts,
             held: None,
             asked: None,
             doubted: BTreeSet::new(),
@@ -136,7 +120,7 @@ impl<A: Application> Driver<A> {
     }
 
     pub(crate) fn into_application(self) -> A {
-        self.application
+        self.parts.application
     }
 
     /// Answers until it is told to stop, or something fails.
@@ -146,8 +130,8 @@ impl<A: Application> Driver<A> {
     ) -> Result<(), Fatal> {
         let mut check = tokio::time::interval(HELD_CHECK_INTERVAL);
         check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let Signals { wake, stop } = self.signals.clone();
-        let observed = Arc::clone(&self.observed);
+        let Signals { wake, stop } = self.parts.signals.clone();
+        let observed = Arc::clone(&self.parts.observed);
         loop {
             tokio::select! {
                 message = messages.recv() => match message {
@@ -157,10 +141,10 @@ impl<A: Application> Driver<A> {
                             .into(),
                     )),
                 },
-                Some(value) = self.links.polkas.recv() => self.judge_again(value)?,
+                Some(value) = self.parts.links.polkas.recv() => self.judge_again(value)?,
                 message = received(&mut self.held) => {
                     let Some(held) = &mut self.held else { continue };
-                    if held.count(&message, &self.next, &self.verifier) {
+                    if held.count(&message, &self.next, &self.parts.verifier) {
                         self.start_held("members vote for it")?;
                     }
                 }
@@ -239,12 +223,12 @@ impl<A: Application> Driver<A> {
             } => {
                 let certificate = self.to_ledger(&certificate)?;
                 let evidence = self.evidence(&evidence);
-                self.application.finalize(&certificate, evidence)?;
+                self.parts.application.finalize(&certificate, evidence)?;
                 self.incoming.drop_up_to(certificate.height.0);
                 self.go_on(reply)?;
             }
             AppMsg::GetHistoryMinHeight { reply } => {
-                let first = u64::from(self.application.tip().0 > 0);
+                let first = u64::from(self.parts.application.tip().0 > 0);
                 let _ = reply.send(Height(first));
             }
             AppMsg::GetDecidedValues { range, reply } => {
@@ -273,9 +257,12 @@ impl<A: Application> Driver<A> {
 
     /// The height after the tip begins: said durably before the engine hears of it.
     fn start_height(&mut self) -> Result<(Height, HeightParams), Fatal> {
-        let height = self.application.tip().next();
-        self.application.start(height)?;
-        self.verifier.prevotes.start(height.0, self.next.clone());
+        let height = self.parts.application.tip().next();
+        self.parts.application.start(height)?;
+        self.parts
+            .verifier
+            .prevotes
+            .start(height.0, self.next.clone());
         self.doubted.clear();
         self.is_overtaken = false;
         self.running = Running {
@@ -283,13 +270,17 @@ impl<A: Application> Driver<A> {
             round: 0,
             validators: self.next.clone(),
         };
-        self.status.send_modify(|status| {
+        self.parts.status.send_modify(|status| {
             status.height = height;
             status.is_idle = false;
             status.round = None;
             status.proposer = None;
         });
-        let params = HeightParams::new(self.next.clone(), self.timeouts, self.target_time);
+        let params = HeightParams::new(
+            self.next.clone(),
+            self.parts.timeouts,
+            self.parts.target_time,
+        );
         Ok((height.into(), params))
     }
 
@@ -304,10 +295,10 @@ impl<A: Application> Driver<A> {
         let number = round.as_u32().unwrap_or(0);
         self.asked = None;
         self.running.round = number;
-        let prevotes = Arc::clone(&self.verifier.prevotes);
+        let prevotes = Arc::clone(&self.parts.verifier.prevotes);
         prevotes.enter(number);
         let proposer = self.member(proposer)?;
-        self.status.send_modify(|status| {
+        self.parts.status.send_modify(|status| {
             status.height = height.into();
             status.round = Some(ids::Round(number));
             status.proposer = Some(proposer.clone());
@@ -317,14 +308,15 @@ impl<A: Application> Driver<A> {
                 EngineRole::None => RoundRole::Observer,
             };
         });
-        if height.0 != self.application.tip().next().0 {
+        if height.0 != self.parts.application.tip().next().0 {
             return Ok(Vec::new());
         }
         let has_polka = |value: &ValueId| prevotes.has_polka(height.0, value);
         let round = ids::Round(number);
-        let known = self
-            .application
-            .begin_round(height.into(), round, &proposer, &has_polka)?;
+        let known =
+            self.parts
+                .application
+                .begin_round(height.into(), round, &proposer, &has_polka)?;
         let mut values = Vec::new();
         for one in known {
             self.note_doubt(one.value, one.judgement);
@@ -342,12 +334,12 @@ impl<A: Application> Driver<A> {
     /// Commits what was decided.
     fn commit(&mut self, certificate: &ct::CommitCertificate<Ledger>) -> Result<(), Fatal> {
         let certificate = self.to_ledger(certificate)?;
-        self.application.commit(&certificate)?;
-        let tip = self.application.tip();
-        self.next = validators(&self.application)?;
-        self.observed.set_tip(tip.0);
+        self.parts.application.commit(&certificate)?;
+        let tip = self.parts.application.tip();
+        self.next = validators(&self.parts.application)?;
+        self.parts.observed.set_tip(tip.0);
         self.doubted.clear();
-        self.status.send_modify(|status| status.tip = tip);
+        self.parts.status.send_modify(|status| status.tip = tip);
         self.judge_early(tip.next().0)
     }
 
@@ -374,9 +366,14 @@ impl<A: Application> Driver<A> {
     /// The next height starts, or is held back until there is something to decide. A node
     /// without a vote holds nothing back.
     fn go_on(&mut self, reply: Reply<Next<Ledger>>) -> Result<(), Fatal> {
-        let height = self.application.tip().next();
-        self.held = Some(Held::new(height.0, reply, self.links.events.subscribe()));
+        let height = self.parts.application.tip().next();
+        self.held = Some(Held::new(
+            height.0,
+            reply,
+            self.parts.links.events.subscribe(),
+        ));
         let own = self
+            .parts
             .signer
             .as_ref()
             .map(|signer| signer.key.verifying_key().to_bytes());
@@ -389,7 +386,7 @@ impl<A: Application> Driver<A> {
         }
         self.consider_held()?;
         if self.held.is_some() {
-            self.status.send_modify(|status| {
+            self.parts.status.send_modify(|status| {
                 status.height = height;
                 status.round = None;
                 status.proposer = None;
@@ -410,15 +407,15 @@ impl<A: Application> Driver<A> {
         let Some(held) = &self.held else {
             return Ok(());
         };
-        if self.application.is_pending() {
+        if self.parts.application.is_pending() {
             return self.start_held("something waits");
         }
-        let certificates = self.observed.take_decided(held.height);
+        let certificates = self.parts.observed.take_decided(held.height);
         if certificates.is_empty() {
             return Ok(());
         }
-        let members = self.application.members()?;
-        let ledger = &self.verifier.ledger;
+        let members = self.parts.application.members()?;
+        let ledger = &self.parts.verifier.ledger;
         let is_decided = |one: &credlog_ledger::certificate::CommitCertificate| {
             one.verify(ledger, &members, &one.value).is_ok()
         };
@@ -440,13 +437,16 @@ impl<A: Application> Driver<A> {
 
     /// Decided blocks for a peer.
     fn decided(&self, first: u64, last: u64) -> Result<Vec<RawDecidedValue<Ledger>>, Fatal> {
-        let last = last.min(self.application.tip().0);
+        let last = last.min(self.parts.application.tip().0);
         if first == 0 || first > last {
             return Ok(Vec::new());
         }
         let count = (last - first + 1).min(RESPONSE_BLOCKS_MAX as u64);
         let first = ids::Height(first);
-        let decided = self.application.decided(first, count, RESPONSE_BYTES_MAX)?;
+        let decided = self
+            .parts
+            .application
+            .decided(first, count, RESPONSE_BYTES_MAX)?;
         let values = decided.into_iter().map(|one| {
             let bytes = synced_bytes(&one.certificate.value, &one.block);
             RawDecidedValue::new(bytes, certificates::to_engine(&one.certificate))
@@ -462,7 +462,7 @@ impl<A: Application> Driver<A> {
         proposer: &Address,
         bytes: &[u8],
     ) -> Result<SyncedValueOutcome<Ledger>, Fatal> {
-        if height.0 != self.application.tip().next().0 {
+        if height.0 != self.parts.application.tip().next().0 {
             return Ok(SyncedValueOutcome::LocalTransientError);
         }
         let Some((value, block)) = synced_parts(bytes) else {
@@ -483,7 +483,7 @@ impl<A: Application> Driver<A> {
             valid_round: Round::Nil,
             proposer: proposer.clone(),
         };
-        let judgement = self.application.check_decided(candidate)?;
+        let judgement = self.parts.application.check_decided(candidate)?;
         if judgement == Judgement::NotNow {
             return Ok(SyncedValueOutcome::LocalTransientError);
         }

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use credlog_gossip::NodeKey;
 use credlog_ledger::body::Body;
-use credlog_ledger::ids::{LedgerId, UnixMillis};
+use credlog_ledger::ids::{LedgerId, RecordId, UnixMillis};
 use credlog_ledger::record::{Author, AuthorId, EXPIRY_MILLIS_MAX, EncodedRecord, Record};
 use credlog_ledger::rejection::Rejection;
 use credlog_ledger::signature::verify_batch;
@@ -22,14 +22,14 @@ use credlog_ledger::state::{State, ViewError};
 use credlog_ledger::transition::signing_key;
 use credlog_store::Store;
 
-use crate::application::{Shared, place};
 use crate::attesting::Attesting;
 use crate::doubt::Doubt;
 use crate::http::shares::network;
-use crate::mempool::{Load, Mempool, Outcome, Waiter};
+use crate::mempool::{Load, Mempool, Outcome, Place, Waiter};
 use crate::metrics::Metrics;
+use crate::outbox::Outbox;
 use crate::production::now;
-use crate::relay::Outbox;
+use crate::shared::Shared;
 
 /// Records that may wait for their check.
 const QUEUE_RECORDS_MAX: usize = 65_536;
@@ -502,4 +502,23 @@ fn key_of(
             signing_key(record, None, entry.as_ref(), time)
         }
     })
+}
+
+/// Where a record stands in a committed state.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn place(state: &State<'_>, id: &RecordId) -> Result<Option<Place>, ViewError> {
+    let Some(leaf) = state.record(id)? else {
+        return Ok(None);
+    };
+    let missing = || {
+        ViewError::Damaged(format!(
+            "record {id} stands at leaf {leaf}, outside every block"
+        ))
+    };
+    let (height, _) = state.block_of(leaf)?.ok_or_else(missing)?;
+    let seal = state.seal(height)?.ok_or_else(missing)?.seal;
+    let time = seal.time;
+    Ok(Some(Place { leaf, height, time }))
 }

@@ -14,7 +14,7 @@ use credlog_ledger::block::{BLOCK_BYTES_MAX, Block};
 use credlog_ledger::certificate::CommitCertificate;
 use credlog_ledger::clock::proposer_time;
 use credlog_ledger::evidence::Equivocation;
-use credlog_ledger::ids::{Height, LeafIndex, MemberId, RecordId, Round, ValueId};
+use credlog_ledger::ids::{Height, LeafIndex, MemberId, Round, ValueId};
 use credlog_ledger::member::MemberSet;
 use credlog_ledger::record::EncodedRecord;
 use credlog_ledger::rejection::Rejection;
@@ -23,17 +23,12 @@ use credlog_ledger::state::{State, ViewError};
 use credlog_ledger::transition::{
     self, ApplyError, BlockError, Executed, Execution, Opening, claimed_checkpoint,
 };
-use credlog_store::{Ballot, Store, TestimonyError};
-use tokio::sync::watch;
+use credlog_store::{Ballot, Store};
 
-use crate::admission::Keys;
-use crate::attesting::Attesting;
-use crate::cosigning::Cosigning;
-use crate::mempool::{Mempool, Outcome, Place};
-use crate::metrics::Metrics;
-use crate::production::{Obstacles, Production, now};
-use crate::relay::Outbox;
-use crate::watchdog::Watchdog;
+use crate::admission::{Keys, place};
+use crate::mempool::{Outcome, Place};
+use crate::production::{Production, now};
+use crate::shared::{Shared, fatal};
 use candidates::{Candidates, Held};
 
 /// So far may the ledger's time be ahead of the clock: a seal is later than the second of the
@@ -41,62 +36,6 @@ use candidates::{Candidates, Held};
 const AHEAD_MILLIS: u64 = 1_500;
 /// A pause until the next block may come that is waited for in place.
 const PAUSE_MAX: Duration = Duration::from_millis(20);
-
-/// What the ledger's thread shares with the rest of the node.
-#[derive(Debug, Clone)]
-pub struct Shared {
-    /// The store; only the ledger's thread writes to it.
-    pub store: Arc<Store>,
-    /// Records that wait for a block.
-    pub mempool: Arc<Mempool>,
-    /// Those who wait until their record is attested.
-    pub attesting: Arc<Attesting>,
-    /// Cosignatures.
-    pub cosigning: Arc<Cosigning>,
-    /// What the node counts.
-    pub metrics: Arc<Metrics>,
-    /// Knows since when the disk is waited for.
-    pub watchdog: Arc<Watchdog>,
-    /// Disk and clock.
-    pub obstacles: Obstacles,
-    /// What other nodes are told.
-    pub outbox: Outbox,
-    /// The members that decide the height after the newest block.
-    pub members: watch::Sender<Arc<MemberSet>>,
-    /// After the first record arrives, a block waits this long for more.
-    pub linger: Duration,
-}
-
-impl Shared {
-    /// Cosigns the newest checkpoint if the rules allow it, and tells the others.
-    ///
-    /// # Errors
-    /// [`Fatal`]: the node must stop.
-    pub(crate) fn cosign(&self) -> Result<(), Fatal> {
-        let signed = self.watchdog.during(|| {
-            // A block that peers decided may not be durable yet.
-            self.store.make_durable().map_err(fatal)?;
-            self.cosigning.sign(now()).map_err(fatal)
-        });
-        self.outbox.cosignature(signed?);
-        Ok(())
-    }
-
-    /// Gives the store the cosignatures of attested checkpoints.
-    ///
-    /// # Errors
-    /// [`Fatal`]: the node must stop.
-    pub(crate) fn save_cosignatures(&self) -> Result<(), Fatal> {
-        for cosignatures in self.cosigning.take_unsaved() {
-            match self.store.put_cosignatures(&cosignatures) {
-                Err(TestimonyError::Fatal(error)) => return Err(fatal(error)),
-                Err(error) => tracing::warn!(%error, "cosignatures are not kept"),
-                Ok(()) => {}
-            }
-        }
-        Ok(())
-    }
-}
 
 /// The ledger, for the engine.
 #[derive(Debug)]
@@ -651,31 +590,6 @@ impl Ledger {
     }
 }
 
-fn fatal(error: impl std::fmt::Display) -> Fatal {
-    Fatal {
-        reason: error.to_string(),
-    }
-}
-
 fn unreadable(error: ViewError) -> Fatal {
     fatal(error)
-}
-
-/// Where a record stands in a committed state.
-///
-/// # Errors
-/// [`ViewError`].
-pub fn place(state: &State<'_>, id: &RecordId) -> Result<Option<Place>, ViewError> {
-    let Some(leaf) = state.record(id)? else {
-        return Ok(None);
-    };
-    let missing = || {
-        ViewError::Damaged(format!(
-            "record {id} stands at leaf {leaf}, outside every block"
-        ))
-    };
-    let (height, _) = state.block_of(leaf)?.ok_or_else(missing)?;
-    let seal = state.seal(height)?.ok_or_else(missing)?.seal;
-    let time = seal.time;
-    Ok(Some(Place { leaf, height, time }))
 }

@@ -6,12 +6,27 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use credlog_ledger::ids::Height;
+use credlog_ledger::ids::{Height, MemberId, UnixMillis};
 
 use crate::mempool::{Outcome, Place, Waiter};
 
 /// Waiters among whom those who went away are first looked for.
 const SWEEP_MIN: usize = 1_024;
+
+/// The newest attested checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attested {
+    /// Its height.
+    pub height: Height,
+    /// Leaves of the log.
+    pub size: u64,
+    /// Nothing that was attested before this time is missing from it (rule C4).
+    pub as_of: UnixMillis,
+    /// Members that cosigned it, in ascending order.
+    pub cosigners: Vec<MemberId>,
+    /// How many it takes.
+    pub quorum: usize,
+}
 
 /// Those who wait, by the height of their record.
 #[derive(Debug, Default)]

@@ -19,7 +19,7 @@ use credlog_ledger::member::MemberSet;
 use credlog_store::{Cosignatures, Cosigner, CosignerError};
 use credlog_tlog::{Checkpoint, CosignatureSigner, Note, NoteSignature};
 
-use crate::attesting::Attesting;
+use crate::attesting::{Attested, Attesting};
 use crate::metrics::Metrics;
 
 /// Checkpoints before the newest one whose cosignatures are still gathered.
@@ -70,21 +70,6 @@ struct Gathered {
     members: Arc<MemberSet>,
     /// The newest cosignature of each member.
     signatures: BTreeMap<MemberId, (u64, NoteSignature)>,
-}
-
-/// The newest attested checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attested {
-    /// Its height.
-    pub height: Height,
-    /// Leaves of the log.
-    pub size: u64,
-    /// Nothing that was attested before this time is missing from it (rule C4).
-    pub as_of: UnixMillis,
-    /// Members that cosigned it, in ascending order.
-    pub cosigners: Vec<MemberId>,
-    /// How many it takes.
-    pub quorum: usize,
 }
 
 /// What came of cosignatures of another node.

@@ -92,7 +92,7 @@ type Shared = axum::extract::State<Arc<Context>>;
 impl Context {
     pub(crate) fn new(
         config: &Config,
-        shared: &crate::application::Shared,
+        shared: &crate::shared::Shared,
         admission: Arc<Admission>,
         doubt: Arc<Doubt>,
         signer: NoteSigner,

@@ -27,11 +27,13 @@ mod machine;
 pub mod mempool;
 pub mod metrics;
 mod node;
+pub mod outbox;
 mod participation;
 pub mod peers;
 pub mod presence;
 pub mod production;
 pub mod relay;
+pub mod shared;
 mod upkeep;
 pub mod watchdog;
 

@@ -17,7 +17,6 @@ use tokio::sync::watch;
 use tokio::task;
 
 use crate::admission::Admission;
-use crate::application::Shared;
 use crate::attesting::Attesting;
 use crate::config::{Config, ConfigError, Role};
 use crate::cosigning::Cosigning;
@@ -28,11 +27,12 @@ use crate::keys::{KeyFileError, Keyring};
 use crate::machine::cores;
 use crate::mempool::Mempool;
 use crate::metrics::Metrics;
+use crate::outbox::Outbox;
 use crate::participation::{Between, EngineMetrics, Next, Participation, resyncs};
 use crate::peers::Configured;
 use crate::presence::Presence;
 use crate::production::{Obstacles, Production};
-use crate::relay::Outbox;
+use crate::shared::Shared;
 use crate::upkeep;
 use crate::watchdog::Watchdog;
 

@@ -21,7 +21,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::admission::Admission;
-use crate::application::{Ledger, Shared};
+use crate::application::Ledger;
 use crate::config::{Config, Role};
 use crate::cosigning::Own;
 use crate::http::listener::stopped;
@@ -31,6 +31,7 @@ use crate::peers::Configured;
 use crate::presence::Presence;
 use crate::production::now;
 use crate::relay::Relay;
+use crate::shared::Shared;
 
 /// How often is looked whether anything keeps waiting.
 const TICK: Duration = Duration::from_millis(200);
@@ -144,7 +145,8 @@ impl Participation {
     }
 
     async fn take_part(&mut self, stop: &mut watch::Receiver<bool>) -> Result<End, String> {
-        let members = self.shared.members.borrow().clone();
+        let mut following = self.shared.members.subscribe();
+        let members = following.borrow_and_update().clone();
         self.prepare_next();
         let identity = self.identity(&members)?;
         self.tell(identity.part);
@@ -171,7 +173,14 @@ impl Participation {
         self.engine.set(Some(Box::new(consensus.metrics_source())));
         tracing::info!(part = %part, peer_id = %gossip.node(), "this node takes part");
         let end = self
-            .follow(stop, &consensus, &gossip, &ahead, part, running)
+            .follow(
+                stop,
+                following,
+                (&consensus, &gossip),
+                &ahead,
+                part,
+                running,
+            )
             .await;
         self.engine.set(None);
         self.shared.outbox.connect(None);
@@ -189,14 +198,12 @@ impl Participation {
     async fn follow(
         &mut self,
         stop: &mut watch::Receiver<bool>,
-        consensus: &Consensus<Driven>,
-        gossip: &Gossip,
+        mut members: watch::Receiver<Arc<MemberSet>>,
+        (consensus, gossip): (&Consensus<Driven>, &Gossip),
         ahead: &Notify,
         part: NodeRole,
         running: PublicKeys,
     ) -> Result<End, String> {
-        let mut members = self.shared.members.subscribe();
-        members.mark_changed();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -256,8 +263,10 @@ impl Participation {
         }
         self.next_tried = Instant::now();
         let prepared = self.load_next().and_then(|keys| match keys {
-            Some(keys) => self.make_files(&keys).map(|()| true),
-            None => Ok(false),
+            Some(Keyring {
+                member: Some(keys), ..
+            }) => self.open_files(&keys).map(|_| true),
+            _ => Ok(false),
         });
         match prepared {
             Ok(true) => {
@@ -284,25 +293,24 @@ impl Participation {
         Ok(self.keyrings.get(1).cloned())
     }
 
-    fn make_files(&self, keys: &Keyring) -> Result<(), KeysError> {
-        let Some(voting) = &keys.member else {
-            return Ok(());
-        };
+    /// Opens what the store keeps of these keys. It is made for keys that are new, to the ledger
+    /// and by the notes beside them; else a missing file means a lost one.
+    fn open_files(&self, keys: &VotingKeys) -> Result<(Ballot, Cosigner), KeysError> {
         let store = &self.shared.store;
         let snapshot = store.snapshot();
         let state = State(&snapshot);
+        let key_use = KeyUse::of(&self.config.member, store.ledger_id());
         let is_new = |key: &PublicKey| -> Result<bool, KeysError> {
-            Ok(state.key_use(key)?.is_none() && !self.key_use().is_known(key.id())?)
+            Ok(state.key_use(key)?.is_none() && !key_use.is_known(key.id())?)
         };
-        let (consensus, cosigner) = (public(&voting.consensus), public(&voting.cosigner));
-        if is_new(&consensus)? {
-            Ballot::open(store, consensus.id(), true)?;
+        let (consensus, cosigner) = (public(&keys.consensus), public(&keys.cosigner));
+        let (new_consensus, new_cosigner) = (is_new(&consensus)?, is_new(&cosigner)?);
+        let ballot = Ballot::open(store, consensus.id(), new_consensus)?;
+        let file = Cosigner::open(store, cosigner.id(), new_cosigner)?;
+        for key in [consensus, cosigner] {
+            key_use.note(key.id(), &self.config.node.data_dir);
         }
-        if is_new(&cosigner)? {
-            Cosigner::open(store, cosigner.id(), true)?;
-        }
-        self.note_use(voting);
-        Ok(())
+        Ok((ballot, file))
     }
 
     fn identity(&self, members: &MemberSet) -> Result<Identity, String> {
@@ -318,42 +326,27 @@ impl Participation {
         let Some(voting) = keys.member.clone() else {
             return self.observer(NodeRole::Observer);
         };
-        let state_error = |error: credlog_ledger::state::ViewError| error.to_string();
-        let consensus = public(&voting.consensus);
-        let cosigner = public(&voting.cosigner);
-        let snapshot = store.snapshot();
-        let state = State(&snapshot);
-        let is_new = |key: &PublicKey| -> Result<bool, String> {
-            let is_unknown = state.key_use(key).map_err(state_error)?.is_none();
-            let used = self.key_use().is_known(key.id());
-            Ok(is_unknown && !used.map_err(|error| error.to_string())?)
-        };
-        let (new_ballot, new_cosigner) = (is_new(&consensus)?, is_new(&cosigner)?);
-        let opened = Ballot::open(store, consensus.id(), new_ballot);
-        let files = opened.and_then(|ballot| {
-            let cosigner = Cosigner::open(store, cosigner.id(), new_cosigner)?;
-            Ok((ballot, cosigner))
-        });
-        let (ballot, cosigner) = match files {
+        let (ballot, cosigner) = match self.open_files(&voting) {
             Ok(files) => files,
-            Err(error @ KeyFileError::NotCaughtUp { .. }) => {
+            Err(KeysError::Files(error @ KeyFileError::NotCaughtUp { .. })) => {
                 tracing::warn!(%error, "no vote yet");
                 return self.observer(NodeRole::CatchingUp);
             }
-            Err(error @ (KeyFileError::Lost { .. } | KeyFileError::UsedElsewhere { .. })) => {
+            Err(KeysError::Files(
+                error @ (KeyFileError::Lost { .. } | KeyFileError::UsedElsewhere { .. }),
+            )) => {
                 tracing::error!(%error, "NO VOTE: see docs/operate.md, \"A lost key\"");
                 return self.observer(NodeRole::KeysLost);
             }
             Err(error) => return Err(error.to_string()),
         };
-        self.note_use(&voting);
         if seat.is_none() {
             return Ok(Identity {
                 keys,
                 ..self.observer(NodeRole::Candidate)?
             });
         }
-        match ballot.standing(store).map_err(state_error)? {
+        match ballot.standing(store).map_err(|error| error.to_string())? {
             Standing::Votes { wal } => Ok(Identity {
                 keys,
                 vote: Some(ballot),
@@ -369,18 +362,6 @@ impl Participation {
                     ..self.observer(NodeRole::CatchingUp)?
                 })
             }
-        }
-    }
-
-    fn key_use(&self) -> KeyUse {
-        KeyUse::of(&self.config.member, self.shared.store.ledger_id())
-    }
-
-    /// This store keeps what these keys sign.
-    fn note_use(&self, keys: &VotingKeys) {
-        for key in [&keys.consensus, &keys.cosigner] {
-            let data_dir = &self.config.node.data_dir;
-            self.key_use().note(public(key).id(), data_dir);
         }
     }
 

@@ -1,14 +1,14 @@
-//! Between the gossip swarm and this node: records and cosignatures, in and out.
+//! From the gossip swarm into this node: records, cosignatures and questions of peers.
 //!
 //! What comes in is judged before it goes on to others: a record by the way in that every
 //! record takes, a cosignature by its member's key. A thread of its own does that, since
 //! judging waits for locks and for the store.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use credlog_gossip::{Arrival, Event, Gossip, PublishError, Reply, Verdict};
+use credlog_gossip::{Arrival, Event, Reply, Verdict};
 use credlog_ledger::ids::RecordId;
 use credlog_ledger::record::EncodedRecord;
 use credlog_ledger::rejection::Rejection;
@@ -17,61 +17,12 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::admission::{Admission, Sender};
-use crate::application::Shared;
 use crate::cosigning::Received;
 use crate::mempool::{Outcome, Waiter};
+use crate::shared::Shared;
 
 /// Most ids of waiting records that are told to a peer at a time.
 const PENDING_IDS_MAX: usize = credlog_gossip::wire::PENDING_IDS_MAX;
-
-/// What other nodes are told. Until there is a swarm, they ask for it later.
-#[derive(Debug, Clone, Default)]
-pub struct Outbox {
-    gossip: Arc<RwLock<Option<Gossip>>>,
-}
-
-impl Outbox {
-    /// From now on this swarm is used, or none.
-    pub fn connect(&self, gossip: Option<Gossip>) {
-        *self.gossip.write().unwrap_or_else(PoisonError::into_inner) = gossip;
-    }
-
-    /// The swarm.
-    pub fn gossip(&self) -> Option<Gossip> {
-        let gossip = self.gossip.read().unwrap_or_else(PoisonError::into_inner);
-        gossip.clone()
-    }
-
-    /// Publishes records that are new here.
-    pub fn records(&self, records: &[Arc<EncodedRecord>]) {
-        if records.is_empty() {
-            return;
-        }
-        let bytes = |record: &Arc<EncodedRecord>| Bytes::copy_from_slice(record.bytes());
-        self.publish("records", |gossip| {
-            gossip.publish_records(records.iter().map(bytes).collect())
-        });
-    }
-
-    /// Publishes this member's cosignature.
-    pub fn cosignature(&self, note: Option<Vec<u8>>) {
-        if let Some(note) = note {
-            self.publish("a cosignature", |gossip| {
-                gossip.publish_cosignatures(vec![note.into()])
-            });
-        }
-    }
-
-    fn publish(&self, what: &str, publish: impl FnOnce(&Gossip) -> Result<(), PublishError>) {
-        let Some(gossip) = self.gossip() else {
-            return;
-        };
-        if let Err(error) = publish(&gossip) {
-            // Peers ask for what they miss.
-            tracing::debug!(%error, what, "not published now");
-        }
-    }
-}
 
 /// Judges what comes from the swarm.
 pub struct Relay {

@@ -11,12 +11,12 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::application::Shared;
 use crate::config::Config;
 use crate::http::Context;
 use crate::http::listener::stopped;
 use crate::mempool::Outcome;
 use crate::production::{Obstacles, Production, now};
+use crate::shared::Shared;
 
 /// How often the store is measured and idle addresses are forgotten.
 const INTERVAL: Duration = Duration::from_secs(30);

@@ -9,7 +9,7 @@ use std::sync::{Arc, MutexGuard};
 
 use credlog_ledger::certificate::CommitCertificate;
 use credlog_ledger::evidence::Equivocation;
-use credlog_ledger::ids::{Height, ValueId};
+use credlog_ledger::ids::Height;
 use credlog_ledger::rows::Head;
 use credlog_ledger::state::{Key, MemoryState, State, Table};
 use credlog_ledger::transition::Executed;
@@ -267,27 +267,7 @@ impl Store {
     /// # Errors
     /// [`UndecidedError::Io`].
     pub fn undecided(&self, height: Height) -> Result<Vec<Undecided>, UndecidedError> {
-        lock(&self.undecided).of_height(height, None)
-    }
-
-    /// The undecided block with a value, by the first round it was kept for.
-    ///
-    /// # Errors
-    /// [`UndecidedError::Io`].
-    pub fn undecided_value(
-        &self,
-        height: Height,
-        value: &ValueId,
-    ) -> Result<Option<Undecided>, UndecidedError> {
-        let mut found = lock(&self.undecided).of_height(height, Some(value))?;
-        Ok((!found.is_empty()).then(|| found.swap_remove(0)))
-    }
-
-    /// Forgets an undecided block, to make room: for a value that no quorum can decide any
-    /// more, and for which this node has not precommitted. Blocks of a height that is decided
-    /// are forgotten by themselves.
-    pub fn drop_undecided(&self, height: Height, value: &ValueId) {
-        lock(&self.undecided).drop_value(height, value);
+        lock(&self.undecided).of_height(height)
     }
 
     pub(crate) fn commit_with(

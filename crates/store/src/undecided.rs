@@ -323,14 +323,8 @@ impl UndecidedFile {
 
     /// The blocks of a height in the order of their rounds. One that is damaged by now is left
     /// out.
-    pub(crate) fn of_height(
-        &self,
-        height: Height,
-        value: Option<&ValueId>,
-    ) -> Result<Vec<Undecided>, UndecidedError> {
-        let wanted = |entry: &Entry| {
-            entry.height == height && value.is_none_or(|value| entry.value == *value)
-        };
+    pub(crate) fn of_height(&self, height: Height) -> Result<Vec<Undecided>, UndecidedError> {
+        let wanted = |entry: &Entry| entry.height == height;
         let (mut blocks, mut found) = (BTreeMap::new(), Vec::new());
         for (place, _) in self.entries.iter().filter(|(_, entry)| wanted(entry)) {
             let read = self.read_entry(*place);
@@ -361,7 +355,7 @@ impl UndecidedFile {
     }
 
     /// Forgets a value of a height; its place is free. After a crash it may be there again.
-    pub(crate) fn drop_value(&mut self, height: Height, value: &ValueId) {
+    fn drop_value(&mut self, height: Height, value: &ValueId) {
         let other = |entry: &Entry| (entry.height, entry.value) != (height, *value);
         self.entries.retain(|_, entry| other(entry));
     }

@@ -8,7 +8,7 @@
 //! credlog-byzantine burn --cpu-seconds 30 --seconds 60   a process that only burns CPU
 //! ```
 #![forbid(unsafe_code)]
-#![allow(clippy::print_stdout)] // a program for tests
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a program for tests
 
 mod behaviour;
 mod forger;

@@ -92,7 +92,7 @@ impl Misbehaviour {
         }
     }
 
-    fn is_borne(self) -> Result<()> {
+    fn run(self) -> Result<()> {
         let settings = Settings {
             commands: vec![(BYZANTINE, as_byzantine(self.name))],
             toml: self.toml.to_owned(),
@@ -117,7 +117,7 @@ fn a_member_that_proposes_an_invalid_record() -> Result<()> {
         sign: Some((&HONEST, "a block breaks a rule")),
         ..Misbehaviour::new("invalid-record")
     }
-    .is_borne()
+    .run()
 }
 
 #[test]
@@ -126,12 +126,12 @@ fn a_member_that_proposes_a_wrong_checkpoint() -> Result<()> {
         sign: Some((&HONEST, "a block is not of this value")),
         ..Misbehaviour::new("wrong-checkpoint")
     }
-    .is_borne()
+    .run()
 }
 
 #[test]
 fn a_member_that_votes_for_everything() -> Result<()> {
-    Misbehaviour::new("votes-for-everything").is_borne()
+    Misbehaviour::new("votes-for-everything").run()
 }
 
 /// Slow enough that the members have cosigned in a second after that of the seal before.
@@ -145,12 +145,12 @@ fn a_member_that_seals_with_an_old_time() -> Result<()> {
         sign: Some((&HONEST, "does not agree with the time of a block")),
         ..Misbehaviour::new("old-time")
     }
-    .is_borne()
+    .run()
 }
 
 #[test]
 fn a_member_that_is_silent() -> Result<()> {
-    Misbehaviour::new("silent").is_borne()
+    Misbehaviour::new("silent").run()
 }
 
 /// Blocks that take longer than the time-outs: heights that need further rounds give it others'
@@ -167,7 +167,7 @@ fn a_member_that_streams_garbage_under_the_checkpoint_of_another() -> Result<()>
         sign: Some((&[BYZANTINE], "garbage under another's value")),
         ..Misbehaviour::new("garbage")
     }
-    .is_borne()
+    .run()
 }
 
 /// Two processes with one consensus key: the second, under the network identity of an observer,

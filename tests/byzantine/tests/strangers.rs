@@ -12,9 +12,11 @@ use credlog_ledger::record::Record;
 const ALL: [usize; 4] = [0, 1, 2, 3];
 const SOON: Duration = Duration::from_secs(60);
 const FLOOD: Duration = Duration::from_secs(60);
-/// The fixed load: records a second in all, by senders that each begin one in this time.
-const SENDERS_A_NODE: usize = 5;
-const EACH: Duration = Duration::from_millis(400);
+/// The fixed load, 50 records a second in all: so many senders, that each begin one in this time.
+/// They are many, so that a late answer does not lower the load.
+const SENDERS_A_NODE: usize = 40;
+const EACH: Duration = Duration::from_millis(3_200);
+const RECORDS_A_SECOND: f64 = 50.0;
 /// Commits under the flood, over those beside a process that only burns CPU.
 const COMMITS_LEAST: f64 = 0.9;
 const GROWTH_KIB_MAX: u64 = 64 << 10;
@@ -122,6 +124,12 @@ fn a_stranger_that_floods_both_swarms_is_not_heard() -> Result<()> {
         control.records,
         control.heights,
         control.cpu_seconds
+    );
+    let offered = RECORDS_A_SECOND * FLOOD.as_secs_f64();
+    ensure!(
+        control.records as f64 >= COMMITS_LEAST * offered,
+        "the machine cannot bear the load: {} of {offered} records beside the control",
+        control.records
     );
     let ratio = flooded.records as f64 / control.records.max(1) as f64;
     ensure!(ratio >= COMMITS_LEAST, "commits fell to {ratio:.2}");

@@ -58,12 +58,18 @@ impl Load {
             others: AtomicUsize::new(0),
             credentials,
         });
+        let all = (nodes.len() * senders).max(1);
+        let apart = each.unwrap_or_default().div_f64(all as f64);
+        // Each has its own time: what is sent at a pace is spread evenly.
+        let mut first = Instant::now();
         let senders = nodes
             .iter()
             .flat_map(|node| std::iter::repeat_n(*node, senders))
             .map(|(node, address)| {
                 let shared = Arc::clone(&shared);
-                std::thread::spawn(move || shared.send(node, address, each))
+                let due = first;
+                first += apart;
+                std::thread::spawn(move || shared.send(node, address, due, each))
             })
             .collect();
         Self { shared, senders }
@@ -112,17 +118,22 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(&self, node: usize, address: SocketAddr, each: Option<Duration>) {
+    /// Sends one record after the other; with a pace, a late answer does not put off the next
+    /// ones.
+    fn send(&self, node: usize, address: SocketAddr, first: Instant, each: Option<Duration>) {
+        let mut due = first;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
         while !self.stop.load(Ordering::Relaxed) {
             let Ok(record) = self.issuer.next_issuance(self.credentials) else {
                 return;
             };
             let began = Instant::now();
+            due = each.map_or(began, |each| (due + each).max(began));
             let pause = match submit(address, &record) {
                 Answered::Acknowledged(id) => {
                     let (at, took) = (Instant::now(), began.elapsed());
                     self.lock().push(Acknowledged { id, node, at, took });
-                    each.map_or(Duration::ZERO, |each| each.saturating_sub(took))
+                    due.saturating_duration_since(at)
                 }
                 _ => {
                     self.others.fetch_add(1, Ordering::Relaxed);

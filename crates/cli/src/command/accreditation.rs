@@ -4,11 +4,8 @@ mod change;
 mod grant;
 mod list;
 
-use std::path::PathBuf;
+use clap::Subcommand;
 
-use clap::{Args, Subcommand};
-
-use crate::connection::NodeArgs;
 use crate::keyfile::Passphrase;
 use crate::outcome::Result;
 use crate::screen::Screen;
@@ -20,16 +17,6 @@ pub(crate) enum Accreditation {
     Amend(change::Amend),
     Withdraw(change::Withdraw),
     List(list::List),
-}
-
-// A doc comment here would take the place of each command's own.
-#[derive(Debug, Args)]
-struct MemberArgs {
-    /// The member's folder
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    home: PathBuf,
-    #[command(flatten)]
-    node: NodeArgs,
 }
 
 impl Accreditation {

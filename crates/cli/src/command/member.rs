@@ -10,11 +10,8 @@ mod open;
 mod propose;
 mod strength;
 
-use std::path::PathBuf;
+use clap::Subcommand;
 
-use clap::{Args, Subcommand};
-
-use crate::connection::NodeArgs;
 use crate::keyfile::Passphrase;
 use crate::outcome::Result;
 use crate::screen::Screen;
@@ -29,16 +26,6 @@ pub(crate) enum MemberCommand {
     /// Replace the own keys: make new ones, and put them in place once the ledger has them
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-}
-
-// A doc comment here would take the place of each command's own.
-#[derive(Debug, Args)]
-struct MemberArgs {
-    /// The member's folder
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    home: PathBuf,
-    #[command(flatten)]
-    node: NodeArgs,
 }
 
 impl MemberCommand {

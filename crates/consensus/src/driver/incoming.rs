@@ -74,7 +74,7 @@ impl<A: Application> Driver<A> {
         let Some(whole) = self.incoming.streams.take(publisher, part) else {
             return Ok(None);
         };
-        let next = self.application.tip().next().0;
+        let next = self.parts.application.tip().next().0;
         if whole.first.height > next {
             self.incoming.early.keep(next, whole);
             return Ok(None);
@@ -110,11 +110,11 @@ impl<A: Application> Driver<A> {
         let is_running = self.running.height == height;
         let current = if is_running { self.running.round } else { 0 };
         let is_near = round <= current.saturating_add(ROUNDS_AHEAD_MAX);
-        if height != self.application.tip().next().0 || !is_near {
+        if height != self.parts.application.tip().next().0 || !is_near {
             return Ok(None);
         }
         let proposer = self.next.proposer(height, round);
-        let has_polka = self.verifier.prevotes.has_polka(height, &value);
+        let has_polka = self.parts.verifier.prevotes.has_polka(height, &value);
         if !has_polka && whole.first.valid_round.is_some() {
             self.incoming.unproven.insert(publisher, whole);
             return Ok(None);
@@ -132,15 +132,18 @@ impl<A: Application> Driver<A> {
             valid_round: Round::from(whole.first.valid_round),
             proposer: proposer.address.clone(),
         };
-        let candidate =
-            match whole.candidate(&self.verifier.ledger, streamer, proposer.member.clone()) {
-                Ok(candidate) => candidate,
-                Err(error) => {
-                    tracing::warn!(%publisher, height, round, "a block is dropped: {error}");
-                    return Ok(None);
-                }
-            };
-        let judgement = self.application.check(candidate, has_polka)?;
+        let candidate = match whole.candidate(
+            &self.parts.verifier.ledger,
+            streamer,
+            proposer.member.clone(),
+        ) {
+            Ok(candidate) => candidate,
+            Err(error) => {
+                tracing::warn!(%publisher, height, round, "a block is dropped: {error}");
+                return Ok(None);
+            }
+        };
+        let judgement = self.parts.application.check(candidate, has_polka)?;
         self.note_doubt(value, judgement);
         let is_possible = matches!(judgement, Judgement::Valid | Judgement::ClockDisagrees);
         self.is_overtaken |= is_possible && !is_running;
@@ -161,7 +164,7 @@ impl<A: Application> Driver<A> {
     /// overruled (rule R1).
     pub(super) fn judge_again(&mut self, value: ValueId) -> Result<(), Fatal> {
         let height = self.running.height;
-        if height != self.application.tip().next().0 {
+        if height != self.parts.application.tip().next().0 {
             return Ok(());
         }
         for whole in self.incoming.proven(&value) {
@@ -171,7 +174,11 @@ impl<A: Application> Driver<A> {
         if !self.doubted.contains(&value) {
             return Ok(());
         }
-        let Some(candidate) = self.application.candidate(ids::Height(height), &value)? else {
+        let Some(candidate) = self
+            .parts
+            .application
+            .candidate(ids::Height(height), &value)?
+        else {
             return Ok(());
         };
         let place = Place {
@@ -180,14 +187,14 @@ impl<A: Application> Driver<A> {
             valid_round: Round::Nil,
             proposer: self.address(&candidate.proposer),
         };
-        let judgement = self.application.check(candidate, true)?;
+        let judgement = self.parts.application.check(candidate, true)?;
         self.note_doubt(value, judgement);
         self.tell(place.proposed(value, judgement))
     }
 
     /// Hands a judged value to the engine, which has not asked for it.
     fn tell(&mut self, value: Option<ProposedValue<Ledger>>) -> Result<(), Fatal> {
-        match value.is_none_or(|value| (self.links.tell)(value)) {
+        match value.is_none_or(|value| (self.parts.links.tell)(value)) {
             true => Ok(()),
             false => Err(fatal("the consensus engine has stopped".into())),
         }

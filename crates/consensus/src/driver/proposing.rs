@@ -50,14 +50,14 @@ impl<A: Application> Driver<A> {
             self.asked = None;
             return Ok(());
         }
-        if !self.application.is_pending() {
+        if !self.parts.application.is_pending() {
             return Ok(());
         }
         let Some(value) = self.proposed(asked).await? else {
             return Ok(());
         };
         self.asked = None;
-        match (self.links.propose)(value) {
+        match (self.parts.links.propose)(value) {
             true => Ok(()),
             false => Err(fatal("the consensus engine has stopped".into())),
         }
@@ -68,11 +68,11 @@ impl<A: Application> Driver<A> {
         asked: Asked,
     ) -> Result<Option<LocallyProposedValue<Ledger>>, Fatal> {
         let Asked { height, round, .. } = asked;
-        if height.0 != self.application.tip().next().0 {
+        if height.0 != self.parts.application.tip().next().0 {
             return Ok(None);
         }
         let number = ids::Round(round.as_u32().unwrap_or(0));
-        let Some(candidate) = self.application.propose(height.into(), number)? else {
+        let Some(candidate) = self.parts.application.propose(height.into(), number)? else {
             return Ok(None);
         };
         self.stream(&candidate).await?;
@@ -88,7 +88,10 @@ impl<A: Application> Driver<A> {
         valid_round: Round,
         value: Value,
     ) -> Result<(), Fatal> {
-        let known = self.application.candidate(height.into(), &value.into())?;
+        let known = self
+            .parts
+            .application
+            .candidate(height.into(), &value.into())?;
         let Some(candidate) = known else {
             return Ok(());
         };
@@ -102,7 +105,7 @@ impl<A: Application> Driver<A> {
 
     /// Publishes a candidate to all peers.
     async fn stream(&mut self, candidate: &Candidate) -> Result<(), Fatal> {
-        let Some(signer) = &self.signer else {
+        let Some(signer) = &self.parts.signer else {
             return Ok(());
         };
         self.stream_number += 1;
@@ -111,7 +114,7 @@ impl<A: Application> Driver<A> {
         let id = StreamId::new(id.into());
         for message in stream::messages(signer, &id, candidate) {
             let message = NetworkMsg::PublishProposalPart(message);
-            let sent = self.links.network.send(message).await;
+            let sent = self.parts.links.network.send(message).await;
             sent.map_err(|_| fatal("the engine's network has stopped".into()))?;
         }
         Ok(())

@@ -325,9 +325,9 @@ impl World {
         for of in 2..=4 {
             let vote = vote(VoteType::Prevote, 1, Some(VALUE), of);
             let by = PublicKey(key(of).verifying_key());
-            self.driver.verifier.prevotes.note(&vote.message, &by);
+            self.driver.parts.verifier.prevotes.note(&vote.message, &by);
         }
-        self.driver.links.polkas.recv().await.unwrap()
+        self.driver.parts.links.polkas.recv().await.unwrap()
     }
 
     async fn decide(&mut self, height: u64) -> oneshot::Receiver<Next<Ledger>> {
@@ -490,7 +490,7 @@ async fn a_round_begins_with_what_is_known() {
     ];
     assert_eq!(known, expected);
     assert_eq!(world.driver.doubted, [ValueId([3; 32])].into());
-    let status = world.driver.status.borrow().clone();
+    let status = world.driver.parts.status.borrow().clone();
     assert_eq!(status.round, Some(ids::Round(5)));
     assert_eq!(status.proposer, Some(member_id(3)));
 }
@@ -548,11 +548,11 @@ async fn a_height_waits_for_something_to_decide() {
     let mut next = world.decide(1).await;
     world.driver.consider_held().unwrap();
     assert!(!is_started(&mut next, 2));
-    assert!(world.driver.status.borrow().is_idle);
+    assert!(world.driver.parts.status.borrow().is_idle);
     world.script().is_pending = true;
     world.driver.consider_held().unwrap();
     assert!(is_started(&mut next, 2));
-    assert!(!world.driver.status.borrow().is_idle);
+    assert!(!world.driver.parts.status.borrow().is_idle);
     // With something to decide, the next one does not wait.
     let mut next = world.decide(2).await;
     assert!(is_started(&mut next, 3));
@@ -569,11 +569,15 @@ async fn a_certificate_ends_the_wait_and_a_forged_one_does_not() {
     let mut forged = certificate(&[1, 2, 3]);
     forged.signatures[0].signature[0] ^= 1;
     for bad in [forged, certificate(&[1, 2])] {
-        world.driver.observed.note_decided(bad);
+        world.driver.parts.observed.note_decided(bad);
         world.driver.consider_held().unwrap();
         assert!(!is_started(&mut next, 2));
     }
-    world.driver.observed.note_decided(certificate(&[2, 3, 4]));
+    world
+        .driver
+        .parts
+        .observed
+        .note_decided(certificate(&[2, 3, 4]));
     world.driver.consider_held().unwrap();
     assert!(is_started(&mut next, 2));
 }
@@ -597,7 +601,7 @@ async fn votes_of_one_liar_do_not_end_the_wait() {
     let count = |world: &mut World, vote: ct::SignedVote<Ledger>| {
         let held = world.driver.held.as_mut().unwrap();
         let message = SignedConsensusMsg::Vote(vote);
-        held.count(&message, &world.driver.next, &world.driver.verifier)
+        held.count(&message, &world.driver.next, &world.driver.parts.verifier)
     };
     let mut forged = vote(VoteType::Prevote, 2, None, 3);
     forged.signature.0[0] ^= 1;

@@ -6,10 +6,7 @@ use credlog_ledger::ids::{Height, MemberId, Round, UnixMillis};
 use prometheus::{Gauge, IntCounter, IntGauge, IntGaugeVec};
 
 use super::{Maker, Metrics};
-use crate::cosigning::Attested;
-
-/// Takes one of the swarm's counters.
-type Count = fn(&Gossip) -> u64;
+use crate::attesting::Attested;
 
 /// The metrics.
 #[derive(Debug)]
@@ -46,7 +43,8 @@ pub struct Consortium {
     pub cosignature_conflicts: IntCounter,
     /// Peers of the gossip swarm.
     pub gossip_peers: IntGauge,
-    gossip: Vec<(IntCounter, Count)>,
+    /// The counters of the gossip swarm, in its order.
+    gossip: Vec<IntCounter>,
 }
 
 impl Consortium {
@@ -115,56 +113,12 @@ impl Consortium {
 }
 
 /// The swarm's own counters.
-fn gossip(made: &Maker) -> Result<Vec<(IntCounter, Count)>, prometheus::Error> {
-    let counters: [(&str, &str, Count); 9] = [
-        (
-            "gossip_messages_in_total",
-            "Messages of new content that came by gossip",
-            |gossip| gossip.messages_in,
-        ),
-        (
-            "gossip_bytes_in_total",
-            "Bytes of these messages",
-            |gossip| gossip.bytes_in,
-        ),
-        (
-            "gossip_messages_out_total",
-            "Messages published by this node",
-            |gossip| gossip.messages_out,
-        ),
-        (
-            "gossip_accepted_total",
-            "Batches found good, which went on to peers",
-            |gossip| gossip.accepted,
-        ),
-        (
-            "gossip_ignored_total",
-            "Batches with nothing new",
-            |gossip| gossip.ignored,
-        ),
-        (
-            "gossip_rejected_total",
-            "Batches found bad; their sender loses standing",
-            |gossip| gossip.rejected,
-        ),
-        (
-            "gossip_fetched_total",
-            "Batches of what was missed, fetched from peers",
-            |gossip| gossip.fetched,
-        ),
-        (
-            "gossip_dropped_total",
-            "Batches dropped because the node was behind, or a peer sent too much",
-            |gossip| gossip.dropped_unread,
-        ),
-        (
-            "gossip_refused_strangers_total",
-            "Connections refused because the peer is not allowed",
-            |gossip| gossip.refused_strangers,
-        ),
-    ];
-    let made = |(name, help, value)| Ok((made.int_counter(name, help)?, value));
-    counters.into_iter().map(made).collect()
+fn gossip(made: &Maker) -> Result<Vec<IntCounter>, prometheus::Error> {
+    let none = Gossip::default();
+    let counters = none.counters();
+    let counters =
+        counters.map(|(name, help, _)| made.int_counter(&format!("gossip_{name}_total"), help));
+    counters.collect()
 }
 
 fn gauge(value: u64) -> i64 {
@@ -216,9 +170,12 @@ impl Metrics {
     pub fn observe_gossip(&self, gossip: &Gossip) {
         let metrics = &self.consortium;
         metrics.gossip_peers.set(gauge(gossip.peers_connected));
-        for (counter, value) in &metrics.gossip {
-            // A swarm that was started again counts from 0.
-            counter.inc_by(value(gossip).saturating_sub(counter.get()));
+        for (counter, (_, _, value)) in metrics.gossip.iter().zip(gossip.counters()) {
+            // A swarm that was started again counts from 0, as one of a new process does.
+            if value < counter.get() {
+                counter.reset();
+            }
+            counter.inc_by(value - counter.get());
         }
     }
 

@@ -59,13 +59,8 @@ fn what_was_put_is_there_until_its_height_is_decided() {
         assert!(after - before <= 4_096);
         blocks.push(again.clone());
         assert_eq!(store.undecided(Height(height)).unwrap(), blocks);
-        let found = store.undecided_value(Height(height), &again.value).unwrap();
-        assert_eq!(found, Some(blocks[0].clone()));
         drop(store);
         store = open(dir.path());
-        assert_eq!(store.undecided(Height(height)).unwrap(), blocks);
-        store.drop_undecided(Height(height), &blocks[1].value);
-        blocks.remove(1);
         assert_eq!(store.undecided(Height(height)).unwrap(), blocks);
         commit(&store, &ledger.next_block()).unwrap();
         assert_eq!(store.undecided(Height(height)).unwrap(), []);
@@ -117,8 +112,6 @@ fn a_height_has_bounded_room_and_old_values_make_some() {
         "{}",
         kept.len()
     );
-    store.drop_undecided(Height(1), &block(1, 0, 99, 0).value);
-    assert_eq!(values(&store).len(), kept.len() - 1);
     let long = Undecided {
         metadata: vec![0; UNDECIDED_METADATA_BYTES_MAX + 1],
         ..block(1, 0, 300, 1)

@@ -7,8 +7,8 @@ use credlog_ledger::ids::{IssuerId, MemberId, UnixMillis};
 use credlog_verify::facts::AccreditationFacts;
 use serde_json::json;
 
-use super::MemberArgs;
 use crate::command::reason;
+use crate::connection::MemberArgs;
 use crate::connection::{Ledger, Node};
 use crate::home::MemberHome;
 use crate::keyfile::Passphrase;

@@ -6,7 +6,8 @@ use credlog_ledger::body::Body;
 use serde_json::json;
 
 use super::open::{Own, Prefix, own, proposal, short};
-use super::{MemberArgs, action, strength};
+use super::{action, strength};
+use crate::connection::MemberArgs;
 use crate::home::MemberHome;
 use crate::keyfile::Passphrase;
 use crate::moment;

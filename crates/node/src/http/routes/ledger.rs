@@ -5,7 +5,7 @@ use credlog_api::ledger::{AttestedView, LedgerView, MemberBrief};
 use credlog_ledger::state::State;
 use http::Uri;
 
-use crate::cosigning::Attested;
+use crate::attesting::Attested;
 use crate::http::Shared;
 use crate::http::answer::{Answer, json};
 use crate::http::query::no_parameters;

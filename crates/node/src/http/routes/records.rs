@@ -13,8 +13,8 @@ use http::{StatusCode, Uri};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
+use crate::admission::place;
 use crate::admission::{REQUEST_BAD_SIGNATURES_MAX, Sender};
-use crate::application::place;
 use crate::http::answer::{Answer, Refusal, json, json_with, not_found};
 use crate::http::guard::{client, rate_limited};
 use crate::http::query::{no_parameters, parameters, segment};
