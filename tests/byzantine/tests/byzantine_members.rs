@@ -25,6 +25,8 @@ struct Traffic {
     senders: usize,
     /// In a record.
     credentials: u32,
+    /// Status lists that they fill.
+    lists: usize,
     /// Between two records of a sender.
     each: Option<Duration>,
 }
@@ -32,6 +34,7 @@ struct Traffic {
 const TRAFFIC: Traffic = Traffic {
     senders: 1,
     credentials: 1,
+    lists: 1,
     each: None,
 };
 
@@ -41,8 +44,12 @@ fn honest_members_go_on(cluster: &Cluster, name: &str, traffic: Traffic) -> Resu
     let Traffic {
         senders,
         credentials,
+        lists,
         each,
     } = traffic;
+    for _ in 1..lists {
+        cluster.open_list()?;
+    }
     let load = cluster.load_of(&HONEST, senders, credentials, each);
     let heights = cluster.view(0)?.height + count(200) as u64;
     wait_for("the ledger goes on", HEIGHTS_WITHIN, || {
@@ -162,6 +169,7 @@ fn a_member_that_streams_garbage_under_the_checkpoint_of_another() -> Result<()>
         traffic: Traffic {
             senders: 8,
             credentials: 256,
+            lists: 16,
             each: None,
         },
         sign: Some((&[BYZANTINE], "garbage under another's value")),

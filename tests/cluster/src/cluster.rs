@@ -345,6 +345,14 @@ impl Cluster {
     pub fn accredit(&self) -> Result<()> {
         let accreditation = self.issuer.accreditation(self.seat(0))?;
         self.submit_for(0, &accreditation, READY)?;
+        self.open_list()
+    }
+
+    /// The issuer opens one more status list.
+    ///
+    /// # Errors
+    /// If that is not acknowledged within a minute.
+    pub fn open_list(&self) -> Result<()> {
         self.submit_for(0, &self.issuer.list_opening()?, READY)?;
         Ok(())
     }

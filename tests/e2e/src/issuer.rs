@@ -14,7 +14,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::founding::{Seat, expiry, key, origin};
 
-/// An issuer with one status list, number 0.
+/// Positions of a status list.
+const POSITIONS: u32 = 131_072;
+
+/// An issuer with status lists, the first of number 0.
 pub struct Issuer {
     ledger: LedgerId,
     id: IssuerId,
@@ -106,29 +109,29 @@ impl Issuer {
     /// # Errors
     /// If the record cannot be signed.
     pub fn issuance(&self, index: u32, digest: Digest) -> Result<Record> {
-        self.issuance_of(vec![Item {
-            index: StatusIndex(index),
-            digest,
-        }])
+        let index = StatusIndex(index);
+        self.issuance_of(ListNumber(0), vec![Item { index, digest }])
     }
 
-    /// It issues credentials of random digests at the next free positions of list 0.
+    /// It issues credentials of random digests at the next free positions, of list 0 and then of
+    /// the lists after it, which somebody has to open.
     ///
     /// # Errors
     /// If the record cannot be signed.
     pub fn next_issuance(&self, credentials: u32) -> Result<Record> {
         let first = self.next_index.fetch_add(credentials, Ordering::Relaxed);
         let item = |index| Item {
-            index: StatusIndex(index),
+            index: StatusIndex(index % POSITIONS),
             digest: Digest(rand::random()),
         };
-        self.issuance_of((first..first + credentials).map(item).collect())
+        let list = ListNumber(u64::from(first / POSITIONS));
+        self.issuance_of(list, (first..first + credentials).map(item).collect())
     }
 
-    fn issuance_of(&self, items: Vec<Item>) -> Result<Record> {
+    fn issuance_of(&self, list: ListNumber, items: Vec<Item>) -> Result<Record> {
         self.sign(Body::Issue(Issue {
             achievement: None,
-            list: ListNumber(0),
+            list,
             valid_from: None,
             valid_until: None,
             items,

@@ -160,6 +160,7 @@ impl Metrics {
     pub fn observe_engine(&self, status: &Status) {
         let metrics = &self.consortium;
         let tip = status.peers_tip.unwrap_or(status.tip);
+        metrics.consensus_height.set(gauge(status.height.0));
         metrics.peers.set(gauge(status.peers.len() as u64));
         metrics.peers_height.set(gauge(tip.0));
         let behind = tip.0.saturating_sub(status.tip.0);
