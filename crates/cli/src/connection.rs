@@ -1,6 +1,7 @@
 //! The node that a command talks to.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
@@ -16,11 +17,13 @@ use credlog_api::{
 use credlog_ledger::body::Achievement;
 use credlog_ledger::ids::{Digest, Height, IssuerId, LeafIndex, ListNumber, RecordId, UnixMillis};
 use credlog_ledger::record::{AuthorId, EncodedRecord};
+use indicatif::ProgressBar;
 use tokio::runtime::Runtime;
 
 use crate::home::{IssuerHome, MemberHome, Pin};
 use crate::keyfile::Passphrase;
 use crate::outcome::{Exit, Failure, Result};
+use crate::screen::{Screen, note};
 use crate::statement::Signatory;
 
 /// Which node to ask.
@@ -104,15 +107,31 @@ pub(crate) trait Ledger {
 pub(crate) struct Node {
     client: Client,
     runtime: Runtime,
+    screen: Screen,
+    /// What is drawn while records are sent; hidden unless the command draws one.
+    bar: ProgressBar,
+    /// Whether Ctrl-C is answered in words.
+    heeds_interrupt: AtomicBool,
+    /// Whether it was said that a record takes long.
+    told_to_wait: AtomicBool,
 }
 
 /// Pages that are read at most when a whole list is wanted.
 const PAGES_MAX: usize = 1_000;
 /// How long until it is looked again whether a record stands in the log.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// A record that takes longer is worth a word.
+const SOON: Duration = Duration::from_secs(5);
+const STILL_WAITING: &str = "still waiting: what was sent is with the node, and takes effect when \
+    a quorum of the members has attested it";
+/// What Ctrl-C leaves behind, unless a command says otherwise.
+const RUN_AGAIN: &str = "what was sent may still take effect: run the same command again";
+/// The same where a second record would not be refused: a proposal can be made twice.
+pub(crate) const LIST_FIRST: &str = "what was sent may still take effect: look at `credlog member \
+    list` before you run the same command again";
 
 impl NodeArgs {
-    pub(crate) fn connect(&self) -> Result<Node> {
+    pub(crate) fn connect(&self, screen: Screen) -> Result<Node> {
         let client = Client::new(&self.node).map_err(|error| match error {
             ClientError::Address { .. } => Failure::usage(error.to_string()),
             _ => unanswered(&error),
@@ -121,7 +140,14 @@ impl NodeArgs {
             .worker_threads(1)
             .enable_all()
             .build()?;
-        Ok(Node { client, runtime })
+        Ok(Node {
+            client,
+            runtime,
+            screen,
+            bar: ProgressBar::hidden(),
+            heeds_interrupt: AtomicBool::new(false),
+            told_to_wait: AtomicBool::new(false),
+        })
     }
 }
 
@@ -234,7 +260,7 @@ impl Node {
             }
         };
         let bytes = [record.bytes()];
-        let answered = self.runtime.block_on(async {
+        let answered = self.wait(async {
             tokio::select! {
                 outcomes = self.client.submit_many(&bytes, Wait::Committed) => Err(outcomes),
                 view = stands => Ok(view),
@@ -285,14 +311,8 @@ impl Node {
 
     /// The ledger of a member's genesis file, which has to be the one that this node serves.
     pub(crate) fn expect_ledger_of(&self, home: &MemberHome) -> Result<Pin> {
-        let pin = home.pin()?;
-        if pin.is_none() {
-            return Err(Failure::input(format!(
-                "{}/genesis.json is missing: it says for which ledger this member signs",
-                home.folder.display()
-            )));
-        }
-        self.expect(pin.as_ref(), &home.folder.display().to_string())
+        let pin = home.ledger()?;
+        self.expect(Some(&pin), &home.folder.display().to_string())
     }
 
     /// Who signs for a member on the ledger of this node.
@@ -347,22 +367,49 @@ impl Node {
         })
     }
 
-    /// Says what to do when somebody presses Ctrl-C, and ends.
+    /// Says what to do when somebody presses Ctrl-C, and ends. The first advice counts; without
+    /// one, the sending of a record gives the usual one.
     pub(crate) fn on_interrupt(&self, advice: &'static str) {
+        if self.heeds_interrupt.swap(true, Ordering::Relaxed) {
+            return;
+        }
         self.runtime.spawn(async move {
             if tokio::signal::ctrl_c().await.is_ok() {
-                crate::screen::note(format!("\ncredlog: interrupted; {advice}"));
+                note(format!("\ncredlog: interrupted; {advice}"));
                 std::process::exit(i32::from(Exit::Interrupted as u8));
             }
         });
+    }
+
+    /// Notes are written above this bar from now on, not into it.
+    pub(crate) fn write_above(&mut self, bar: &ProgressBar) {
+        self.bar = bar.clone();
+    }
+
+    /// Waits for what becomes of records. It may take long, and go on when nobody waits any more:
+    /// both are said.
+    fn wait<T>(&self, sent: impl Future<Output = T>) -> T {
+        self.on_interrupt(RUN_AGAIN);
+        self.runtime.block_on(async {
+            tokio::pin!(sent);
+            tokio::select! {
+                answered = &mut sent => return answered,
+                () = tokio::time::sleep(SOON) => {}
+            }
+            if !self.told_to_wait.swap(true, Ordering::Relaxed) {
+                self.bar.suspend(|| self.screen.note(STILL_WAITING));
+            }
+            sent.await
+        })
     }
 }
 
 impl Ledger for Node {
     fn submit(&self, records: &[&EncodedRecord]) -> Result<Vec<Sent>> {
         let bytes: Vec<&[u8]> = records.iter().map(|record| record.bytes()).collect();
-        let outcomes = self.ask(self.client.submit_many(&bytes, Wait::Committed))?;
+        let outcomes = self.wait(self.client.submit_many(&bytes, Wait::Committed));
         outcomes
+            .map_err(|error| unanswered(&error))?
             .results
             .into_iter()
             .map(|outcome| self.sent(outcome))

@@ -168,6 +168,27 @@ pub(crate) fn make_secret(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Makes the folders above a file that are not there; only their owner may enter them.
+pub(crate) fn make_parents_secret(path: &Path) -> Result<()> {
+    let parent = parent(path);
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder
+        .create(&parent)
+        .during(|| parent.display().to_string())
+}
+
+/// Gives a whole folder its name, durably; its files are durable already.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).during(|| format!("{} to {}", from.display(), to.display()))?;
+    sync_parent(to)
+}
+
 #[cfg(unix)]
 fn set_mode(options: &mut OpenOptions, access: Access) {
     use std::os::unix::fs::OpenOptionsExt;
@@ -212,6 +233,22 @@ mod tests {
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_folders_that_are_made_are_closed_to_others() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let there = folder.path().join("there");
+        fs::create_dir(&there).unwrap();
+        fs::set_permissions(&there, fs::Permissions::from_mode(0o755)).unwrap();
+        make_parents_secret(&there.join("a/b/key.pem")).unwrap();
+        assert_eq!(mode(&there), 0o755);
+        assert_eq!(mode(&there.join("a")), 0o700);
+        assert_eq!(mode(&there.join("a/b")), 0o700);
+        make_parents_secret(Path::new("key.pem")).unwrap();
     }
 
     #[test]

@@ -121,6 +121,17 @@ impl MemberHome {
         let path = self.folder.join("genesis.json");
         path.is_file().then(|| Pin::of_genesis(&path)).transpose()
     }
+
+    /// The ledger of the genesis file, which has to be there.
+    pub(crate) fn ledger(&self) -> Result<Pin> {
+        self.pin()?.ok_or_else(|| {
+            Failure::input(format!(
+                "{0}/genesis.json is missing: it says for which ledger this member signs; copy \
+                 the ledger's genesis file to {0}/genesis.json",
+                self.folder.display()
+            ))
+        })
+    }
 }
 
 /// `issuer.json`: what an issuer hands to the member that accredits it.

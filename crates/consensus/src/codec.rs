@@ -78,10 +78,36 @@ limited! {
     Part, PART_BYTES_MAX;
     StreamMessage<Part>, PART_BYTES_MAX;
     SignedConsensusMsg<Ledger>, VOTE_BYTES_MAX;
-    LivenessMsg<Ledger>, CERTIFICATE_MESSAGE_BYTES_MAX;
     PolkaCertificate<Ledger>, CERTIFICATE_MESSAGE_BYTES_MAX;
     ProposedValue<Ledger>, VOTE_BYTES_MAX;
     sync::Request<Ledger>, SYNC_MESSAGE_BYTES_MAX;
+}
+
+impl Codec<LivenessMsg<Ledger>> for Wire {
+    type Error = Error;
+
+    fn decode(&self, bytes: Bytes) -> Result<LivenessMsg<Ledger>> {
+        decode(&bytes, CERTIFICATE_MESSAGE_BYTES_MAX)
+    }
+
+    /// The engine makes the certificate of a round also from a decision that came by sync, whose
+    /// signatures are named by member.
+    fn encode(&self, message: &LivenessMsg<Ledger>) -> Result<Bytes> {
+        let LivenessMsg::SkipRoundCertificate(certificate) = message else {
+            return borsh::to_vec(message).map(Bytes::from);
+        };
+        let mut certificate = certificate.clone();
+        let members = self.observed.members(certificate.height.0);
+        for signature in &mut certificate.round_signatures {
+            let found = members
+                .as_ref()
+                .and_then(|all| all.find(&signature.address));
+            if let Some(validator) = found {
+                signature.address = validator.address.clone();
+            }
+        }
+        borsh::to_vec(&LivenessMsg::<Ledger>::SkipRoundCertificate(certificate)).map(Bytes::from)
+    }
 }
 
 impl Codec<sync::Status<Ledger>> for Wire {

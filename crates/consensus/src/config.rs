@@ -158,6 +158,17 @@ pub enum ConfigError {
         /// What is wrong.
         reason: String,
     },
+    /// Another program listens there, or the address is none of this machine.
+    #[error(
+        "the consensus swarm cannot listen at {address}: {reason}; a node needs this port and the \
+         next one for itself"
+    )]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system answered.
+        reason: String,
+    },
     /// The address of a peer names another peer.
     #[error("{address} names another peer than the node key does, which is {expected}")]
     OtherPeer {

@@ -34,6 +34,9 @@ use crate::status::{ConnectedPeer, Status};
 /// How often the connected peers are looked at.
 const PEERS_INTERVAL: Duration = Duration::from_secs(1);
 
+/// So often in a row may the engine's network not say who is connected.
+const UNANSWERED_MAX: u32 = 10;
+
 /// A running engine with its application. Dropped, it stops in the background.
 pub struct Consensus<A> {
     signals: Signals,
@@ -56,6 +59,7 @@ impl<A: Application> Consensus<A> {
         let moniker = metrics::new_moniker();
         let peers = network::addresses(&config, &config.peers)?;
         let (polka_sender, polkas) = mpsc::unbounded_channel();
+        network::check_free(&config.listen)?;
         let prevotes = Arc::new(Prevotes::new(polka_sender));
         let observed = Arc::new(Observed::default());
         let engine = Engine::start(&config, moniker.clone(), &prevotes, &observed).await?;
@@ -67,7 +71,9 @@ impl<A: Application> Consensus<A> {
         });
         let status_sender = Arc::new(status_sender);
         let (peers_sender, peers_receiver) = watch::channel(peers.clone());
+        let (failure_sender, failure) = watch::channel(None);
         let look = Look {
+            failure: failure_sender.clone(),
             requests: engine.channels.net_requests.clone(),
             wanted: peers_receiver,
             known: peers.into_iter().collect(),
@@ -96,7 +102,6 @@ impl<A: Application> Consensus<A> {
             signals: signals.clone(),
             status: status_sender,
         };
-        let (failure_sender, failure) = watch::channel(None);
         let run = Run {
             messages: engine.channels.consensus,
             supervisor: engine.supervisor.clone(),
@@ -290,19 +295,29 @@ struct Look {
     known: BTreeSet<Multiaddr>,
     observed: Arc<Observed>,
     status: Arc<watch::Sender<Status>>,
+    failure: watch::Sender<Option<Fatal>>,
 }
 
 impl Look {
     async fn run(mut self) {
         let mut interval = tokio::time::interval(PEERS_INTERVAL);
+        let mut unanswered = 0;
         loop {
             tokio::select! {
                 _ = interval.tick() => {}
                 changed = self.wanted.changed() => if changed.is_err() { return },
             }
             self.update_peers().await;
-            if let Ok(Some(dump)) = NetworkRequest::dump_state(&self.requests).await {
-                self.show(&dump);
+            match NetworkRequest::dump_state(&self.requests).await {
+                Ok(Some(dump)) => {
+                    self.show(&dump);
+                    unanswered = 0;
+                }
+                _ => unanswered += 1,
+            }
+            if unanswered == UNANSWERED_MAX {
+                let reason = "the engine's network has ended; the process must exit".to_owned();
+                self.failure.send_replace(Some(Fatal { reason }));
             }
         }
     }

@@ -173,7 +173,7 @@ impl ct::Validator<Ledger> for Validator {
 }
 
 /// The members of a height in ascending order of id, which is the order of proposers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Validators(Arc<[Validator]>);
 
 impl Validators {

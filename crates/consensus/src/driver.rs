@@ -101,7 +101,7 @@ impl<A: Application> Driver<A> {
     pub(crate) fn new(parts: Parts<A>) -> Result<Self, Fatal> {
         let next = validators(&parts.application)?;
         let tip = parts.application.tip();
-        parts.observed.set_tip(tip.0);
+        parts.observed.set_tip(tip.0, next.clone());
         Ok(Self {
             running: Running {
                 height: tip.0,
@@ -337,7 +337,7 @@ impl<A: Application> Driver<A> {
         self.parts.application.commit(&certificate)?;
         let tip = self.parts.application.tip();
         self.next = validators(&self.parts.application)?;
-        self.parts.observed.set_tip(tip.0);
+        self.parts.observed.set_tip(tip.0, self.next.clone());
         self.doubted.clear();
         self.parts.status.send_modify(|status| status.tip = tip);
         self.judge_early(tip.next().0)

@@ -6,6 +6,7 @@
 //! the handshake that tells its identity, before which it can ask for decided blocks; those
 //! are public.
 
+use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::str::FromStr;
 
 use arc_malachitebft_app_channel::app::config::{
@@ -115,6 +116,27 @@ impl EngineConfig {
             sync,
         })
     }
+}
+
+/// Whether this node alone can listen at an address. The engine says nothing of a port that is
+/// taken, and shares one that a libp2p node listens at.
+pub(crate) fn check_free(listen: &str) -> Result<(), ConfigError> {
+    listen_address(listen)?;
+    let mut parts = listen.split('/').skip(2);
+    let ip = parts.next().and_then(|ip| ip.parse::<IpAddr>().ok());
+    let (transport, port) = (parts.next(), parts.next());
+    let port = port.and_then(|port| port.parse::<u16>().ok());
+    let (Some(ip), Some(port)) = (ip, port) else {
+        return Ok(());
+    };
+    let free = match transport {
+        Some("tcp") => TcpListener::bind((ip, port)).map(drop),
+        _ => UdpSocket::bind((ip, port)).map(drop),
+    };
+    free.map_err(|error| ConfigError::Listen {
+        address: listen.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 fn in_range(

@@ -11,6 +11,8 @@ use arc_malachitebft_peer::PeerId;
 use credlog_ledger::certificate::CommitCertificate;
 use tokio::sync::Notify;
 
+use crate::context::Validators;
+
 /// Certificates are kept of this many heights above the tip: heights that are claimed to be far
 /// above it must not take their room.
 const HEIGHTS_MAX: u64 = 256;
@@ -30,6 +32,8 @@ pub(crate) struct Observed {
 #[derive(Default)]
 struct Inner {
     tip: u64,
+    /// Who decides the height after the tip, and who decided the tip.
+    members: BTreeMap<u64, Validators>,
     tips: BTreeMap<PeerId, u64>,
     decided: BTreeMap<u64, Vec<CommitCertificate>>,
 }
@@ -59,11 +63,19 @@ impl Observed {
         }
     }
 
-    /// The own tip is at `tip`: what was kept of it and below is forgotten.
-    pub(crate) fn set_tip(&self, tip: u64) {
+    /// The own tip is at `tip`, and `next` decide the height after it: what was kept of the tip
+    /// and below is forgotten.
+    pub(crate) fn set_tip(&self, tip: u64, next: Validators) {
         let mut inner = self.inner();
         inner.tip = tip;
+        inner.members.insert(tip + 1, next);
+        inner.members.retain(|height, _| *height >= tip);
         inner.decided.retain(|height, _| *height > tip);
+    }
+
+    /// The members of the newest heights.
+    pub(crate) fn members(&self, height: u64) -> Option<Validators> {
+        self.inner().members.get(&height).cloned()
     }
 
     /// The certificates of a height that have not been asked for before.
@@ -104,7 +116,7 @@ mod tests {
     #[test]
     fn certificates_above_the_tip_are_kept_in_bounds() {
         let observed = Observed::default();
-        observed.set_tip(10);
+        observed.set_tip(10, Validators::default());
         for of in 0..100 {
             observed.note_decided(certificate(10, of));
             observed.note_decided(certificate(11, of));
@@ -117,7 +129,7 @@ mod tests {
         assert!(observed.take_decided(10).is_empty());
         assert_eq!(observed.take_decided(11).len(), PER_HEIGHT_MAX);
         assert!(observed.take_decided(11).is_empty());
-        observed.set_tip(1_999);
+        observed.set_tip(1_999, Validators::default());
         assert!(observed.inner().decided.is_empty());
     }
 

@@ -47,6 +47,11 @@ pub struct Status {
 }
 
 impl Status {
+    /// The connected peers that are members.
+    pub fn members(&self) -> impl Iterator<Item = &ConnectedPeer> {
+        self.peers.iter().filter(|peer| peer.is_validator)
+    }
+
     /// Whether a peer says to have decided blocks that this node has not. A peer can lie: it
     /// delays readiness, nothing else.
     pub fn is_behind(&self) -> bool {

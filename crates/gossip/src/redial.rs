@@ -8,6 +8,10 @@ use rand::Rng;
 
 /// A dial of which nothing is heard for so long is given up and tried again.
 const DIAL_LOST: Duration = Duration::from_secs(30);
+/// A connection that ends sooner counts as a dial that failed: the peer does not let this node in.
+const STEADY: Duration = Duration::from_secs(3);
+/// The longest wait for such a peer.
+const REFUSED_WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long a peer is left alone that is of no use.
 const USELESS_WAIT: Duration = Duration::from_secs(30);
 
@@ -18,6 +22,8 @@ struct Plan {
     wait: Duration,
     /// None while the peer is connected.
     next: Option<Instant>,
+    /// When it was last connected.
+    connected: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -54,6 +60,7 @@ impl Redial {
                         addresses,
                         wait: self.wait_min,
                         next,
+                        connected: None,
                     }
                 }
             };
@@ -62,16 +69,23 @@ impl Redial {
         self.plans = plans;
     }
 
-    pub(crate) fn connected(&mut self, peer: &PeerId) {
+    pub(crate) fn connected(&mut self, peer: &PeerId, now: Instant) {
         if let Some(plan) = self.plans.get_mut(peer) {
             plan.next = None;
-            plan.wait = self.wait_min;
+            plan.connected = Some(now);
         }
     }
 
     pub(crate) fn disconnected(&mut self, peer: &PeerId, now: Instant) {
         if let Some(plan) = self.plans.get_mut(peer) {
+            let lasted = plan.connected.take().map(|since| now - since);
+            if lasted.is_some_and(|lasted| lasted >= STEADY) {
+                plan.wait = self.wait_min;
+            }
             plan.next = Some(now + part(plan.wait));
+            if lasted.is_some_and(|lasted| lasted < STEADY) {
+                plan.wait = plan.wait.saturating_mul(2).min(REFUSED_WAIT_MAX);
+            }
         }
     }
 
@@ -80,7 +94,8 @@ impl Redial {
             && plan.next.is_some()
         {
             plan.next = Some(now + part(plan.wait));
-            plan.wait = plan.wait.saturating_mul(2).min(self.wait_max);
+            let most = self.wait_max.max(plan.wait);
+            plan.wait = plan.wait.saturating_mul(2).min(most);
         }
     }
 
@@ -152,13 +167,33 @@ mod tests {
     fn a_connected_peer_is_left_alone_until_it_goes() {
         let (mut redial, peer, now) = one();
         assert_eq!(redial.due(now + MIN).len(), 1);
-        redial.connected(&peer);
+        redial.connected(&peer, now);
         // The other dial of two that crossed fails late.
         redial.failed(&peer, now);
         let later = now + Duration::from_secs(3_600);
         assert!(redial.due(later).is_empty());
         redial.disconnected(&peer, later);
         assert_eq!(redial.due(later + MIN).len(), 1);
+    }
+
+    #[test]
+    fn a_peer_that_closes_at_once_is_dialled_ever_less_often() {
+        let (mut redial, peer, mut now) = one();
+        let mut dials = 0;
+        let end = now + Duration::from_secs(600);
+        while now < end {
+            if redial.due(now).len() == 1 {
+                dials += 1;
+                redial.connected(&peer, now);
+                redial.disconnected(&peer, now + MIN);
+            }
+            now += MIN;
+        }
+        assert!((20..60).contains(&dials), "{dials}");
+        // Once it has let this node in, a loss is mended at once.
+        redial.connected(&peer, now);
+        redial.disconnected(&peer, now + STEADY);
+        assert_eq!(redial.due(now + STEADY + MIN).len(), 1);
     }
 
     #[test]

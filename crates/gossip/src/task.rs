@@ -388,7 +388,7 @@ impl Task {
     }
 
     fn on_connected(&mut self, peer: PeerId, now: Instant) {
-        self.redial.connected(&peer);
+        self.redial.connected(&peer, now);
         let Some(key) = self.allowed.get(&peer).copied() else {
             return;
         };

@@ -54,6 +54,29 @@ impl KeyUse {
         found.map_err(|source| KeyUseError { path, source })
     }
 
+    /// Whether the use of any key of this ledger is noted here.
+    ///
+    /// # Errors
+    /// [`KeyUseError`].
+    pub fn has_notes(&self) -> Result<bool, KeyUseError> {
+        let failed = |source| KeyUseError {
+            path: self.folder.clone(),
+            source,
+        };
+        let entries = match std::fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            entries => entries.map_err(failed)?,
+        };
+        let of_ledger = format!("-{}", self.ledger);
+        for entry in entries {
+            let name = entry.map_err(failed)?.file_name();
+            if name.to_str().is_some_and(|name| name.ends_with(&of_ledger)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The same of either of a store's first keys.
     ///
     /// # Errors
@@ -106,11 +129,12 @@ mod tests {
         };
         let of = |ledger| KeyUse::of(&member, LedgerId([ledger; 32]));
         let key = credlog_ledger::key::PublicKey::ed25519(&[1; 32]).id();
-        assert!(!of(1).is_known(key).unwrap());
+        assert!(!of(1).is_known(key).unwrap() && !of(1).has_notes().unwrap());
         for _ in 0..2 {
             of(1).note(key, Path::new("data"));
         }
-        assert!(of(1).is_known(key).unwrap());
+        assert!(of(1).is_known(key).unwrap() && of(1).has_notes().unwrap());
+        assert!(!of(2).has_notes().unwrap());
         assert!(!of(2).is_known(key).unwrap(), "another ledger's");
     }
 }

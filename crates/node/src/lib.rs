@@ -32,6 +32,7 @@ mod participation;
 pub mod peers;
 pub mod presence;
 pub mod production;
+mod reach;
 pub mod relay;
 pub mod shared;
 mod upkeep;

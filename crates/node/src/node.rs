@@ -32,6 +32,7 @@ use crate::participation::{Between, EngineMetrics, Next, Participation, resyncs}
 use crate::peers::Configured;
 use crate::presence::Presence;
 use crate::production::{Obstacles, Production};
+use crate::reach::Reach;
 use crate::shared::Shared;
 use crate::upkeep;
 use crate::watchdog::Watchdog;
@@ -277,6 +278,7 @@ impl Node {
             between,
             next: Next::default(),
             next_tried: Instant::now(),
+            reach: Reach::default(),
         };
         let participation = task::spawn(participation.run(ledger_stopped));
         let head = shared.store.snapshot().head().clone();

@@ -30,6 +30,7 @@ use crate::keys::{Keyring, PublicKeys, VotingKeys};
 use crate::peers::Configured;
 use crate::presence::Presence;
 use crate::production::now;
+use crate::reach::{Change, Reach};
 use crate::relay::Relay;
 use crate::shared::Shared;
 
@@ -59,6 +60,7 @@ pub(crate) struct Participation {
     pub(crate) next: Next,
     /// When prepared keys were last looked for.
     pub(crate) next_tried: Instant,
+    pub(crate) reach: Reach,
 }
 
 /// What is known of the keys that are prepared to replace the others.
@@ -227,8 +229,13 @@ impl Participation {
                     set.map_err(|error| error.to_string())?;
                 }
                 _ = tick.tick() => {
-                    self.prepare_next();
+                    if self.prepare_next()
+                        && self.part_differs(&members.borrow().clone(), part, running)?
+                    {
+                        return Ok(End::Changed);
+                    }
                     self.observe(consensus, gossip);
+                    self.look_for_quorum(consensus, part);
                     if part == NodeRole::CatchingUp && self.may_vote()? {
                         return Ok(End::Changed);
                     }
@@ -251,15 +258,16 @@ impl Participation {
     }
 
     /// Keys that were laid into the folder `next`, also while the node runs, get their files
-    /// while the ledger does not know them yet: later, a missing file means a lost one.
-    fn prepare_next(&mut self) {
+    /// before they are used: later, a missing file means a lost one. Whether they are new to this
+    /// node.
+    fn prepare_next(&mut self) -> bool {
         if self.config.node.role == Role::Observer || self.next == Next::Ready {
-            return;
+            return false;
         }
         // To open encrypted keys is slow on purpose.
         let soon = self.next_tried + NEXT_KEYS_INTERVAL;
         if matches!(self.next, Next::Refused(_)) && Instant::now() < soon {
-            return;
+            return false;
         }
         self.next_tried = Instant::now();
         let prepared = self.load_next().and_then(|keys| match keys {
@@ -272,6 +280,7 @@ impl Participation {
             Ok(true) => {
                 tracing::info!("the keys in the folder next are ready to replace the others");
                 self.next = Next::Ready;
+                return true;
             }
             Ok(false) => {}
             Err(error) => {
@@ -282,6 +291,7 @@ impl Participation {
                 }
             }
         }
+        false
     }
 
     /// The second keyring: of the start, or found now.
@@ -293,15 +303,17 @@ impl Participation {
         Ok(self.keyrings.get(1).cloned())
     }
 
-    /// Opens what the store keeps of these keys. It is made for keys that are new, to the ledger
-    /// and by the notes beside them; else a missing file means a lost one.
+    /// Opens what the store keeps of these keys. It is made for new ones; else a missing file
+    /// means a lost one. New is a key that the notes beside the keys do not name and the ledger
+    /// does not know, or that it has learnt while this folder's other keys were in use.
     fn open_files(&self, keys: &VotingKeys) -> Result<(Ballot, Cosigner), KeysError> {
         let store = &self.shared.store;
         let snapshot = store.snapshot();
         let state = State(&snapshot);
         let key_use = KeyUse::of(&self.config.member, store.ledger_id());
         let is_new = |key: &PublicKey| -> Result<bool, KeysError> {
-            Ok(state.key_use(key)?.is_none() && !key_use.is_known(key.id())?)
+            let is_unused = !key_use.is_known(key.id())?;
+            Ok(is_unused && (state.key_use(key)?.is_none() || key_use.has_notes()?))
         };
         let (consensus, cosigner) = (public(&keys.consensus), public(&keys.cosigner));
         let (new_consensus, new_cosigner) = (is_new(&consensus)?, is_new(&cosigner)?);
@@ -336,7 +348,10 @@ impl Participation {
                 error @ (KeyFileError::Lost { .. } | KeyFileError::UsedElsewhere { .. }),
             )) => {
                 tracing::error!(%error, "NO VOTE: see docs/operate.md, \"A lost key\"");
-                return self.observer(NodeRole::KeysLost);
+                return Ok(Identity {
+                    keys,
+                    ..self.observer(NodeRole::KeysLost)?
+                });
             }
             Err(error) => return Err(error.to_string()),
         };
@@ -386,10 +401,19 @@ impl Participation {
         let seat = self.seat(members);
         let keys = self.keys(seat);
         Ok(match part {
-            NodeRole::Member => seat.is_some() && keys.map(Keyring::public) != Some(running),
+            NodeRole::Member if seat.is_none() => {
+                tracing::error!(
+                    "this node's member was REMOVED from the ledger: the node has no vote, and the \
+                     others let it in no more; stop it, and destroy its keys"
+                );
+                true
+            }
+            NodeRole::Member | NodeRole::KeysLost => {
+                seat.is_some() && keys.map(Keyring::public) != Some(running)
+            }
             NodeRole::Candidate | NodeRole::KeysUnknown => seat.is_some() && keys.is_some(),
             NodeRole::CatchingUp => self.may_vote()?,
-            NodeRole::Observer | NodeRole::KeysLost => false,
+            NodeRole::Observer => false,
         })
     }
 
@@ -503,6 +527,24 @@ impl Participation {
 
     fn tell(&self, part: NodeRole) {
         self.presence.send_modify(|presence| presence.role = part);
+    }
+
+    /// Says when too few members can be reached to decide anything.
+    fn look_for_quorum(&mut self, consensus: &Consensus<Driven>, part: NodeRole) {
+        let members = self.shared.members.borrow().clone();
+        let connected = consensus.status().borrow().members().count();
+        let present = connected + usize::from(part == NodeRole::Member);
+        let quorum = members.quorum();
+        match self.reach.note(present, quorum, Instant::now()) {
+            Some(Change::Lost) => tracing::warn!(
+                present,
+                members = members.members().len(),
+                quorum,
+                "too few members can be reached: nothing is decided until a quorum is there again"
+            ),
+            Some(Change::Back) => tracing::info!(present, quorum, "a quorum can be reached again"),
+            None => {}
+        }
     }
 
     /// What can be seen of the network.

@@ -4,11 +4,13 @@
 //! record takes, a cosignature by its member's key. A thread of its own does that, since
 //! judging waits for locks and for the store.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use credlog_gossip::{Arrival, Event, Reply, Verdict};
+use credlog_gossip::{Arrival, Event, NodeKey, Reply, Verdict};
 use credlog_ledger::ids::RecordId;
 use credlog_ledger::record::EncodedRecord;
 use credlog_ledger::rejection::Rejection;
@@ -24,6 +26,9 @@ use crate::shared::Shared;
 /// Most ids of waiting records that are told to a peer at a time.
 const PENDING_IDS_MAX: usize = credlog_gossip::wire::PENDING_IDS_MAX;
 
+/// A connection that ends sooner was refused.
+const STEADY: Duration = Duration::from_secs(3);
+
 /// Judges what comes from the swarm.
 pub struct Relay {
     shared: Shared,
@@ -31,6 +36,15 @@ pub struct Relay {
     runtime: Handle,
     /// Says that a peer knows more than this node.
     ahead: Box<dyn Fn() + Send>,
+    peers: HashMap<NodeKey, Peer>,
+}
+
+/// Of the connections with one peer, for the log.
+#[derive(Default)]
+struct Peer {
+    since: Option<Instant>,
+    /// How many in a row ended at once.
+    short: u32,
 }
 
 impl Relay {
@@ -45,11 +59,12 @@ impl Relay {
         ahead: Box<dyn Fn() + Send>,
         mut events: mpsc::Receiver<Event>,
     ) -> std::io::Result<JoinHandle<()>> {
-        let relay = Self {
+        let mut relay = Self {
             shared,
             admission,
             runtime,
             ahead,
+            peers: HashMap::new(),
         };
         let thread = std::thread::Builder::new().name("relay".into());
         thread.spawn(move || {
@@ -59,7 +74,43 @@ impl Relay {
         })
     }
 
-    fn handle(&self, event: Event) {
+    fn connected(&mut self, node: NodeKey) {
+        let member = self.member(&node);
+        tracing::info!(member, peer = %node, "a peer is connected");
+        self.peers.entry(node).or_default().since = Some(Instant::now());
+    }
+
+    /// A peer that goes as soon as it is connected, twice in a row, lets nobody of this node's
+    /// key in; that is told once.
+    fn gone(&mut self, node: NodeKey) {
+        let member = self.member(&node);
+        let peer = self.peers.entry(node).or_default();
+        let is_short = peer
+            .since
+            .take()
+            .is_some_and(|since| since.elapsed() < STEADY);
+        peer.short = if is_short { peer.short + 1 } else { 0 };
+        if peer.short == 2 {
+            tracing::warn!(
+                member,
+                peer = %node,
+                "a peer closes each connection at once: it may not let this node in; a member's \
+                 node key has to be on the ledger, an observer's peer id in network.observers of \
+                 that peer"
+            );
+        }
+        tracing::info!(member, peer = %node, "a peer is gone");
+    }
+
+    /// The member whose node this is.
+    fn member(&self, node: &NodeKey) -> Option<String> {
+        let members = self.shared.members.borrow();
+        let mut seats = members.members().iter();
+        let seat = seats.find(|seat| seat.member.keys.node.key.as_ed25519() == Some(&node.0));
+        seat.map(|seat| seat.member.id.to_string())
+    }
+
+    fn handle(&mut self, event: Event) {
         match event {
             Event::Records(arrival) => self.records(arrival),
             Event::Cosignatures(arrival) => self.cosignatures(arrival),
@@ -75,8 +126,8 @@ impl Relay {
                 let notes = self.shared.cosigning.notes();
                 reply.send(notes.into_iter().map(Bytes::from).collect());
             }
-            Event::PeerConnected(node) => tracing::info!(peer = %node, "a peer is connected"),
-            Event::PeerDisconnected(node) => tracing::info!(peer = %node, "a peer is gone"),
+            Event::PeerConnected(node) => self.connected(node),
+            Event::PeerDisconnected(node) => self.gone(node),
             // What a later version of the swarm tells is not needed here.
             _ => {}
         }

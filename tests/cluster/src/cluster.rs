@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use credlog_e2e::{Issuer, NodeProcess, Place, Seat, genesis, get, node_run};
-use credlog_ledger::body::Body;
+use credlog_ledger::body::{Action, Body};
 use credlog_ledger::certificate::CommitCertificate;
 use credlog_ledger::genesis::Genesis;
 use credlog_ledger::ids::{LedgerId, RecordId};
@@ -383,6 +383,31 @@ impl Cluster {
         wait_for(&format!("record {id} is on node {node}"), deadline, || {
             let answer = get(self.address(node), &path);
             Ok(answer.is_ok_and(|one| one.status == 200).then_some(()))
+        })
+    }
+
+    /// The first of these members proposes, all approve, each through its own node: a quorum.
+    ///
+    /// # Errors
+    /// If one of the records is not acknowledged within a minute.
+    pub fn decide(&self, action: Action, by: &[usize]) -> Result<()> {
+        let first = by.first().context("nobody decides")?;
+        let proposal = self.say(*first, Body::Propose { action }, READY)?;
+        for member in by {
+            self.wait_record(*member, &proposal, READY)?;
+            self.say(*member, Body::Approve { proposal }, READY)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a node says that it has this part in the ledger.
+    ///
+    /// # Errors
+    /// If it does not in time.
+    pub fn wait_role(&self, node: usize, role: &str, deadline: Duration) -> Result<()> {
+        wait_for(&format!("node {node} is {role}"), deadline, || {
+            let found = self.view(node)?.ledger["role"].clone();
+            Ok((found == role).then_some(()))
         })
     }
 

@@ -76,7 +76,7 @@ impl Define {
     fn run(self, screen: Screen, passphrase: &Passphrase) -> Result<()> {
         let home = IssuerHome::open(&self.issuer_home)?;
         let achievement = self.achievement()?;
-        let node = self.node.connect()?;
+        let node = self.node.connect(screen)?;
         let signatory = node.issuer_signatory(&home, passphrase)?;
         let record = signatory.sign(Body::DefineAchievement(achievement.clone()))?;
         let committed = node.commit(&record)?;
@@ -134,7 +134,7 @@ impl List {
             Some(id) => id,
             None => IssuerHome::open(&self.issuer_home)?.id().clone(),
         };
-        let node = self.node.connect()?;
+        let node = self.node.connect(screen)?;
         if node.issuer(&id)?.is_none() {
             return Err(Failure::input(format!(
                 "the ledger does not know issuer {id}"

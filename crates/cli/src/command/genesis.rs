@@ -9,6 +9,7 @@ use credlog_ledger::member::Member;
 use credlog_ledger::parameters::Parameters;
 use serde_json::json;
 
+use crate::command::member::strength;
 use crate::folder::{self, Access};
 use crate::moment;
 use crate::network;
@@ -103,6 +104,9 @@ impl Create {
             "Wrote {}. Every member puts it beside its credlog.toml, byte for byte the same.",
             self.out.display()
         );
+        if let Some(warning) = strength::founded(genesis.members.len()) {
+            screen.note(format!("Attention: {warning}."));
+        }
         report(screen, &genesis, &title)
     }
 }
@@ -132,6 +136,7 @@ fn report(screen: Screen, genesis: &Genesis, title: &str) -> Result<()> {
         "origin": genesis.origin,
         "time": moment::rfc3339(genesis.time),
         "members": members,
+        "tolerates": strength::tolerated(members.len()),
     });
     screen.answer(&answer, lines)
 }

@@ -132,6 +132,14 @@ impl Init {
         } else {
             ""
         };
+        // A member that others can reach is to found the ledger with others.
+        let (collect, others) = match member.addresses.is_empty() {
+            true => ("Write the genesis file", ""),
+            false => (
+                "One of you collects every member.json, and sends the genesis file to all",
+                " OTHER/member.json …",
+            ),
+        };
         let peer_id = network::node_key(&member.keys.node.key)?.to_string();
         let lines = format!(
             "{title}
@@ -141,8 +149,9 @@ impl Init {
   peer id        {peer_id}
 {warning}{unreachable}
 To found a ledger:
-  1. Collect the member.json of every founding member:
-       credlog genesis create --origin {origin} --out {folder}/genesis.json {folder}/member.json
+  1. {collect}:
+       credlog genesis create --origin {origin} --out {folder}/genesis.json \\
+           {folder}/member.json{others}
   2. Start the node:
        credlog node run --config {folder}/credlog.toml
 To join a ledger that is there:

@@ -86,7 +86,7 @@ impl IssueArgs {
         let paths = source::find(&self.paths)?;
         let checked = source::check(&paths, home.id(), self.achievement.as_ref())?;
         let journal = Journal::open(&self.out)?;
-        let node = self.node.connect()?;
+        let mut node = self.node.connect(screen)?;
         let signatory = node.issuer_signatory(&home, passphrase)?;
         let key = keyfile::public(&signatory.key);
         let outlook = Outlook::ask(&node, home.id(), key.id())?;
@@ -106,6 +106,8 @@ impl IssueArgs {
             suite: self.suite,
             achievement: self.achievement.clone(),
         };
+        let bar = progress(screen);
+        node.write_above(&bar);
         let mut settlement = Settlement {
             ledger: &node,
             signatory: &signatory,
@@ -119,7 +121,6 @@ impl IssueArgs {
             left_out: Vec::new(),
         };
         let mut tally = Tally::default();
-        let bar = progress(screen);
         let result = self.issue_all(&checked, &mut settlement, &mut tally, &bar);
         bar.finish_and_clear();
         result.map_err(|failure| self.explain(failure))?;

@@ -6,7 +6,9 @@ use clap::{Args, Subcommand};
 use ed25519_dalek::SigningKey;
 use serde::Serialize;
 
+use crate::folder;
 use crate::keyfile::{self, Passphrase, Protection};
+use crate::network;
 use crate::outcome::Result;
 use crate::screen::Screen;
 
@@ -20,7 +22,7 @@ pub(crate) enum Keys {
 
 #[derive(Debug, Args)]
 pub(crate) struct New {
-    /// The file to write; it must not exist
+    /// The file to write; it must not exist. Folders above it are made
     file: PathBuf,
     #[command(flatten)]
     protection: Protection,
@@ -39,22 +41,25 @@ pub(crate) struct PublicForms {
     multikey: String,
     did: String,
     key_id: String,
+    /// Of a node with this key.
+    peer_id: String,
 }
 
 impl PublicForms {
-    pub(crate) fn of(key: &SigningKey) -> Self {
+    pub(crate) fn of(key: &SigningKey) -> Result<Self> {
         let public = keyfile::public(key);
-        Self {
+        Ok(Self {
             multikey: public.to_string(),
             did: format!("did:key:{public}"),
             key_id: public.id().to_string(),
-        }
+            peer_id: network::node_key(&public)?.to_string(),
+        })
     }
 
     fn lines(&self) -> String {
         format!(
-            "multikey  {}\ndid       {}\nkey id    {}",
-            self.multikey, self.did, self.key_id
+            "multikey  {}\ndid       {}\nkey id    {}\npeer id   {} (as the key of a node)",
+            self.multikey, self.did, self.key_id, self.peer_id
         )
     }
 }
@@ -65,13 +70,14 @@ impl Keys {
             Self::New(new) => {
                 let phrase = passphrase.choosing(new.protection)?;
                 let key = keyfile::generate();
+                folder::make_parents_secret(&new.file)?;
                 keyfile::write(&new.file, &key, phrase.as_ref().map(|text| text.as_str()))?;
                 screen.line(format!("Wrote {}.", new.file.display()))?;
                 key
             }
             Self::Show(show) => keyfile::read(&show.file, passphrase)?,
         };
-        let forms = PublicForms::of(&key);
+        let forms = PublicForms::of(&key)?;
         screen.answer(&forms, forms.lines())
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Status {
 impl LedgerCommand {
     pub(crate) fn run(self, screen: Screen) -> Result<()> {
         let Self::Status(status) = self;
-        let view = status.node.connect()?.ledger()?;
+        let view = status.node.connect(screen)?.ledger()?;
         let members: Vec<_> = view
             .members
             .iter()

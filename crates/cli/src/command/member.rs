@@ -8,7 +8,7 @@ mod keys;
 mod list;
 mod open;
 mod propose;
-mod strength;
+pub(crate) mod strength;
 
 use clap::Subcommand;
 

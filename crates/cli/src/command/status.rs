@@ -163,7 +163,7 @@ impl ChangeStatus {
         if let Some(csv) = &self.csv {
             targets.extend(target::rows(csv, &self.conditions)?);
         }
-        let node = self.node.connect()?;
+        let node = self.node.connect(screen)?;
         let (signatory, own) = self.actor.signatory(&node, passphrase)?;
         let issuer = self.issuer.as_ref().or(own.as_ref());
         let plan = self.plan(change, &node, &targets, issuer)?;
@@ -441,7 +441,7 @@ impl Supersede {
         let [old, new] = targets.as_slice() else {
             return Err(Failure::usage("name two credentials, not folders"));
         };
-        let node = self.node.connect()?;
+        let node = self.node.connect(screen)?;
         let (signatory, own) = self.actor.signatory(&node, passphrase)?;
         let issuer = self.issuer.as_ref().or(own.as_ref());
         let find = |target| -> Result<Known> {

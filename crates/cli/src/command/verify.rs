@@ -115,7 +115,7 @@ impl Verify {
     pub(crate) fn run(self, screen: Screen) -> Result<Exit> {
         let targets = target::named(&self.targets)?;
         let lists = self.lists()?;
-        let node = self.node.connect()?;
+        let node = self.node.connect(screen)?;
         let mut tally = show::Tally::new(screen, targets.len(), self.details);
         let mut exit = Exit::Done;
         let mut unanswered = Vec::new();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // a failed expectation ends a test
 
 mod accreditation;
+mod documents;
 mod interrupted;
 mod issue;
 mod keys;
@@ -9,5 +10,6 @@ mod members;
 mod orphan;
 mod story;
 mod verify;
+mod waiting;
 mod world;
 mod wrong_input;

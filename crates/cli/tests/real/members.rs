@@ -1,6 +1,7 @@
 //! Members propose, approve and take back; one joins; keys are replaced.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
@@ -189,6 +190,18 @@ fn a_newcomer_hands_over_what_the_member_compares() {
     create.extend(["b/member.json", "c/member.json"]);
     let both = world.fails(5, &create);
     assert!(both.contains("member c has no address"), "{both}");
+
+    // Two founders are told what they do not bear.
+    newcomer(&world, "d", &[ADDRESS]);
+    let mut create = vec!["genesis", "create", "--origin", ORIGIN, "--out", "two.json"];
+    create.extend(["b/member.json", "d/member.json"]);
+    let founded = world.run(&create);
+    assert!(founded.status.success(), "{founded:?}");
+    let warned = String::from_utf8(founded.stderr).unwrap();
+    assert!(
+        warned.contains("have 2 members and tolerate no fault"),
+        "{warned}"
+    );
 }
 
 /// The second member's node does not run: the ledger cannot attest what made it a member, and
@@ -304,6 +317,14 @@ fn new_keys_are_prepared_beside_the_present_ones() {
             "{role}"
         );
     }
+    let folder = world.path("member/keys/next");
+    assert_eq!(
+        fs::metadata(folder).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
+    let mut keys = fs::read_dir(world.path("member/keys")).unwrap();
+    let unfinished = |name: &str| name.starts_with(".next");
+    assert!(!keys.any(|one| unfinished(&one.unwrap().file_name().to_string_lossy())));
     new.extend(only);
     let twice = world.fails(5, &new);
     assert!(twice.contains("is there already"), "{twice}");

@@ -207,12 +207,21 @@ impl World {
 
     /// Address of a way to the node that is cut as soon as a record is to go through it.
     pub(crate) fn way_without_records(&self) -> String {
+        self.way(Duration::ZERO)
+    }
+
+    /// Address of a way to the node on which a record stays without an answer.
+    pub(crate) fn way_without_answers(&self) -> String {
+        self.way(Duration::from_secs(60))
+    }
+
+    fn way(&self, silence: Duration) -> String {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let node = self.port;
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                std::thread::spawn(move || forward_until_a_record(client, node));
+                std::thread::spawn(move || forward_until_a_record(client, node, silence));
             }
         });
         format!("http://127.0.0.1:{port}")
@@ -269,7 +278,7 @@ impl World {
     }
 }
 
-fn forward_until_a_record(mut client: TcpStream, node: u16) {
+fn forward_until_a_record(mut client: TcpStream, node: u16, silence: Duration) {
     let Ok(mut node) = TcpStream::connect(("127.0.0.1", node)) else {
         return;
     };
@@ -282,7 +291,11 @@ fn forward_until_a_record(mut client: TcpStream, node: u16) {
     while let Ok(length @ 1..) = client.read(&mut buffer) {
         let record = b"POST /v1/records";
         let sent = &buffer[..length];
-        if sent.windows(record.len()).any(|part| part == record) || node.write_all(sent).is_err() {
+        if sent.windows(record.len()).any(|part| part == record) {
+            std::thread::sleep(silence);
+            break;
+        }
+        if node.write_all(sent).is_err() {
             break;
         }
     }

@@ -43,6 +43,14 @@ fn passphrases_come_from_a_file_or_the_environment() {
             .fails(5, &["keys", "show", "key.pem"])
             .contains("is encrypted")
     );
+    // The folder is made, for its owner alone.
+    let deep = world.json(&["keys", "new", "keys/node.pem", "--no-passphrase"]);
+    let peer_id = deep["peerId"].as_str().unwrap();
+    assert!(peer_id.starts_with("12D3KooW"), "{peer_id}");
+    let shown = world.ok(&["keys", "show", "keys/node.pem"]);
+    assert!(shown.contains(&format!("peer id   {peer_id}")), "{shown}");
+    let made = fs::metadata(world.path("keys")).unwrap();
+    assert_eq!(made.permissions().mode() & 0o777, 0o700);
     let twice = world.fails(5, &["keys", "new", "key.pem", "--no-passphrase"]);
     assert!(twice.contains("there already"), "{twice}");
 }
@@ -131,6 +139,22 @@ fn nothing_is_overwritten() {
     ];
     assert!(world.fails(5, &twice).contains("twice"));
     assert!(!world.path("g.json").exists());
+}
+
+/// It said what was missing, and not what to do.
+#[test]
+fn a_missing_genesis_file_is_to_be_copied() {
+    let world = World::founded();
+    fs::rename(
+        world.path("member/genesis.json"),
+        world.path("genesis.json"),
+    )
+    .unwrap();
+    let new = ["member", "keys", "new", "--home", "member"];
+    let refused = world.fails(5, &new);
+    let told = "copy the ledger's genesis file to member/genesis.json";
+    assert!(refused.contains(told), "{refused}");
+    assert!(!world.path("member/keys/next").exists());
 }
 
 #[test]

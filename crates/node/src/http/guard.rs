@@ -109,7 +109,8 @@ async fn answer(
     match tokio::time::timeout(context.request_timeout(), next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
-            let detail = "the answer took too long; what was sent may still take effect, and \
+            let detail = "the answer took too long: this node is busy, or too few members can be \
+                          reached for a decision; what was sent may still take effect, and \
                           sending it again gives the same answer";
             let problem = Problem::new(ProblemType::OVERLOADED, detail).retry_after(1);
             Refusal::from(problem).into_response()

@@ -27,6 +27,8 @@ pub struct Consortium {
     pub evidence: IntCounter,
     /// Peers of the consensus swarm.
     pub peers: IntGauge,
+    /// Those of them that are members.
+    pub member_peers: IntGauge,
     /// The greatest height that a peer says to have.
     pub peers_height: IntGauge,
     /// Heights that the peers have and this node has not.
@@ -78,6 +80,7 @@ impl Consortium {
                  an alarm",
             )?,
             peers: made.int_gauge("peers", "Connected peers of the consensus swarm")?,
+            member_peers: made.int_gauge("member_peers", "Connected peers that are members")?,
             peers_height: made.int_gauge(
                 "peers_height",
                 "Greatest height that a connected peer says to have",
@@ -162,6 +165,9 @@ impl Metrics {
         let tip = status.peers_tip.unwrap_or(status.tip);
         metrics.consensus_height.set(gauge(status.height.0));
         metrics.peers.set(gauge(status.peers.len() as u64));
+        metrics
+            .member_peers
+            .set(gauge(status.members().count() as u64));
         metrics.peers_height.set(gauge(tip.0));
         let behind = tip.0.saturating_sub(status.tip.0);
         metrics.sync_behind.set(gauge(behind));

@@ -66,7 +66,7 @@ impl Amend {
     pub(crate) fn run(self, screen: Screen, passphrase: &Passphrase) -> Result<()> {
         let home = MemberHome::open(&self.member.home)?;
         let scope = scope(&self.scope)?;
-        let node = self.member.node.connect()?;
+        let node = self.member.node.connect(screen)?;
         let signatory = node.member(&home, passphrase)?;
         let before = self.present(&node, &home.member.id)?;
         let end_before = before.until.map(|time| time.unix_millis());
@@ -134,7 +134,7 @@ const AT_ONCE: UnixMillis = UnixMillis(0);
 impl Withdraw {
     pub(crate) fn run(self, screen: Screen, passphrase: &Passphrase) -> Result<()> {
         let home = MemberHome::open(&self.member.home)?;
-        let node = self.member.node.connect()?;
+        let node = self.member.node.connect(screen)?;
         if node.issuer(&self.issuer)?.is_none() {
             return Err(Failure::input(format!(
                 "the ledger does not know {}",

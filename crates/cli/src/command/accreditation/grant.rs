@@ -64,7 +64,7 @@ impl Grant {
         let home = MemberHome::open(&self.member.home)?;
         let scope = scope(&self.scope)?;
         let (id, file) = self.issuer()?;
-        let node = self.member.node.connect()?;
+        let node = self.member.node.connect(screen)?;
         let signatory = node.member(&home, passphrase)?;
         let known = node.issuer(&id)?.is_some();
         let registration = match (file, known) {
@@ -134,7 +134,7 @@ impl Submit {
         }
         let home = MemberHome::open(&self.member.home)?;
         self.check_offered(&home, &offer)?;
-        let node = self.member.node.connect()?;
+        let node = self.member.node.connect(screen)?;
         let signatory = node.member(&home, passphrase)?;
         commit(screen, &node, &signatory, offer)
     }

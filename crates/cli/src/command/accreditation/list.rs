@@ -27,7 +27,7 @@ pub(crate) struct List {
 
 impl List {
     pub(crate) fn run(self, screen: Screen) -> Result<()> {
-        let node = self.node.connect()?;
+        let node = self.node.connect(screen)?;
         let ids = match self.issuer {
             Some(id) => vec![id],
             None => node

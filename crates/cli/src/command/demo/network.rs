@@ -12,6 +12,7 @@ use rand::Rng;
 
 use crate::connection::NodeArgs;
 use crate::outcome::{During, Exit, Failure, Result};
+use crate::screen::Screen;
 
 /// What is waited for happens, or a node has ended, within this time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -135,7 +136,8 @@ impl Network {
     /// What an institution's node says of the ledger.
     pub(super) fn view(&self, at: Institution) -> Result<LedgerView> {
         let node = self.url(at);
-        NodeArgs { node }.connect()?.ledger()
+        // Nobody is told what is only asked.
+        NodeArgs { node }.connect(Screen::new(true))?.ledger()
     }
 
     /// Starts the nodes of institutions and waits until each answers and is connected to all

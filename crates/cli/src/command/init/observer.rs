@@ -78,7 +78,7 @@ impl Init {
   peer id        {peer_id}
 
 Next steps:
-  1. Ask a member, or several, to let it in; in the node's credlog.toml:
+  1. Ask every member to let it in; in the credlog.toml of its node, which it starts again:
        [network]
        observers = [\"{peer_id}\"]
   2. Start the node:

@@ -67,7 +67,7 @@ pub(crate) struct RotateKeys {
 impl RotateKeys {
     pub(crate) fn run(self, screen: Screen, passphrase: &Passphrase) -> Result<()> {
         let home = IssuerHome::open(&self.issuer_home)?;
-        let node = self.node.connect()?;
+        let node = self.node.connect(screen)?;
         let ledger = node.bind(&home)?.ledger;
         let registry = Registered::ask(&node, &home)?;
         let path = self.next_key_path(&home);

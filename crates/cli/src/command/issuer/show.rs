@@ -38,7 +38,7 @@ pub(crate) struct Show {
 
 impl List {
     pub(crate) fn run(self, screen: Screen) -> Result<()> {
-        let issuers = self.node.connect()?.issuers()?;
+        let issuers = self.node.connect(screen)?.issuers()?;
         let mut table = Table::new(&["number", "name", "accredited by", "id"]);
         for issuer in &issuers {
             let members: Vec<_> = issuer
@@ -70,7 +70,7 @@ impl Show {
         };
         let view = self
             .node
-            .connect()?
+            .connect(screen)?
             .issuer(&id)?
             .ok_or_else(|| Failure::input(format!("the ledger does not know issuer {id}")))?;
         screen.answer(&view, lines(screen, &view))

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::open::{Own, Prefix, own, proposal, short};
 use super::{action, strength};
-use crate::connection::MemberArgs;
+use crate::connection::{LIST_FIRST, MemberArgs};
 use crate::home::MemberHome;
 use crate::keyfile::Passphrase;
 use crate::moment;
@@ -42,13 +42,14 @@ pub(crate) struct Retract {
 impl Approve {
     pub(crate) fn run(self, screen: Screen, passphrase: &Passphrase) -> Result<()> {
         let home = MemberHome::open(&self.member.home)?;
-        let node = self.member.node.connect()?;
+        let node = self.member.node.connect(screen)?;
         let open = node.proposals()?;
         let found = proposal(&open, &self.proposal)?;
         let warnings = action::warnings(&found.action, &node.members()?);
         let signatory = node.member(&home, passphrase)?;
         strength::agreed(screen, &warnings, self.yes)?;
         let record = signatory.sign(Body::Approve { proposal: found.id })?;
+        node.on_interrupt(LIST_FIRST);
         let committed = node.commit_unattested(&record)?;
 
         let open = node.proposals()?;
@@ -87,7 +88,7 @@ fn lines(found: &ProposalView, still: Option<&ProposalView>, next: u64) -> Resul
 impl Retract {
     pub(crate) fn run(self, screen: Screen, passphrase: &Passphrase) -> Result<()> {
         let home = MemberHome::open(&self.member.home)?;
-        let node = self.member.node.connect()?;
+        let node = self.member.node.connect(screen)?;
         let own = own(&node.proposals()?, &home.member.id, &self.record)?;
         let signatory = node.member(&home, passphrase)?;
         let (record, proposal, text) = match own {
@@ -98,6 +99,7 @@ impl Retract {
             }
         };
         let retract = signatory.sign(Body::Retract { record })?;
+        node.on_interrupt(LIST_FIRST);
         let committed = node.commit(&retract)?;
         let answer = json!({
             "retracted": record,

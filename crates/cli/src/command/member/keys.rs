@@ -6,8 +6,9 @@
 //! keys/retired-<seconds>/                              the keys that were, with member.json
 //! ```
 //!
-//! A node that was started with both takes the set of keys that the ledger knows, so it needs no
-//! restart when the replacement takes effect; putting the new ones in place is housekeeping.
+//! A running node finds the folder next, makes the keys in it ready, and takes the set of keys that
+//! the ledger knows. So it needs no restart; putting the new ones in place is housekeeping. Since
+//! it may look at any time, the folder gets its name only when all of it is there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -98,12 +99,7 @@ impl KeysCommand {
 impl New {
     fn run(self, screen: Screen, passphrase: &Passphrase) -> Result<()> {
         let home = MemberHome::open(&self.home)?;
-        let pin = home.pin()?.ok_or_else(|| {
-            Failure::input(format!(
-                "{}/genesis.json is missing: it names the log for which keys are proven",
-                home.folder.display()
-            ))
-        })?;
+        let pin = home.ledger()?;
         let next = home.next_path();
         if next.exists() {
             return Err(Failure::input(format!(
@@ -113,15 +109,21 @@ impl New {
             )));
         }
         let phrase = passphrase.choosing(self.protection)?;
-        folder::make_secret(&next)?;
+        // Removed again unless it gets its name.
+        let unfinished = tempfile::Builder::new()
+            .prefix(".next-")
+            .tempdir_in(home.keys_path())
+            .during(|| home.keys_path().display().to_string())?;
+        let folder = unfinished.path();
+        folder::make_secret(folder)?;
         let prove = |role: Role, present: &ProvenKey| -> Result<ProvenKey> {
             if self.replaces(role) {
                 let phrase = phrase.as_ref().map(|text| text.as_str());
-                return keyfile::write_proven(&next, role, &pin.origin, &home.member.id, phrase);
+                return keyfile::write_proven(folder, role, &pin.origin, &home.member.id, phrase);
             }
             let name = format!("{}.pem", role.as_str());
             let bytes = zeroize::Zeroizing::new(folder::read(&home.keys_path().join(&name))?);
-            folder::write_new(&next.join(&name), &bytes, Access::Secret)?;
+            folder::write_new(&folder.join(&name), &bytes, Access::Secret)?;
             Ok(present.clone())
         };
         let present = &home.member.keys;
@@ -137,9 +139,10 @@ impl New {
             ..home.member.clone()
         };
         member.check(&pin.origin)?;
-        let file = next.join("member.json");
-        folder::write_new(&file, &folder::to_json(&member)?, Access::Public)?;
-        self.report(screen, &member, &file)
+        let json = folder::to_json(&member)?;
+        folder::write_new(&folder.join("member.json"), &json, Access::Public)?;
+        folder::rename(folder, &next)?;
+        self.report(screen, &member, &next.join("member.json"))
     }
 
     fn replaces(&self, role: Role) -> bool {
@@ -178,7 +181,8 @@ impl New {
   fingerprint  {fingerprint}
 
 Next steps:
-  0. Start your node again, so that it has read the new keys.
+  0. Wait until your running node logs \"the keys in the folder next are ready to replace the
+     others\": within about ten seconds.
   1. A member proposes it (you can, if your governance key is not lost), after comparing the
      fingerprint with you by telephone:
        credlog member propose replace-keys {id} {file_text}
@@ -211,7 +215,7 @@ impl Install {
                 home.folder.display()
             )));
         };
-        let node = self.node.connect()?;
+        let node = self.node.connect(screen)?;
         node.expect_ledger_of(&home)?;
         let members = node.members()?;
         let seat = members.members.iter().find(|one| one.id == next.id);

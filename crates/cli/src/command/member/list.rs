@@ -22,7 +22,7 @@ pub(crate) struct List {
 
 impl List {
     pub(crate) fn run(self, screen: Screen) -> Result<()> {
-        let node = self.node.connect()?;
+        let node = self.node.connect(screen)?;
         let (members, open) = (node.members()?, node.proposals()?);
         let tolerated = strength::tolerated(members.members.len());
         let mut text = vec![format!(

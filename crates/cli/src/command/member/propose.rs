@@ -15,7 +15,7 @@ use super::list::ids;
 use super::open::short;
 use super::{action, strength};
 use crate::command::reason;
-use crate::connection::MemberArgs;
+use crate::connection::{LIST_FIRST, MemberArgs};
 use crate::folder;
 use crate::home::MemberHome;
 use crate::keyfile::Passphrase;
@@ -250,7 +250,7 @@ impl Propose {
     pub(crate) fn run(self, screen: Screen, passphrase: &Passphrase) -> Result<()> {
         let common = self.what.common();
         let home = MemberHome::open(&common.member.home)?;
-        let node = common.member.node.connect()?;
+        let node = common.member.node.connect(screen)?;
         let (ledger, members) = (node.ledger()?, node.members()?);
         let action = self.what.action(&ledger.origin, &members)?;
         let warnings = action::warnings(&action, &members);
@@ -259,6 +259,7 @@ impl Propose {
         let mut answer = action::to_json(&action)?;
         let (text, details) = (action::in_words(&action)?, action::details(&action)?);
         let record = signatory.sign(Body::Propose { action })?;
+        node.on_interrupt(LIST_FIRST);
         let committed = node.commit(&record)?;
 
         let id = record.id();

@@ -1,4 +1,4 @@
-//! What a change of the number of members does to a ledger, and whether that is meant.
+//! What the number of members means to a ledger, and whether a change of it is meant.
 
 use std::io::{IsTerminal, Write};
 
@@ -9,7 +9,7 @@ use crate::screen::{Screen, count};
 const NO_FAULT_TOLERATED: usize = 3;
 
 /// How many members may fail, or lie, and the ledger goes on: less than a third.
-pub(super) fn tolerated(members: usize) -> usize {
+pub(crate) fn tolerated(members: usize) -> usize {
     members.saturating_sub(1) / 3
 }
 
@@ -18,19 +18,8 @@ pub(super) fn warning(before: usize, after: usize) -> Option<String> {
     if before == after {
         return None;
     }
-    if after == 1 {
-        return Some(
-            "the ledger will have one member: nobody decides with it, and while its node is down \
-             nothing is committed; 4 members tolerate one fault"
-                .to_owned(),
-        );
-    }
-    if after <= NO_FAULT_TOLERATED {
-        return Some(format!(
-            "the ledger will have {} and tolerate no fault: all of them have to agree, and while \
-             the node of one is down nothing is committed; 4 members tolerate one fault",
-            count(after, "member")
-        ));
+    if let Some(weak) = founded(after) {
+        return Some(weak);
     }
     let (now, then) = (tolerated(before), tolerated(after));
     (then < now).then(|| {
@@ -39,6 +28,24 @@ pub(super) fn warning(before: usize, after: usize) -> Option<String> {
             count(after, "member")
         )
     })
+}
+
+/// What a ledger of so few members does not bear, in words.
+pub(crate) fn founded(members: usize) -> Option<String> {
+    match members {
+        0 => None,
+        1 => Some(
+            "the ledger will have one member: nobody decides with it, and while its node is down \
+             nothing is committed; 4 members tolerate one fault"
+                .to_owned(),
+        ),
+        2..=NO_FAULT_TOLERATED => Some(format!(
+            "the ledger will have {} and tolerate no fault: all of them have to agree, and while \
+             the node of one is down nothing is committed; 4 members tolerate one fault",
+            count(members, "member")
+        )),
+        _ => None,
+    }
 }
 
 /// Goes on if the warnings are meant: `--yes`, or somebody says so.
@@ -70,6 +77,14 @@ pub(super) fn agreed(screen: Screen, warnings: &[String], yes: bool) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ledger_that_bears_no_fault_is_founded_with_a_warning() {
+        let told = |members| founded(members).unwrap();
+        assert!(told(1).contains("have one member"));
+        assert!(told(3).contains("have 3 members and tolerate no fault"));
+        assert_eq!((founded(4), founded(5)), (None, None));
+    }
 
     #[test]
     fn fewer_than_four_and_any_loss_of_tolerance_are_told() {
