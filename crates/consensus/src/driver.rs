@@ -328,6 +328,7 @@ impl<A: Application> Driver<A> {
             };
             values.extend(place.proposed(one.value, one.judgement));
         }
+        values.extend(self.judge_due(number)?);
         Ok(values)
     }
 

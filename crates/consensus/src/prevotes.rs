@@ -11,10 +11,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::context::{Address, Validators, Vote};
 use crate::signing::PublicKey;
 
-/// Prevotes are counted this many rounds around the current one; the engine itself looks
-/// ahead less far.
+/// Prevotes are counted up to so many rounds above the current one; the engine itself looks ahead
+/// less far. Those of as many rounds below are kept, and those of older rounds count when they
+/// come again, as in the certificate of a polka.
 const ROUNDS_AROUND: u32 = 32;
-/// An honest member prevotes one value a round; of one that does not, this many count.
+/// An honest member prevotes one value a round; of one that does not, the newest of this many
+/// count. None is refused for those before: a liar must not keep a polka from being seen.
 const VALUES_PER_ROUND: usize = 2;
 
 /// The tally. The verifier feeds it, the driver asks it.
@@ -94,15 +96,18 @@ impl Tally {
     /// Counts one prevote; the value, if this one made its first polka.
     fn count(&mut self, height: u64, round: u32, value: ValueId, key: [u8; 32]) -> Option<ValueId> {
         let validators = self.validators.as_ref()?;
-        let near = self.round.abs_diff(round) <= ROUNDS_AROUND;
+        let near = round <= self.round.saturating_add(ROUNDS_AROUND);
         if height != self.height || !near || validators.find(&Address::Key(key)).is_none() {
             return None;
         }
         let quorum = validators.quorum();
         let round = self.rounds.entry(round).or_default();
         let values = round.entry(key).or_default();
-        if values.contains(&value) || values.len() >= VALUES_PER_ROUND {
+        if values.contains(&value) {
             return None;
+        }
+        if values.len() >= VALUES_PER_ROUND {
+            values.remove(0);
         }
         values.push(value);
         let voters = round.values().filter(|values| values.contains(&value));
@@ -168,6 +173,22 @@ mod tests {
         assert!(prevotes.has_polka(5, &value), "a polka stays");
         prevotes.start(6, validators());
         assert!(!prevotes.has_polka(6, &value));
+    }
+
+    /// What it prevoted before, or how long ago the round was, hides no vote of a certificate.
+    #[test]
+    fn a_liar_keeps_no_polka_from_being_seen() {
+        let (sender, _polkas) = mpsc::unbounded_channel();
+        let prevotes = Prevotes::new(sender);
+        prevotes.start(1, validators());
+        for value in 1..9 {
+            prevotes.note(&prevote(1, 0, value), &key(1));
+        }
+        prevotes.enter(ROUNDS_AROUND + 9);
+        for of in 1..=3 {
+            prevotes.note(&prevote(1, 0, 9), &key(of));
+        }
+        assert!(prevotes.has_polka(1, &ValueId([9; 32])));
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Ledger {
         }
         shared.mempool.put_back(left_out);
         self.refuse(&refused)?;
-        if taken.is_empty() && round == Round(0) {
+        if taken.is_empty() && !self.may_be_empty(round) {
             return Ok(None);
         }
         let executed = execution.seal().map_err(fatal)?;
@@ -145,6 +145,15 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    /// Rule R2. While others have decided more, this node needs no blocks of its own.
+    fn may_be_empty(&self, round: Round) -> bool {
+        round > Round(0) && !self.shared.cosigning.is_behind()
+    }
+
+    fn has_something(&self, round: Round) -> bool {
+        self.shared.mempool.queued() > 0 || self.may_be_empty(round)
     }
 
     fn attest(&self, waiters: Vec<crate::mempool::Waiter>, place: Place) {
@@ -409,6 +418,9 @@ impl Application for Ledger {
         if let Some(held) = self.candidates.proposed(round) {
             return Ok(Some(held.first_candidate()));
         }
+        if !self.has_something(round) {
+            return Ok(None);
+        }
         std::thread::sleep(self.pause().min(PAUSE_MAX).max(self.shared.linger));
         let Some(held) = self.build(height, round)? else {
             return Ok(None);
@@ -433,7 +445,8 @@ impl Application for Ledger {
             Some(Judgement::ClockDisagrees) | None => {}
             Some(judgement) => {
                 // Put forward again: what is stored of it is not the oldest of the height.
-                if let Some(held) = self.candidates.find(&value) {
+                let can_store = self.obstacles()? != Production::DiskFull;
+                if let Some(held) = self.candidates.find(&value).filter(|_| can_store) {
                     self.keep(held, candidate.round, &candidate.proposer)?;
                 }
                 return Ok(judgement);

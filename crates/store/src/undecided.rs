@@ -244,7 +244,11 @@ impl UndecidedFile {
         let kind = if has_block { AGAIN } else { WITH_BLOCK };
         let payload = payload(kind, block);
         let room = room(payload.len());
-        let place = self.place_for(block, room)?;
+        let place = match self.place_for(block, room) {
+            // The block is there; only that it was put forward once more is not noted.
+            Err(UndecidedError::Full { .. }) if has_block => return Ok(()),
+            place => place?,
+        };
         let written = self.write(place, &payload);
         written.map_err(|error| self.failed("writing", &error))?;
         let entry = Entry {

@@ -1,9 +1,10 @@
 //! Candidates that other members stream: which are judged, and when.
 //!
 //! The engine has room for few values a round, so nobody may fill the rounds of others. A block
-//! that is put forward for the first time comes from the proposer of its round. One that is put
-//! forward again is judged once it has a polka, whoever streams it: then an honest member has
-//! called it valid, and the round in which it was new is beyond doubt.
+//! that is put forward for the first time comes from the proposer of its round, and is judged when
+//! that round has begun: the engine knows a value by its id alone, and one of a later round could
+//! be decided in an earlier one. All else is judged once it has a polka, whoever streams it: then
+//! an honest member has called it valid, and the round in which it was new is beyond doubt.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ use crate::stream::{Early, Message, Streams, Whole};
 /// Candidates of one member that are judged in one round of a height: as many as the engine has
 /// room for.
 pub(super) const CANDIDATES_PER_ROUND: u32 = 2;
-/// Rounds above the current one whose candidates are judged.
+/// Rounds above the current one whose candidates are kept until their round begins.
 pub(super) const ROUNDS_AHEAD_MAX: u32 = 8;
 
 /// Streams that are under way, wait or were judged.
@@ -28,8 +29,10 @@ pub(super) const ROUNDS_AHEAD_MAX: u32 = 8;
 pub(super) struct Incoming {
     streams: Streams,
     early: Early,
-    /// Blocks for the height after the tip that were put forward again, until their values have
-    /// a polka: the newest of each member.
+    /// New blocks for the height after the tip, until their round begins: the newest of each
+    /// round's proposer.
+    later: BTreeMap<u32, Whole>,
+    /// Other blocks for that height, until their values have a polka: the newest of each member.
     unproven: BTreeMap<PeerId, Whole>,
     /// How many candidates were judged, by publisher and round, for the height after the tip.
     judged: BTreeMap<(PeerId, u32), u32>,
@@ -39,6 +42,14 @@ impl Incoming {
     /// Forgets streams of heights that are decided.
     pub(super) fn drop_up_to(&mut self, height: u64) {
         self.streams.drop_up_to(height);
+    }
+
+    /// What waited for a round that has begun.
+    fn due(&mut self, round: u32) -> Vec<Whole> {
+        let later = self.later.split_off(&round.saturating_add(1));
+        std::mem::replace(&mut self.later, later)
+            .into_values()
+            .collect()
     }
 
     /// What waits for a polka of this value.
@@ -91,6 +102,7 @@ impl<A: Application> Driver<A> {
         let incoming = &mut self.incoming;
         incoming.judged.clear();
         incoming.unproven.clear();
+        incoming.later.clear();
         let members = &self.next;
         let may_publish = |peer: &PeerId| streamer(members, peer).is_some();
         incoming.streams.keep_publishers(may_publish);
@@ -98,6 +110,15 @@ impl<A: Application> Driver<A> {
             self.judge(whole)?;
         }
         Ok(())
+    }
+
+    /// A round has begun: what came for it before is judged now.
+    pub(super) fn judge_due(&mut self, round: u32) -> Result<Vec<ProposedValue<Ledger>>, Fatal> {
+        let mut judged = Vec::new();
+        for whole in self.incoming.due(round) {
+            judged.extend(self.judge(whole)?);
+        }
+        Ok(judged)
     }
 
     /// Judges a whole stream for the height after the tip, if it may be judged.
@@ -115,12 +136,13 @@ impl<A: Application> Driver<A> {
         }
         let proposer = self.next.proposer(height, round);
         let has_polka = self.parts.verifier.prevotes.has_polka(height, &value);
-        if !has_polka && whole.first.valid_round.is_some() {
+        let is_turn = proposer.member == streamer.member && whole.first.valid_round.is_none();
+        if !has_polka && !is_turn {
             self.incoming.unproven.insert(publisher, whole);
             return Ok(None);
         }
-        if !has_polka && proposer.member != streamer.member {
-            tracing::warn!(%publisher, height, round, "a block is dropped: not its member's turn");
+        if !has_polka && round > current {
+            self.incoming.later.insert(round, whole);
             return Ok(None);
         }
         if !self.incoming.admits(publisher, round) {

@@ -369,6 +369,7 @@ fn is_started(answer: &mut oneshot::Receiver<Next<Ledger>>, height: u64) -> bool
 #[tokio::test]
 async fn garbage_under_a_good_id_gets_no_answer_and_stops_nothing() {
     let mut world = world().await;
+    world.begin_round(4).await;
     let good = candidate(1, b"block");
     let none = |_: &mut Vec<Message>| {};
     // Signed by another member than the one who publishes; published by a stranger.
@@ -402,6 +403,29 @@ async fn garbage_under_a_good_id_gets_no_answer_and_stops_nothing() {
     let bad = in_round(&candidate(1, b"bad"), 1);
     let value = world.receive_stream(3, 3, &bad, none).await.unwrap();
     assert_eq!(value.validity, Validity::Invalid);
+}
+
+/// Judged before, it could be decided in a round below that of its seal.
+#[tokio::test]
+async fn a_new_block_of_a_later_round_waits_for_it() {
+    let mut world = world().await;
+    let new = in_round(&candidate(1, b"block"), 1);
+    assert_eq!(world.receive_stream(3, 3, &new, |_| {}).await, None);
+    assert!(world.script().checked.is_empty());
+    world.judge_next_as(Judgement::Valid);
+    let values = world.begin_round(1).await;
+    let values: Vec<_> = values.iter().map(|one| (one.round, one.validity)).collect();
+    assert_eq!(values, [(Round::new(1), Validity::Valid)]);
+    assert_eq!(world.script().checked, [(new, false)]);
+    assert!(world.begin_round(2).await.is_empty(), "it is judged once");
+    // A block for a later round of a height that waits does not start it.
+    let mut next = world.decide(1).await;
+    let early = Candidate {
+        height: ids::Height(2),
+        ..in_round(&candidate(2, b"early"), 1)
+    };
+    assert_eq!(world.receive_stream(4, 4, &early, |_| {}).await, None);
+    assert!(!is_started(&mut next, 2));
 }
 
 #[tokio::test]
