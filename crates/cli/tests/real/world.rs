@@ -5,6 +5,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -283,15 +285,21 @@ fn forward_until_a_record(mut client: TcpStream, node: u16, silence: Duration) {
         return;
     };
     let (mut answers, mut back) = (node.try_clone().unwrap(), client.try_clone().unwrap());
+    // The node soon closes a connection on which nothing is asked; the client is not to hear that.
+    let is_silent = Arc::new(AtomicBool::new(false));
+    let ended = Arc::clone(&is_silent);
     std::thread::spawn(move || {
         let _ = std::io::copy(&mut answers, &mut back);
-        let _ = back.shutdown(Shutdown::Both);
+        if !ended.load(Ordering::SeqCst) {
+            let _ = back.shutdown(Shutdown::Both);
+        }
     });
     let mut buffer = vec![0; 1 << 16];
     while let Ok(length @ 1..) = client.read(&mut buffer) {
         let record = b"POST /v1/records";
         let sent = &buffer[..length];
         if sent.windows(record.len()).any(|part| part == record) {
+            is_silent.store(true, Ordering::SeqCst);
             std::thread::sleep(silence);
             break;
         }
