@@ -192,10 +192,11 @@ impl Application for Byzantine {
     }
 
     fn commit(&mut self, certificate: &CommitCertificate) -> Result<(), Fatal> {
-        // A forgery that no rule forbids may be decided; the ledger has not seen it.
+        // A forgery that no rule forbids may be decided; the ledger has not seen it, and has to
+        // know that it was voted for here.
         let mut forged = self.forged.values();
         if let Some(forged) = forged.find(|one| one.value == certificate.value) {
-            self.ledger.check_decided(forged.clone())?;
+            self.ledger.check(forged.clone(), true)?;
         }
         self.ledger.commit(certificate)
     }

@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout)]
 
 use std::ffi::OsString;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use credlog_cluster::{Cluster, Settings, count, wait_for};
@@ -10,6 +10,8 @@ use credlog_cluster::{Cluster, Settings, count, wait_for};
 const HONEST: [usize; 3] = [0, 1, 2];
 const BYZANTINE: usize = 3;
 const SOON: Duration = Duration::from_secs(60);
+/// How often a further status list is asked for.
+const NEXT_LIST: Duration = Duration::from_secs(1);
 /// Each height at which the Byzantine member should propose may take some rounds.
 const HEIGHTS_WITHIN: Duration = Duration::from_secs(900);
 
@@ -25,8 +27,6 @@ struct Traffic {
     senders: usize,
     /// In a record.
     credentials: u32,
-    /// Status lists that they fill.
-    lists: usize,
     /// Between two records of a sender.
     each: Option<Duration>,
 }
@@ -34,7 +34,6 @@ struct Traffic {
 const TRAFFIC: Traffic = Traffic {
     senders: 1,
     credentials: 1,
-    lists: 1,
     each: None,
 };
 
@@ -44,15 +43,16 @@ fn honest_members_go_on(cluster: &Cluster, name: &str, traffic: Traffic) -> Resu
     let Traffic {
         senders,
         credentials,
-        lists,
         each,
     } = traffic;
-    for _ in 1..lists {
-        cluster.open_list()?;
-    }
     let load = cluster.load_of(&HONEST, senders, credentials, each);
     let heights = cluster.view(0)?.height + count(200) as u64;
+    let mut listed = Instant::now();
     wait_for("the ledger goes on", HEIGHTS_WITHIN, || {
+        if listed.elapsed() > NEXT_LIST {
+            listed = Instant::now();
+            cluster.open_list_if_due()?;
+        }
         Ok((cluster.view(0)?.height >= heights).then_some(()))
     })?;
     let acknowledged = load.stop();
@@ -146,7 +146,7 @@ fn a_member_that_votes_for_everything() -> Result<()> {
 fn a_member_that_seals_with_an_old_time() -> Result<()> {
     Misbehaviour {
         traffic: Traffic {
-            each: Some(Duration::from_secs(4)),
+            each: Some(Duration::from_secs(3)),
             ..TRAFFIC
         },
         sign: Some((&HONEST, "does not agree with the time of a block")),
@@ -169,7 +169,6 @@ fn a_member_that_streams_garbage_under_the_checkpoint_of_another() -> Result<()>
         traffic: Traffic {
             senders: 8,
             credentials: 256,
-            lists: 16,
             each: None,
         },
         sign: Some((&[BYZANTINE], "garbage under another's value")),

@@ -345,15 +345,17 @@ impl Cluster {
     pub fn accredit(&self) -> Result<()> {
         let accreditation = self.issuer.accreditation(self.seat(0))?;
         self.submit_for(0, &accreditation, READY)?;
-        self.open_list()
+        self.submit_for(0, &self.issuer.list_opening()?, READY)?;
+        Ok(())
     }
 
-    /// The issuer opens one more status list.
+    /// The issuer opens one more status list, if the newest is half used: else that is refused
+    /// (rule R10).
     ///
     /// # Errors
-    /// If that is not acknowledged within a minute.
-    pub fn open_list(&self) -> Result<()> {
-        self.submit_for(0, &self.issuer.list_opening()?, READY)?;
+    /// If the record cannot be signed.
+    pub fn open_list_if_due(&self) -> Result<()> {
+        self.submit(0, &self.issuer.list_opening()?);
         Ok(())
     }
 
