@@ -58,8 +58,8 @@ impl<A: Application> Consensus<A> {
     pub async fn start(config: Config, application: A) -> Result<Self, ConfigError> {
         let moniker = metrics::new_moniker();
         let peers = network::addresses(&config, &config.peers)?;
-        let (polka_sender, polkas) = mpsc::unbounded_channel();
         network::check_free(&config.listen)?;
+        let (polka_sender, polkas) = mpsc::unbounded_channel();
         let prevotes = Arc::new(Prevotes::new(polka_sender));
         let observed = Arc::new(Observed::default());
         let engine = Engine::start(&config, moniker.clone(), &prevotes, &observed).await?;

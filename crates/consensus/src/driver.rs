@@ -96,6 +96,14 @@ fn fatal(reason: String) -> Fatal {
     Fatal { reason }
 }
 
+/// Whether the engine took what it was handed: only one that has ended does not.
+fn taken(is_taken: bool) -> Result<(), Fatal> {
+    match is_taken {
+        true => Ok(()),
+        false => Err(fatal("the consensus engine has stopped".into())),
+    }
+}
+
 impl<A: Application> Driver<A> {
     /// A driver before the engine's first message.
     pub(crate) fn new(parts: Parts<A>) -> Result<Self, Fatal> {

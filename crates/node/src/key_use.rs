@@ -54,6 +54,14 @@ impl KeyUse {
         found.map_err(|source| KeyUseError { path, source })
     }
 
+    /// The same of either of a store's first keys.
+    ///
+    /// # Errors
+    /// [`KeyUseError`].
+    pub fn knows(&self, keys: &FirstKeys) -> Result<bool, KeyUseError> {
+        Ok(self.is_known(keys.consensus)? || self.is_known(keys.cosigner)?)
+    }
+
     /// Whether the use of any key of this ledger is noted here.
     ///
     /// # Errors
@@ -75,14 +83,6 @@ impl KeyUse {
             }
         }
         Ok(false)
-    }
-
-    /// The same of either of a store's first keys.
-    ///
-    /// # Errors
-    /// [`KeyUseError`].
-    pub fn knows(&self, keys: &FirstKeys) -> Result<bool, KeyUseError> {
-        Ok(self.is_known(keys.consensus)? || self.is_known(keys.cosigner)?)
     }
 
     /// Notes that `data_dir` keeps what this key signs. Where the folder of keys cannot be

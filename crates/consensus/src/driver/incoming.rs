@@ -12,7 +12,7 @@ use arc_malachitebft_core_consensus::ProposedValue;
 use arc_malachitebft_peer::PeerId;
 use credlog_ledger::ids::{self, ValueId};
 
-use super::{Driver, Place, fatal};
+use super::{Driver, Place, taken};
 use crate::application::{Application, Fatal, Judgement};
 use crate::context::{Height, Ledger, Round, Validator, Validators};
 use crate::network;
@@ -54,11 +54,10 @@ impl Incoming {
 
     /// What waits for a polka of this value.
     fn proven(&mut self, value: &ValueId) -> Vec<Whole> {
-        let (due, others) = std::mem::take(&mut self.unproven)
-            .into_iter()
-            .partition(|(_, whole)| whole.first.value == value.0);
+        let all = std::mem::take(&mut self.unproven).into_iter();
+        let (due, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            all.partition(|(_, whole)| whole.first.value == value.0);
         self.unproven = others;
-        let due: BTreeMap<_, _> = due;
         due.into_values().collect()
     }
 
@@ -216,10 +215,7 @@ impl<A: Application> Driver<A> {
 
     /// Hands a judged value to the engine, which has not asked for it.
     fn tell(&mut self, value: Option<ProposedValue<Ledger>>) -> Result<(), Fatal> {
-        match value.is_none_or(|value| (self.parts.links.tell)(value)) {
-            true => Ok(()),
-            false => Err(fatal("the consensus engine has stopped".into())),
-        }
+        taken(value.is_none_or(|value| (self.parts.links.tell)(value)))
     }
 }
 

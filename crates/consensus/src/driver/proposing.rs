@@ -7,7 +7,7 @@ use arc_malachitebft_core_consensus::LocallyProposedValue;
 use arc_malachitebft_engine::util::streaming::StreamId;
 use credlog_ledger::ids;
 
-use super::{Driver, fatal};
+use super::{Driver, fatal, taken};
 use crate::application::{Application, Candidate, Fatal};
 use crate::context::{Height, Ledger, Round, Value};
 use crate::signing::ledger_round;
@@ -57,10 +57,7 @@ impl<A: Application> Driver<A> {
             return Ok(());
         };
         self.asked = None;
-        match (self.parts.links.propose)(value) {
-            true => Ok(()),
-            false => Err(fatal("the consensus engine has stopped".into())),
-        }
+        taken((self.parts.links.propose)(value))
     }
 
     async fn proposed(

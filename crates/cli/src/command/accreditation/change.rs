@@ -8,8 +8,7 @@ use credlog_verify::facts::AccreditationFacts;
 use serde_json::json;
 
 use crate::command::reason;
-use crate::connection::MemberArgs;
-use crate::connection::{Ledger, Node};
+use crate::connection::{Ledger, MemberArgs, Node};
 use crate::home::MemberHome;
 use crate::keyfile::Passphrase;
 use crate::moment;

@@ -7,8 +7,7 @@ use credlog_ledger::body::Accredit;
 use credlog_ledger::ids::{IssuerId, UnixMillis};
 use serde_json::json;
 
-use crate::connection::MemberArgs;
-use crate::connection::{Ledger, Node};
+use crate::connection::{Ledger, MemberArgs, Node};
 use crate::home::{IssuerFile, MemberHome};
 use crate::keyfile::{self, Passphrase};
 use crate::moment;
