@@ -9,6 +9,7 @@ mod body;
 mod guard;
 mod lane;
 pub(crate) mod listener;
+mod manner;
 mod patient;
 mod query;
 mod rate;

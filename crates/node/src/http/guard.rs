@@ -12,7 +12,7 @@ use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use credlog_api::problem::MEDIA_TYPE_PROBLEM;
-use credlog_api::{Problem, ProblemType, path};
+use credlog_api::{Problem, ProblemType};
 use http::header::{
     ACCEPT, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION,
@@ -23,7 +23,7 @@ use tower_http::catch_panic::ResponseForPanic;
 
 use super::Context;
 use super::answer::{Refusal, internal};
-use super::rate::Traffic;
+use super::manner::Manner;
 use crate::metrics::Metrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -43,7 +43,8 @@ pub(crate) async fn guard(
     let route = matched.as_ref().map(MatchedPath::as_str);
     let method = request.method().clone();
     let at_path = request.uri().path().to_owned();
-    let response = answer(&context, request, next, route).await;
+    let manner = Manner::of(route);
+    let response = answer(&context, request, next, route.map(|_| manner)).await;
     let refusal = response.extensions().get::<Refusal>();
     if refusal.is_some_and(|Refusal(problem)| problem.is(ProblemType::STORE_UNREADABLE)) {
         context.metrics.store_faults.inc();
@@ -51,7 +52,7 @@ pub(crate) async fn guard(
     }
     let status = response.status();
     let route = route.unwrap_or(NO_ROUTE);
-    let response = finish(response, &id, &method, route, at_path);
+    let response = finish(response, &id, &method, manner, at_path);
     let elapsed = begun.elapsed();
     let metrics = &context.metrics;
     let labels = [method_label(&method), route, status_label(status)];
@@ -86,7 +87,7 @@ async fn answer(
     context: &Context,
     mut request: Request,
     next: Next,
-    route: Option<&str>,
+    manner: Option<Manner>,
 ) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     if let Some(ConnectInfo(peer)) = peer {
@@ -94,11 +95,12 @@ async fn answer(
         request.extensions_mut().insert(Client(client));
     }
     if request.method() == Method::OPTIONS
-        && let Some(route) = route
+        && let Some(manner) = manner
     {
-        return preflight(route);
+        return preflight(manner);
     }
-    if let Err(refusal) = admit(context, &request, route) {
+    let manner = manner.unwrap_or(Manner::of(None));
+    if let Err(refusal) = admit(context, &request, manner) {
         return refusal.into_response();
     }
     let Ok(_permit) = context.requests.try_acquire() else {
@@ -106,6 +108,9 @@ async fn answer(
         let problem = Problem::new(ProblemType::OVERLOADED, detail).retry_after(1);
         return Refusal::from(problem).into_response();
     };
+    if !manner.is_prompt {
+        return next.run(request).await;
+    }
     match tokio::time::timeout(context.request_timeout(), next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
@@ -118,25 +123,19 @@ async fn answer(
     }
 }
 
-fn admit(context: &Context, request: &Request, route: Option<&str>) -> Result<(), Refusal> {
-    let traffic = match route {
-        // Whoever watches over the node must see it also when it is flooded. The metrics are
-        // much text, and are limited like all that is read.
-        Some(path::HEALTHZ | path::READYZ) => None,
-        Some(path::RECORDS) => Some(Traffic::Write),
-        Some(path::VERIFY) => Some(Traffic::Verify),
-        _ => Some(Traffic::Read),
-    };
-    if let Some(traffic) = traffic
+fn admit(context: &Context, request: &Request, manner: Manner) -> Result<(), Refusal> {
+    if let Some(traffic) = manner.traffic
         && let Err(wait) = context.rate_limits.admit(traffic, client(request))
     {
         return Err(rate_limited("requests", wait));
     }
-    let media_type = media_type(route);
-    if accepts(request.headers(), media_type) {
+    let media_types = manner.media_types;
+    let acceptable = |media_type: &&str| accepts(request.headers(), media_type);
+    if media_types.is_empty() || media_types.iter().any(acceptable) {
         return Ok(());
     }
-    let detail = format!("the answer is {media_type}; send an Accept that includes it, or none");
+    let listed = media_types.join(" or ");
+    let detail = format!("the answer is {listed}; send an Accept that includes it, or none");
     Err(Problem::new(ProblemType::NOT_ACCEPTABLE, detail).into())
 }
 
@@ -150,18 +149,9 @@ pub(crate) fn rate_limited(what: &str, wait: Duration) -> Refusal {
         .into()
 }
 
-/// What a route answers with.
-fn media_type(route: Option<&str>) -> &'static str {
-    match route {
-        Some(path::TILE) => "application/octet-stream",
-        Some(path::CHECKPOINT | path::METRICS) => "text/plain",
-        _ => "application/json",
-    }
-}
-
 /// Whether an Accept header (RFC 9110 section 12.5.1) includes a media type. What cannot
 /// be read of it counts as everything.
-fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
+pub(crate) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     let (group, _) = media_type.split_once('/').unwrap_or((media_type, ""));
     let mut best: Option<(u8, bool)> = None;
     for value in headers.get_all(ACCEPT) {
@@ -189,21 +179,13 @@ fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     best.is_none_or(|(_, wanted)| wanted)
 }
 
-/// Methods of a route.
-fn methods(route: &str) -> &'static str {
-    match route {
-        path::RECORDS | path::VERIFY => "POST, OPTIONS",
-        _ => "GET, HEAD, OPTIONS",
-    }
-}
-
 /// The answer to OPTIONS: what is public to read may be read by any web page; nothing may
 /// be written by one.
-fn preflight(route: &str) -> Response {
+fn preflight(manner: Manner) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
-    headers.insert(ALLOW, HeaderValue::from_static(methods(route)));
-    if methods(route).starts_with("GET") {
+    headers.insert(ALLOW, HeaderValue::from_static(manner.methods));
+    if manner.is_public() {
         headers.insert(
             ACCESS_CONTROL_ALLOW_METHODS,
             HeaderValue::from_static("GET, HEAD"),
@@ -219,7 +201,7 @@ fn finish(
     mut response: Response,
     id: &str,
     method: &Method,
-    route: &str,
+    manner: Manner,
     at_path: String,
 ) -> Response {
     if let Some(Refusal(problem)) = response.extensions_mut().remove::<Refusal>() {
@@ -228,7 +210,7 @@ fn finish(
     let status = response.status();
     let headers = response.headers_mut();
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(ALLOW, HeaderValue::from_static(methods(route)));
+        headers.insert(ALLOW, HeaderValue::from_static(manner.methods));
     }
     if matches!(
         status,
@@ -250,7 +232,7 @@ fn finish(
         .or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    headers.insert(CONTENT_SECURITY_POLICY, policy);
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
@@ -351,7 +333,13 @@ mod tests {
         let request = Request::get("/").body(Body::empty()).unwrap();
         let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
         assert_eq!(metrics.panics.get(), 1);
-        let response = finish(response, "id", &Method::GET, "/", "/".to_owned());
+        let response = finish(
+            response,
+            "id",
+            &Method::GET,
+            Manner::of(None),
+            "/".to_owned(),
+        );
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()[CONTENT_TYPE], MEDIA_TYPE_PROBLEM);
         let body = axum::body::to_bytes(response.into_body(), 10_000).await;

@@ -1,0 +1,70 @@
+//! How each route is treated before its handler sees a request.
+//!
+//! One table, by the route's template: the [`guard`](super::guard) asks it for limits, for the
+//! media types of the answer and for the methods. What stands in no line of it is a GET that
+//! answers with JSON.
+
+use credlog_api::path;
+
+use super::rate::Traffic;
+
+/// How a route is treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// Which rate limit counts it; `None`: none does.
+    pub(crate) traffic: Option<Traffic>,
+    /// What it answers with; one of them must be acceptable. Empty: the handler looks itself.
+    pub(crate) media_types: &'static [&'static str],
+    /// Its methods, as the header Allow lists them.
+    pub(crate) methods: &'static str,
+    /// Whether its answer has to be there within the time of a request; else the handler bounds
+    /// its own time.
+    pub(crate) is_prompt: bool,
+}
+
+const READ: Manner = Manner {
+    traffic: Some(Traffic::Read),
+    media_types: &["application/json"],
+    methods: "GET, HEAD, OPTIONS",
+    is_prompt: true,
+};
+
+const POST: &str = "POST, OPTIONS";
+
+impl Manner {
+    /// How a route is treated; `None` is a path without a route.
+    pub(crate) fn of(route: Option<&str>) -> Self {
+        match route {
+            // Whoever watches over the node must see it also when it is flooded. The metrics are
+            // much text, and are limited like all that is read.
+            Some(path::HEALTHZ | path::READYZ) => Self {
+                traffic: None,
+                ..READ
+            },
+            Some(path::RECORDS) => Self {
+                traffic: Some(Traffic::Write),
+                methods: POST,
+                ..READ
+            },
+            Some(path::VERIFY) => Self {
+                traffic: Some(Traffic::Verify),
+                methods: POST,
+                ..READ
+            },
+            Some(path::TILE) => Self {
+                media_types: &["application/octet-stream"],
+                ..READ
+            },
+            Some(path::CHECKPOINT | path::METRICS) => Self {
+                media_types: &["text/plain"],
+                ..READ
+            },
+            _ => READ,
+        }
+    }
+
+    /// Whether web pages of anybody may read it.
+    pub(crate) fn is_public(self) -> bool {
+        self.methods.starts_with("GET")
+    }
+}
