@@ -25,6 +25,7 @@ mod gather;
 mod judge;
 mod presented;
 mod shared;
+mod terms;
 mod timestamp;
 mod verdict;
 
@@ -35,6 +36,7 @@ pub use gather::{gather, gather_with};
 pub use judge::{JudgeError, judge};
 pub use presented::{DigestOnly, Presented, ProofFinding, SigningKey, StatusListFinding, Subject};
 pub use shared::Shared;
+pub use terms::{Terms, TermsError};
 pub use timestamp::{Time, TimeError};
 pub use verdict::{
     Check, CheckName, CredentialSummary, Evidence, LedgerPoint, Outcome, Registered, Summary,

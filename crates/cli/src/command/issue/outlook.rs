@@ -14,10 +14,11 @@ use credlog_verify::facts::{AccreditationFacts, Issuance, IssuerFacts, Match};
 use credlog_verify::{CheckName, Outcome};
 
 use super::positions;
-use super::source::{self, Terms};
+use super::source;
 use crate::connection::Ledger;
 use crate::moment;
 use crate::outcome::{Exit, Failure, Result};
+use credlog_verify::Terms;
 
 /// The checks that must come out well for ever. A validity that begins later or is over is the
 /// issuer's affair, and status lists elsewhere are not at hand here.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::prepare::Prepared;
-use super::source::Terms;
+use credlog_verify::Terms;
 
 /// Credentials that one Issue record anchors; 256 keep a record small (design: "tools pack
 /// 256").

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::outlook::Outlook;
-use super::source::{self, Source, Terms};
+use super::source::{self, Source};
 use crate::folder;
 use crate::keyfile;
 use crate::outcome::{During, Failure, Result};
+use credlog_verify::Terms;
 
 /// A signed credential and what the journal keeps of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

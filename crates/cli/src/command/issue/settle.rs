@@ -24,12 +24,12 @@ use super::outlook::Outlook;
 use super::pack::Batch;
 use super::positions::Positions;
 use super::prepare::{Prepared, Signer};
-use super::source::Terms;
 use crate::connection::{Committed, Ledger, Refusal, Sent};
 use crate::keyfile;
 use crate::moment;
 use crate::outcome::{Failure, Result};
 use crate::statement::Signatory;
+use credlog_verify::Terms;
 
 /// Times that a credential is sent in one run before its last refusal is reported.
 const ATTEMPTS_MAX: usize = 5;

@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use credlog_credential::Credential;
-use credlog_ledger::ids::{AchievementId, Digest, IssuerId, UnixMillis};
-use time::OffsetDateTime;
+use credlog_ledger::ids::{AchievementId, Digest, IssuerId};
+use credlog_verify::Terms;
 
 use crate::folder;
-use crate::moment;
 use crate::outcome::{During, Failure, Result};
-use crate::screen::{count, shown};
+use crate::screen::count;
 
 /// Problems that are listed one by one; more are counted.
 const PROBLEMS_SHOWN_MAX: usize = 20;
@@ -24,14 +23,6 @@ pub(super) struct Source {
     pub(super) file: String,
     /// Digest of the content as it came in: how a later run knows it again.
     pub(super) digest: Digest,
-}
-
-/// What the Issue record says about a credential besides its digest.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Terms {
-    pub(super) achievement: Option<AchievementId>,
-    pub(super) valid_from: Option<UnixMillis>,
-    pub(super) valid_until: Option<UnixMillis>,
 }
 
 /// Finds the JSON files: those named, and those that lie in folders named.
@@ -179,57 +170,6 @@ pub(super) fn digest(credential: &Credential) -> Digest {
     credlog_verify::digest_of(credential)
 }
 
-impl Terms {
-    /// Reads achievement and validity from a credential. `achievement` is for credentials
-    /// that name none.
-    pub(super) fn of(credential: &Credential, achievement: Option<&AchievementId>) -> Result<Self> {
-        let achievement = recorded_achievement(credential, achievement)?;
-        let time = |time: Option<OffsetDateTime>| match time.map(moment::millis) {
-            Some(None) => Err(Failure::input(
-                "the credential's validity lies before 1970, which the ledger cannot state",
-            )),
-            known => Ok(known.flatten()),
-        };
-        let terms = Self {
-            achievement,
-            valid_from: time(credential.valid_from())?,
-            valid_until: time(credential.valid_until())?,
-        };
-        match (terms.valid_from, terms.valid_until) {
-            (Some(from), Some(until)) if from >= until => Err(Failure::input(
-                "the credential's validity ends in the millisecond in which it begins",
-            )),
-            _ => Ok(terms),
-        }
-    }
-}
-
-/// The achievement that the record names: of several in the credential the one given, or else
-/// the first by its identifier. Whether all of them may be awarded is judged afterwards.
-fn recorded_achievement(
-    credential: &Credential,
-    given: Option<&AchievementId>,
-) -> Result<Option<AchievementId>> {
-    let own = credential.achievements().ids;
-    let Some(first) = own.first() else {
-        return Ok(given.cloned());
-    };
-    if let Some(given) = given {
-        if own.contains(given.as_str()) {
-            return Ok(Some(given.clone()));
-        }
-        return Err(Failure::input(format!(
-            "the credential is for achievement {}, not {given}",
-            shown(first)
-        )));
-    }
-    let mut readable = own.iter().filter_map(|id| id.parse().ok());
-    match readable.next() {
-        Some(id) => Ok(Some(id)),
-        None => Ok(Some(first.parse()?)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,37 +236,5 @@ mod tests {
                 refused.message
             );
         }
-    }
-
-    #[test]
-    fn terms_come_from_the_credential() {
-        let given: AchievementId = "urn:example:other".parse().unwrap();
-        let mut badge = credential("did:example:h");
-        badge["validUntil"] = json!("2027-01-01T00:00:00Z");
-        badge["credentialSubject"]["achievement"] = json!({"id": "urn:example:statistics"});
-        let badge = Credential::from_json(badge).unwrap();
-        let terms = Terms::of(&badge, None).unwrap();
-        assert_eq!(
-            terms.achievement,
-            Some("urn:example:statistics".parse().unwrap())
-        );
-        assert_eq!(terms.valid_until, Some(UnixMillis(1_798_761_600_000)));
-        assert!(Terms::of(&badge, Some(&given)).is_err());
-        let mut two = credential("did:example:h");
-        two["credentialSubject"]["achievement"] =
-            json!([{"id": "urn:example:statistics"}, {"id": "urn:example:other"}]);
-        let two = Credential::from_json(two).unwrap();
-        for given in [None, Some(&given)] {
-            let terms = Terms::of(&two, given).unwrap();
-            assert_eq!(
-                terms.achievement,
-                Some("urn:example:other".parse().unwrap())
-            );
-        }
-        let plain = Credential::from_json(credential("did:example:h")).unwrap();
-        assert_eq!(
-            Terms::of(&plain, Some(&given)).unwrap().achievement,
-            Some(given)
-        );
     }
 }
