@@ -23,9 +23,11 @@
 #![forbid(unsafe_code)]
 
 mod achievement;
+pub mod bake;
 pub mod context;
 mod credential;
 mod digest;
+mod form;
 pub mod json;
 pub mod multikey;
 pub mod problem;
@@ -43,6 +45,7 @@ mod url;
 pub use achievement::AchievementClaims;
 pub use credential::{Credential, CredentialError, DataModel, Validity};
 pub use digest::{Digest, DigestError, digest, digest_jws};
+pub use form::Form;
 pub use json::{JsonError, Limits};
 pub use multikey::{Multikey, MultikeyError};
 pub use proof::error::ProofError;
