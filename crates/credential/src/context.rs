@@ -54,6 +54,26 @@ pub const BUILT_IN: &[Context] = &[
         "multikey-v1.jsonld"
     ),
     context!(
+        "https://w3id.org/vc/status-list/2021/v1",
+        "status-list-2021-v1.jsonld"
+    ),
+    context!(
+        "https://w3id.org/security/suites/ed25519-2020/v1",
+        "ed25519-2020-v1.jsonld"
+    ),
+    context!(
+        "https://w3id.org/security/suites/jws-2020/v1",
+        "jws-2020-v1.json"
+    ),
+    context!(
+        "https://purl.imsglobal.org/spec/clr/v2p0/context.json",
+        "clr-v2p0.json"
+    ),
+    context!(
+        "https://purl.imsglobal.org/spec/clr/v2p0/context-2.0.1.json",
+        "clr-v2p0-2.0.1.json"
+    ),
+    context!(
         "https://purl.imsglobal.org/spec/ob/v3p0/context.json",
         "ob-v3p0.json"
     ),

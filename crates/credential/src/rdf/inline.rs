@@ -16,6 +16,12 @@ use crate::context;
 const CONTEXTS_MAX: usize = 32;
 /// Terms that one document defines in place at most.
 const INLINE_TERMS_MAX: usize = 500;
+/// Schemes of identifiers: as a term of the document, one would rewrite them.
+const SCHEMES: [&str; 4] = ["did", "http", "https", "urn"];
+/// What says when a credential counts. Below a word of its own a document may use these for
+/// something else, say the end of a driving licence: they are read of the credential alone, where
+/// the built-in contexts protect them.
+const PERIOD_TERMS: [&str; 4] = ["expirationDate", "issuanceDate", "validFrom", "validUntil"];
 
 /// Counts the contexts of one document.
 #[derive(Debug, Default)]
@@ -60,7 +66,7 @@ impl Contexts {
                 Ok(())
             }
             Value::Object(terms) => {
-                self.vocabulary(terms)?;
+                self.vocabulary(terms, false)?;
                 flat.push(entry.clone());
                 Ok(())
             }
@@ -68,7 +74,8 @@ impl Contexts {
         }
     }
 
-    fn vocabulary(&mut self, terms: &Map<String, Value>) -> Result<(), RdfError> {
+    /// The terms of a context; `scoped` tells that it counts only below a word of the document.
+    fn vocabulary(&mut self, terms: &Map<String, Value>, scoped: bool) -> Result<(), RdfError> {
         self.definitions += terms.len();
         if self.definitions > INLINE_TERMS_MAX {
             let reason = format!("more than {INLINE_TERMS_MAX} terms defined in the document");
@@ -88,9 +95,9 @@ impl Contexts {
                 _ if term.starts_with('@') => {
                     Err(unsupported(&format!("{term} in a context of the document")))
                 }
-                _ if BUILT_IN.has_term(term) || term.contains(':') => Err(unsupported(&format!(
-                    "a definition of {term:?}, which is not the document's own word,"
-                ))),
+                (name, _) if !is_own_word(name, scoped) || term.contains(':') => Err(unsupported(
+                    &format!("a definition of {term:?}, which is not the document's own word,"),
+                )),
                 (_, definition) => {
                     self.inline_terms.insert(term.clone());
                     self.definition(term, definition)
@@ -138,12 +145,12 @@ impl Contexts {
             .iter()
             .try_for_each(|(key, value)| match (key.as_str(), value) {
                 ("@id", Value::String(iri)) if is_own(iri) => Ok(()),
-                ("@type", Value::String(iri)) if is_web(iri) || iri == "@id" || iri == "@vocab" => {
+                ("@type", Value::String(iri)) if is_iri(iri) || iri == "@id" || iri == "@vocab" => {
                     Ok(())
                 }
                 ("@container", Value::String(container)) if container == "@set" => Ok(()),
                 ("@protected" | "@prefix", Value::Bool(_)) => Ok(()),
-                ("@context", Value::Object(scoped)) => self.vocabulary(scoped),
+                ("@context", Value::Object(scoped)) => self.vocabulary(scoped, true),
                 _ => wrong(key),
             })
     }
@@ -154,9 +161,19 @@ fn is_web(iri: &str) -> bool {
     iri.starts_with("https://") || iri.starts_with("http://")
 }
 
-/// Whether a web URL is none that a built-in context has a term for.
+/// Whether a text is an IRI that no prefix rewrites: no term has the name of its scheme.
+fn is_iri(iri: &str) -> bool {
+    is_web(iri) || iri.starts_with("urn:")
+}
+
+/// Whether an IRI is none that a built-in context has a term for.
 fn is_own(iri: &str) -> bool {
-    is_web(iri) && !BUILT_IN.has_iri(iri)
+    is_iri(iri) && !BUILT_IN.has_iri(iri)
+}
+
+/// Whether a document may say what a word means.
+fn is_own_word(term: &str, scoped: bool) -> bool {
+    !SCHEMES.contains(&term) && (!BUILT_IN.has_term(term) || scoped && PERIOD_TERMS.contains(&term))
 }
 
 fn unsupported(feature: &str) -> RdfError {

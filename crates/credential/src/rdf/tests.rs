@@ -399,3 +399,96 @@ fn nobody_can_respell_what_a_built_in_context_names() {
     let nquads = canonical_nquads(&document).unwrap();
     assert!(nquads.contains("<https://a.example/v#place>"));
 }
+
+/// The vocabulary of the credentials by which the W3C test suites judge.
+fn driving_licence(base: &str) -> Value {
+    json!({
+        "@context": [
+            base,
+            {
+                "@protected": true,
+                "DriverLicenseCredential": "urn:example:DriverLicenseCredential",
+                "DriverLicense": {
+                    "@id": "urn:example:DriverLicense",
+                    "@context": {
+                        "@protected": true,
+                        "id": "@id",
+                        "type": "@type",
+                        "documentIdentifier": "urn:example:documentIdentifier",
+                        "expirationDate": "urn:example:expiration",
+                    }
+                },
+                "driverLicense": {"@id": "urn:example:driverLicense", "@type": "@id"}
+            },
+        ],
+        "id": "urn:uuid:36245ee9-9074-4b05-a777-febff2e69757",
+        "type": ["VerifiableCredential", "DriverLicenseCredential"],
+        "issuer": "did:example:a",
+        "credentialSubject": {
+            "id": "urn:uuid:1a0e4ef5-091f-4060-842e-18e519ab9440",
+            "driverLicense": {
+                "type": "DriverLicense",
+                "documentIdentifier": "T21387yc328c7y32h23f23",
+                "expirationDate": "01-01-2030",
+            }
+        }
+    })
+}
+
+#[test]
+fn below_its_own_words_a_document_may_say_when_something_else_ends() {
+    for base in [context::CREDENTIALS_V2, context::CREDENTIALS_V1] {
+        let nquads = canonical_nquads(&driving_licence(base)).unwrap();
+        assert!(
+            nquads.contains("_:c14n0 <urn:example:expiration> \"01-01-2030\" ."),
+            "{nquads}"
+        );
+    }
+}
+
+/// Of the credential itself, these words keep their meaning whatever a context of the document
+/// says: else its end could be moved without breaking the signature.
+#[test]
+fn a_context_of_the_document_does_not_move_the_credential_s_own_period() {
+    for (base, term) in [
+        (context::CREDENTIALS_V2, "validUntil"),
+        (context::CREDENTIALS_V1, "expirationDate"),
+    ] {
+        for (kind, protected) in [
+            ("AlphaCredential", false),
+            ("AlphaCredential", true),
+            ("ZuluCredential", false),
+            ("ZuluCredential", true),
+        ] {
+            let mut document = driving_licence(base);
+            let scoped = json!({"@protected": protected, term: "urn:example:something"});
+            document["@context"][1][kind] = json!({"@id": "urn:example:T", "@context": scoped});
+            document["type"] = json!(["VerifiableCredential", kind]);
+            document[term] = "2030-01-01T00:00:00Z".into();
+            let iri = format!("<https://www.w3.org/2018/credentials#{term}>");
+            let read = canonical_nquads(&document);
+            let kept = read.as_ref().map_or(true, |nquads| nquads.contains(&iri));
+            assert!(kept, "{base}, {kind}: {read:?}");
+            // The built-in contexts are read last, and say what the term means.
+            assert_eq!(
+                read.is_ok(),
+                kind == "AlphaCredential",
+                "{base}, {protected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_word_of_a_document_rewrites_identifiers() {
+    for scheme in ["did", "http", "https", "urn"] {
+        let mut document = credential();
+        let context = json!([context::CREDENTIALS_V2, OB, {scheme: "https://a.example/"}]);
+        document["@context"] = context;
+        let refused = canonical_nquads(&document);
+        assert!(
+            matches!(refused, Err(RdfError::Unsupported { .. })),
+            "{refused:?}"
+        );
+    }
+}
