@@ -1,5 +1,6 @@
 //! `credlog issue`: credentials are signed and anchored; nothing twice, nothing forgotten.
 
+mod entries;
 pub(crate) mod journal;
 mod outlook;
 mod pack;
@@ -15,17 +16,18 @@ use std::time::Duration;
 
 use clap::Args;
 use credlog_credential::Suite;
-use credlog_ledger::ids::AchievementId;
+use credlog_ledger::ids::{AchievementId, WebUrl};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use self::entries::StatusUrls;
 use self::journal::{Journal, Pending};
 use self::outlook::Outlook;
 use self::positions::Positions;
 use self::prepare::Signer;
 use self::settle::Settlement;
 use self::source::{Checked, Source};
-use crate::connection::NodeArgs;
+use crate::connection::{Node, NodeArgs};
 use crate::home::IssuerHome;
 use crate::keyfile::{self, Passphrase};
 use crate::outcome::{Exit, Failure, Result};
@@ -59,6 +61,13 @@ pub(crate) struct IssueArgs {
     /// How unsigned credentials are signed: eddsa-rdfc-2022 or eddsa-jcs-2022
     #[arg(long, default_value = "eddsa-rdfc-2022", value_parser = suite)]
     suite: Suite,
+    /// Address under which credentials name the ledger's status lists [default: that of the
+    /// accrediting member's node, as it stands on the ledger]
+    #[arg(long, value_name = "URL", conflicts_with = "no_status")]
+    status_url: Option<WebUrl>,
+    /// Sign credentials without status entries: only who asks a ledger's node sees a revocation
+    #[arg(long)]
+    no_status: bool,
     #[command(flatten)]
     node: NodeArgs,
 }
@@ -89,7 +98,8 @@ impl IssueArgs {
         let mut node = self.node.connect(screen)?;
         let signatory = node.issuer_signatory(&home, passphrase)?;
         let key = keyfile::public(&signatory.key);
-        let outlook = Outlook::ask(&node, home.id(), key.id())?;
+        let urls = self.status_urls(&node)?;
+        let outlook = Outlook::ask(&node, home.id(), key.id(), urls)?;
         if !outlook.key_is_active() {
             return Err(Failure::input(format!(
                 "{} holds the key {key}, which the ledger does not take from {} (any more); put \
@@ -125,6 +135,17 @@ impl IssueArgs {
         bar.finish_and_clear();
         result.map_err(|failure| self.explain(failure))?;
         self.report(screen, &checked, &settlement, &tally)
+    }
+
+    fn status_urls(&self, node: &Node) -> Result<StatusUrls> {
+        Ok(match &self.status_url {
+            _ if self.no_status => StatusUrls::Off,
+            Some(url) => StatusUrls::One(url.clone()),
+            None => {
+                let members = node.members()?.members.into_iter();
+                StatusUrls::OfMembers(members.filter_map(|one| Some((one.id, one.url?))).collect())
+            }
+        })
     }
 
     /// A run that stopped half-way says how to go on.
@@ -179,9 +200,11 @@ impl IssueArgs {
         for window in todo.chunks(WINDOW) {
             bar.set_message("signing");
             let mut prepared = Vec::new();
+            let places = settlement.positions.take(window.len())?;
+            let placed: Vec<_> = window.iter().copied().zip(places).collect();
             let (signer, outlook) = (settlement.signer, &settlement.outlook);
-            let results = parallel::map(window, |source| {
-                let result = signer.prepare(source, outlook);
+            let results = parallel::map(&placed, |(source, place)| {
+                let result = signer.prepare(source, *place, outlook);
                 bar.inc(1);
                 result
             });
@@ -275,6 +298,7 @@ impl IssueArgs {
             .iter()
             .filter_map(|source| settlement.journal.issued(&source.digest))
             .collect();
+        let without_status = settlement.outlook.members_without_url();
         let messages: Vec<_> = settlement.left_out.iter().map(|one| &one.message).collect();
         let answer = json!({
             "issued": issued,
@@ -287,12 +311,22 @@ impl IssueArgs {
             "refused": settlement.refused.iter().map(|one| json!({
                 "files": one.files, "code": one.refusal.code, "reason": one.refusal.reason,
             })).collect::<Vec<_>>(),
+            "withoutStatus": without_status,
             "listsOpened": settlement.positions.opened,
             "out": self.out,
             "credentials": rows,
         });
         let failed = settlement.failed();
-        let lines = self.lines(screen, checked, tally, issued, failed);
+        let mut lines = self.lines(screen, checked, tally, issued, failed);
+        if issued > 0 && !without_status.is_empty() {
+            let members: Vec<_> = without_status.iter().map(|id| id.as_str()).collect();
+            lines.push_str(&format!(
+                "\nWhat was signed under the accreditation of {} names no status list, for the \
+                 ledger has no address of that member's node (`credlog init --url`, `member \
+                 propose replace-keys`; or give --status-url).",
+                members.join(", ")
+            ));
+        }
         screen.answer(&answer, lines)?;
         let by_the_ledger = settlement
             .left_out

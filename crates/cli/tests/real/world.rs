@@ -51,6 +51,8 @@ impl World {
             ORIGIN,
             "--listen",
             &listen,
+            "--url",
+            &world.node_url(),
             "--network-listen",
             "/ip4/127.0.0.1/tcp/0",
             "--no-passphrase",

@@ -124,6 +124,7 @@ impl<'a> Story<'a> {
             self.network.listen(institution),
             self.network.multiaddr(institution),
         );
+        let url = self.network.url(institution);
         let words = [
             "init",
             institution.id(),
@@ -135,6 +136,8 @@ impl<'a> Story<'a> {
             ORIGIN,
             "--listen",
             &listen,
+            "--url",
+            &url,
             "--network-listen",
             &address,
             "--address",

@@ -14,8 +14,8 @@
 //! ledger may hold, sends the same bytes again and gets the same answer.
 //!
 //! A record that has to be made anew keeps its signed credentials, and the ledger refuses a
-//! digest that was issued before. Credentials of a key that was replaced are signed again and
-//! get new digests; so the new record names the one in whose place it stands, which can never
+//! digest that was issued before. Credentials of a key that was replaced, and those that name a
+//! position which somebody else took, are signed again and get new digests; so the new record names the one in whose place it stands, which can never
 //! be committed. Where a crash left both, the former is forgotten: nothing is issued twice.
 
 use std::collections::{HashMap, HashSet};
@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use credlog_ledger::body::{Body, Issue};
 use credlog_ledger::ids::{Digest, LeafIndex, ListNumber, RecordId, StatusIndex};
 use credlog_ledger::record::EncodedRecord;
+use credlog_verify::Position;
 use fs2::FileExt;
 use serde::{Deserialize, Serialize};
 
@@ -306,19 +307,24 @@ fn read_pending(path: &Path) -> Result<(Pending, Option<RecordId>)> {
         serde_json::from_slice(&folder::read(path)?).map_err(|e| damaged(&e.to_string()))?;
     let bytes = hex::decode(&file.record).map_err(|e| damaged(&e.to_string()))?;
     let record = EncodedRecord::decode(&bytes).map_err(|e| damaged(&e.to_string()))?;
-    let pending = Pending {
+    let mut pending = Pending {
         record,
         credentials: file.credentials,
     };
     let issue = pending.issue().map_err(|e| damaged(&e.message))?;
-    let digests = |digest: &Digest| issue.items.iter().any(|item| item.digest == *digest);
-    if issue.items.len() != pending.credentials.len()
-        || !pending
-            .credentials
-            .iter()
-            .all(|credential| digests(&credential.digest))
-    {
+    let issue = issue.clone();
+    if issue.items.len() != pending.credentials.len() {
         return Err(damaged("its record is about other credentials"));
+    }
+    for credential in &mut pending.credentials {
+        let mut items = issue.items.iter();
+        let Some(item) = items.find(|item| item.digest == credential.digest) else {
+            return Err(damaged("its record is about other credentials"));
+        };
+        credential.place = Position {
+            list: issue.list,
+            index: item.index,
+        };
     }
     Ok((pending, file.replaces))
 }
@@ -334,6 +340,11 @@ mod tests {
 
     fn prepared(number: u8) -> Prepared {
         Prepared {
+            place: Position {
+                list: ListNumber(0),
+                index: StatusIndex(number.into()),
+            },
+            names_place: number % 2 == 1,
             file: format!("{number}.json"),
             source: Digest([number; 32]),
             digest: Digest([number + 100; 32]),
@@ -345,8 +356,8 @@ mod tests {
 
     fn pending(numbers: &[u8]) -> Pending {
         let credentials: Vec<_> = numbers.iter().map(|n| prepared(*n)).collect();
-        let items = credentials.iter().zip(0..).map(|(one, at)| Item {
-            index: StatusIndex(at),
+        let items = credentials.iter().map(|one| Item {
+            index: one.place.index,
             digest: one.digest,
         });
         let signatory = Signatory {

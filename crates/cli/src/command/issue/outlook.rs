@@ -8,11 +8,12 @@
 use credlog_api::{Facts, Time};
 use credlog_credential::Credential;
 use credlog_ledger::ids::{
-    Digest, IssuerId, KeyId, LeafIndex, ListNumber, RecordId, StatusIndex, UnixMillis,
+    Digest, IssuerId, KeyId, LeafIndex, MemberId, RecordId, UnixMillis, WebUrl,
 };
 use credlog_verify::facts::{AccreditationFacts, Issuance, IssuerFacts, Match};
-use credlog_verify::{CheckName, Outcome};
+use credlog_verify::{CheckName, Outcome, Position};
 
+use super::entries::StatusUrls;
 use super::positions;
 use super::source;
 use crate::connection::Ledger;
@@ -28,16 +29,24 @@ const NEEDED: [CheckName; 3] = [
     CheckName::AccreditationAtIssue,
 ];
 
-/// The issuer as the ledger knows it, and the key that signs its records.
+/// The issuer as the ledger knows it, the key that signs its records, and where the ledger's
+/// status lists are named.
+#[derive(Clone)]
 pub(super) struct Outlook {
     facts: Facts,
     issuer: IssuerFacts,
     record_key: KeyId,
+    status_urls: StatusUrls,
 }
 
 impl Outlook {
     /// Asks the ledger about the issuer.
-    pub(super) fn ask(ledger: &dyn Ledger, id: &IssuerId, record_key: KeyId) -> Result<Self> {
+    pub(super) fn ask(
+        ledger: &dyn Ledger,
+        id: &IssuerId,
+        record_key: KeyId,
+        status_urls: StatusUrls,
+    ) -> Result<Self> {
         // About no credential in particular: the answer describes the issuer all the same.
         let facts = ledger.facts(&Digest([0; 32]), Some(id))?;
         let issuer = facts
@@ -48,7 +57,36 @@ impl Outlook {
             facts,
             issuer,
             record_key,
+            status_urls,
         })
+    }
+
+    /// Asks the ledger about the issuer again.
+    pub(super) fn ask_again(&mut self, ledger: &dyn Ledger) -> Result<()> {
+        let id = self.issuer.id.clone();
+        *self = Self::ask(ledger, &id, self.record_key, self.status_urls.clone())?;
+        Ok(())
+    }
+
+    /// Under which address the status lists of a credential issued now are named.
+    pub(super) fn status_url(&self, terms: &Terms) -> Option<&WebUrl> {
+        let covering = self
+            .issuer
+            .covering(self.moment(), terms.achievement.as_ref())?;
+        self.status_urls.of(&covering.member)
+    }
+
+    /// Accrediting members under whose address no status lists can be named.
+    pub(super) fn members_without_url(&self) -> Vec<&MemberId> {
+        let moment = self.moment();
+        let in_force = self.issuer.accreditations.iter();
+        in_force
+            .filter(|one| one.in_force_at(moment))
+            .map(|one| &one.member)
+            .filter(|member| {
+                self.status_urls != StatusUrls::Off && self.status_urls.of(member).is_none()
+            })
+            .collect()
     }
 
     /// The moment of an issue now; a clock that is behind the ledger's is set right by it.
@@ -64,7 +102,12 @@ impl Outlook {
     }
 
     /// Whether a credential, issued now under these terms, would be good for every verifier.
-    pub(super) fn check(&self, credential: &Credential, terms: &Terms) -> Result<()> {
+    pub(super) fn check(
+        &self,
+        credential: &Credential,
+        terms: &Terms,
+        place: Position,
+    ) -> Result<()> {
         let moment = self.moment();
         let achievement = terms.achievement.as_ref();
         let Some(accreditation) = self.issuer.covering(moment, achievement) else {
@@ -72,7 +115,7 @@ impl Outlook {
         };
         let mut facts = self.facts.clone();
         facts.digest = source::digest(credential);
-        facts.matches = vec![self.issued(terms, moment, accreditation)];
+        facts.matches = vec![self.issued(terms, place, moment, accreditation)];
         facts.match_count = 1;
         let now: UnixMillis = moment.unix_millis();
         let verdict = credlog_verify::verify(credential, &[], &facts, now)?;
@@ -93,7 +136,13 @@ impl Outlook {
         }
     }
 
-    fn issued(&self, terms: &Terms, time: Time, accreditation: &AccreditationFacts) -> Match {
+    fn issued(
+        &self,
+        terms: &Terms,
+        place: Position,
+        time: Time,
+        accreditation: &AccreditationFacts,
+    ) -> Match {
         Match {
             issuer: self.issuer.id.clone(),
             issuance: Issuance {
@@ -101,8 +150,8 @@ impl Outlook {
                 leaf_index: LeafIndex(0),
                 height: self.facts.ledger.height,
                 time,
-                list: ListNumber::default(),
-                index: StatusIndex::default(),
+                list: place.list,
+                index: place.index,
                 achievement: terms.achievement.clone(),
                 achievement_name: None,
                 valid_from: terms.valid_from.map(Time::from),

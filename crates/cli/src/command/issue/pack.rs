@@ -1,6 +1,9 @@
-//! Which credentials share an Issue record: those with the same achievement and validity.
+//! Which credentials share an Issue record: those with the same achievement, validity and status
+//! list.
 
 use std::collections::BTreeMap;
+
+use credlog_ledger::ids::ListNumber;
 
 use super::prepare::Prepared;
 use credlog_verify::Terms;
@@ -9,7 +12,7 @@ use credlog_verify::Terms;
 /// 256").
 pub(super) const CREDENTIALS_PER_RECORD: usize = 256;
 
-/// The credentials of one record, before they have positions.
+/// The credentials of one record, their positions all of one list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Batch {
     pub(super) terms: Terms,
@@ -18,12 +21,13 @@ pub(super) struct Batch {
 
 /// Groups credentials by their terms and splits the groups.
 pub(super) fn pack(prepared: Vec<(Terms, Prepared)>) -> Vec<Batch> {
-    let mut groups: BTreeMap<Terms, Vec<Prepared>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Terms, ListNumber), Vec<Prepared>> = BTreeMap::new();
     for (terms, credential) in prepared {
-        groups.entry(terms).or_default().push(credential);
+        let group = (terms, credential.place.list);
+        groups.entry(group).or_default().push(credential);
     }
     let mut batches = Vec::new();
-    for (terms, credentials) in groups {
+    for ((terms, _), credentials) in groups {
         for chunk in credentials.chunks(CREDENTIALS_PER_RECORD) {
             batches.push(Batch {
                 terms: terms.clone(),
@@ -37,7 +41,8 @@ pub(super) fn pack(prepared: Vec<(Terms, Prepared)>) -> Vec<Batch> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use credlog_ledger::ids::{Digest, UnixMillis};
+    use credlog_ledger::ids::{Digest, StatusIndex, UnixMillis};
+    use credlog_verify::Position;
 
     fn credential(number: u16, until: Option<u64>) -> (Terms, Prepared) {
         let mut digest = [0; 32];
@@ -53,6 +58,11 @@ mod tests {
             digest: Digest(digest),
             name: String::new(),
             subject: String::new(),
+            place: Position {
+                list: ListNumber(0),
+                index: StatusIndex(number.into()),
+            },
+            names_place: false,
             text: String::new(),
         };
         (terms, prepared)
@@ -66,6 +76,9 @@ mod tests {
         let sizes: Vec<_> = batches.iter().map(|b| b.credentials.len()).collect();
         assert_eq!(sizes, [256, 256, 88, 10]);
         assert_eq!(batches[3].terms.valid_until, Some(UnixMillis(7)));
+        let mut two_lists: Vec<_> = (0..2).map(|n| credential(n, None)).collect();
+        two_lists[1].1.place.list = ListNumber(1);
+        assert_eq!(pack(two_lists).len(), 2);
         assert!(pack(Vec::new()).is_empty());
     }
 }

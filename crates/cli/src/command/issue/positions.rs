@@ -1,8 +1,11 @@
 //! Positions in status lists: random and free, so that a position tells nothing about the
 //! order or the number of credentials.
 
+use std::collections::HashSet;
+
 use credlog_ledger::body::{Body, POSITIONS};
 use credlog_ledger::ids::{IssuerId, ListNumber, StatusIndex};
+use credlog_verify::Position;
 use rand::rngs::OsRng;
 use rand::seq::SliceRandom;
 
@@ -21,6 +24,8 @@ pub(super) struct Positions<'a> {
     signatory: &'a Signatory,
     issuer: &'a IssuerId,
     list: Option<(ListNumber, Vec<StatusIndex>)>,
+    /// What was taken of that list: the ledger may not know it yet.
+    taken: HashSet<StatusIndex>,
     /// Lists opened by this run.
     pub(super) opened: usize,
 }
@@ -36,19 +41,22 @@ impl<'a> Positions<'a> {
             signatory,
             issuer,
             list: None,
+            taken: HashSet::new(),
             opened: 0,
         }
     }
 
-    /// Takes free positions, all of one list, in ascending order; opens a list if needed.
-    pub(super) fn take(&mut self, count: usize) -> Result<(ListNumber, Vec<StatusIndex>)> {
+    /// Takes free positions, all of one list; opens a list if needed.
+    pub(super) fn take(&mut self, count: usize) -> Result<Vec<Position>> {
         for _ in 0..ATTEMPTS_MAX {
             if let Some((list, free)) = &mut self.list {
                 let used = POSITIONS as usize - free.len();
                 if used < USED_MAX && count <= free.len() {
-                    let mut taken = free.split_off(free.len() - count);
-                    taken.sort_unstable();
-                    return Ok((*list, taken));
+                    let indexes = free.split_off(free.len() - count);
+                    self.taken.extend(&indexes);
+                    let list = *list;
+                    let place = |index| Position { list, index };
+                    return Ok(indexes.into_iter().map(place).collect());
                 }
                 self.open()?;
             }
@@ -66,6 +74,7 @@ impl<'a> Positions<'a> {
 
     /// Reads the newest list again, after another program took positions.
     pub(super) fn refresh(&mut self) -> Result<()> {
+        let former = self.list.as_ref().map(|(list, _)| *list);
         let issuer = self
             .ledger
             .issuer(self.issuer)?
@@ -73,13 +82,26 @@ impl<'a> Positions<'a> {
         self.list = match issuer.lists.last() {
             None => None,
             Some(&list) => {
+                if former != Some(list) {
+                    self.taken.clear();
+                }
                 let view = self.ledger.status_list(list)?;
-                let mut free: Vec<_> = view.used_positions.free().collect();
+                let free = view.used_positions.free();
+                let mut free: Vec<_> = free.filter(|one| !self.taken.contains(one)).collect();
                 free.shuffle(&mut OsRng);
                 Some((list, free))
             }
         };
         Ok(())
+    }
+
+    /// Whether the ledger says that one of these positions is in use.
+    pub(super) fn is_any_used(&self, places: &[Position]) -> Result<bool> {
+        let Some(first) = places.first() else {
+            return Ok(false);
+        };
+        let used = self.ledger.status_list(first.list)?.used_positions;
+        Ok(places.iter().any(|one| used.is_used(one.index)))
     }
 
     /// Opens the next list; that another program did so just now is as good.

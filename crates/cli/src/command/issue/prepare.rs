@@ -1,11 +1,13 @@
 //! From a file to a signed credential that is ready to be anchored.
 
 use credlog_credential::{Credential, SignOptions, Suite, sign};
-use credlog_ledger::ids::{AchievementId, IssuerId};
+use credlog_ledger::ids::{AchievementId, IssuerId, ListNumber, StatusIndex};
+use credlog_verify::Position;
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::entries;
 use super::outlook::Outlook;
 use super::source::{self, Source};
 use crate::folder;
@@ -26,6 +28,13 @@ pub(super) struct Prepared {
     pub(super) name: String,
     /// Whom it is about.
     pub(super) subject: String,
+    /// Its position in the issuer's status lists; in the journal, the record tells it.
+    #[serde(skip, default = "nowhere")]
+    pub(super) place: Position,
+    /// Whether its status entries name that position: then another position means another
+    /// credential.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) names_place: bool,
     /// The signed credential, byte for byte as it will be written.
     pub(super) text: String,
 }
@@ -36,6 +45,13 @@ pub(super) struct Signer {
     pub(super) key: SigningKey,
     pub(super) suite: Suite,
     pub(super) achievement: Option<AchievementId>,
+}
+
+fn nowhere() -> Position {
+    Position {
+        list: ListNumber::default(),
+        index: StatusIndex::default(),
+    }
 }
 
 impl Prepared {
@@ -58,24 +74,38 @@ impl Signer {
         }
     }
 
-    /// Signs an unsigned credential, takes a signed one as it is, and makes sure that it will
-    /// be valid.
-    pub(super) fn prepare(&self, source: &Source, outlook: &Outlook) -> Result<(Terms, Prepared)> {
+    /// Signs an unsigned credential, with entries that name its position in status lists, takes
+    /// a signed one as it is, and makes sure that it will be valid.
+    pub(super) fn prepare(
+        &self,
+        source: &Source,
+        place: Position,
+        outlook: &Outlook,
+    ) -> Result<(Terms, Prepared)> {
         let at = || source.path.display().to_string();
         let bytes = folder::read(&source.path)?;
         let credential = source::parse(&source.path, &bytes)?;
         if source::digest(&credential) != source.digest {
             return Err(Failure::input("the file was changed while it was issued").during(at()));
         }
+        let terms = Terms::of(&credential, self.achievement.as_ref()).during(at)?;
+        let mut names_place = false;
         let (credential, text) = if credential.proofs().is_empty() {
-            self.sign(credential).during(at)?
+            let unsigned = match outlook.status_url(&terms) {
+                Some(url) => {
+                    names_place = true;
+                    Credential::from_json(entries::add(credential, url, place).during(at)?)
+                        .during(at)?
+                }
+                None => credential,
+            };
+            self.sign(unsigned).during(at)?
         } else {
             let text = String::from_utf8(bytes).during(at)?;
             (credential, text)
         };
         let summary = credential.summary();
-        let terms = Terms::of(&credential, self.achievement.as_ref()).during(at)?;
-        outlook.check(&credential, &terms).during(at)?;
+        outlook.check(&credential, &terms, place).during(at)?;
         let prepared = Prepared {
             file: source.file.clone(),
             source: source.digest,
@@ -85,6 +115,8 @@ impl Signer {
                 .or(summary.name)
                 .unwrap_or_default(),
             subject: summary.subject_id.unwrap_or_default(),
+            place,
+            names_place,
             text,
         };
         Ok((terms, prepared))
@@ -100,21 +132,56 @@ impl Signer {
     ) -> Result<Prepared> {
         let at = || former.file.clone();
         let credential = Credential::parse(former.text.as_bytes()).during(at)?;
-        let problem = match outlook.check(&credential, terms) {
+        let problem = match outlook.check(&credential, terms, former.place) {
             Ok(()) => return Ok(former.clone()),
             Err(problem) => problem.during(at()),
         };
         if !former.was_signed_here() {
             return Err(problem);
         }
-        let mut document = credential.into_document();
+        self.sign_again(former, former.place, terms, outlook)
+    }
+
+    /// The same credential at another position, signed anew if it names its position. Its former
+    /// digest can never come to the ledger.
+    pub(super) fn move_to(
+        &self,
+        former: &Prepared,
+        place: Position,
+        terms: &Terms,
+        outlook: &Outlook,
+    ) -> Result<Prepared> {
+        if former.names_place {
+            return self.sign_again(former, place, terms, outlook);
+        }
+        Ok(Prepared {
+            place,
+            ..former.clone()
+        })
+    }
+
+    fn sign_again(
+        &self,
+        former: &Prepared,
+        place: Position,
+        terms: &Terms,
+        outlook: &Outlook,
+    ) -> Result<Prepared> {
+        let at = || former.file.clone();
+        let mut document = Credential::parse(former.text.as_bytes())
+            .during(at)?
+            .into_document();
         if let Some(object) = document.as_object_mut() {
             object.remove("proof");
         }
+        if former.names_place && place != former.place {
+            entries::replace(&mut document, former.place, place).during(at)?;
+        }
         let (signed, text) = self.sign(Credential::from_json(document)?).during(at)?;
-        outlook.check(&signed, terms).during(at)?;
+        outlook.check(&signed, terms, place).during(at)?;
         Ok(Prepared {
             digest: source::digest(&signed),
+            place,
             text,
             ..former.clone()
         })

@@ -4,14 +4,18 @@
 //! |---|---|
 //! | committed | the credentials are written down; done |
 //! | duplicate, expired, key-not-active | the record is looked up: found, it is as good as committed; else a new record with the same credentials |
-//! | index-taken, not-your-list | a new record with other positions |
+//! | index-taken | what is on the ledger is written down; the rest gets a new record with other positions |
+//! | not-your-list | a new record with other positions; the same bytes again if credentials name theirs |
 //! | digest-taken | credentials that are on the ledger are written down; a new record with the rest |
 //! | block-full, registry-after-issue, members-changed, mempool-full | the same bytes again |
 //! | anything else | refused: kept while its files are given or it may be committed |
 //!
-//! A new record anchors the same signed credentials as long as they would be valid. One that
-//! was signed here with a key that was replaced meanwhile is signed again, unless the ledger
-//! has it; one that came in signed is left out.
+//! A new record anchors the same signed credentials at the same positions as long as they would be
+//! valid: should the former be committed after all, the ledger refuses the new one. A credential
+//! that was signed here with a key that was replaced meanwhile is signed again, unless the ledger
+//! has it; one that came in signed is left out. A credential that names its position is signed
+//! again for another one only when the ledger says that the position is in use, and has none of
+//! the record's credentials: then the former record can never be committed.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -25,7 +29,6 @@ use super::pack::Batch;
 use super::positions::Positions;
 use super::prepare::{Prepared, Signer};
 use crate::connection::{Committed, Ledger, Refusal, Sent};
-use crate::keyfile;
 use crate::moment;
 use crate::outcome::{Failure, Result};
 use crate::statement::Signatory;
@@ -130,16 +133,19 @@ impl Settlement<'_> {
             "duplicate" | "expired" => self.find_or_remake(&pending),
             "key-not-active" => {
                 // The key was replaced since the issuer was asked about.
-                let key = keyfile::public(&self.signer.key).id();
-                self.outlook = Outlook::ask(self.ledger, self.issuer, key)?;
+                self.outlook.ask_again(self.ledger)?;
                 self.find_or_remake(&pending)
             }
-            "index-taken" | "not-your-list" => {
-                self.positions.refresh()?;
-                self.remake(&pending)
+            "index-taken" => self.displaced(pending, refusal),
+            "not-your-list" if pending.credentials.iter().all(|one| !one.names_place) => {
+                self.elsewhere(&pending)
             }
             "digest-taken" => self.adopt(pending, refusal),
-            "block-full" | "registry-after-issue" | "members-changed" | "mempool-full" => {
+            "block-full"
+            | "registry-after-issue"
+            | "members-changed"
+            | "mempool-full"
+            | "not-your-list" => {
                 std::thread::sleep(RETRY_PAUSE);
                 Ok(Next::Again(pending))
             }
@@ -213,6 +219,49 @@ impl Settlement<'_> {
         Ok(Next::Again(next))
     }
 
+    /// A position is in use: by a credential of this record, which was issued after all, or by
+    /// another one.
+    fn displaced(&mut self, pending: Pending, refusal: Refusal) -> Result<Next> {
+        for credential in &pending.credentials {
+            if self.is_issued(&credential.digest)? {
+                return self.adopt(pending, refusal);
+            }
+        }
+        let places: Vec<_> = pending.credentials.iter().map(|one| one.place).collect();
+        let bound = pending.credentials.iter().any(|one| one.names_place);
+        if bound && !self.positions.is_any_used(&places)? {
+            // Not that the ledger says: this record may still be committed.
+            std::thread::sleep(RETRY_PAUSE);
+            return Ok(Next::Again(pending));
+        }
+        self.elsewhere(&pending)
+    }
+
+    /// A new record with other positions. Credentials that name theirs are signed again: the
+    /// former record can never be committed.
+    fn elsewhere(&mut self, pending: &Pending) -> Result<Next> {
+        self.positions.refresh()?;
+        let terms = terms(pending.issue()?);
+        let places = self.positions.take(pending.credentials.len())?;
+        let mut moved = Vec::new();
+        for (credential, place) in pending.credentials.iter().zip(places) {
+            match self
+                .signer
+                .move_to(credential, place, &terms, &self.outlook)
+            {
+                Ok(credential) => moved.push(credential),
+                Err(failure) => self.left_out.push(failure),
+            }
+        }
+        let old = pending.record.id();
+        let next = match moved.is_empty() {
+            true => None,
+            false => Some(self.make(&terms, moved, Some(old))?),
+        };
+        self.journal.drop_pending(&old)?;
+        Ok(next.map_or(Next::Done, Next::Again))
+    }
+
     fn find_or_remake(&mut self, pending: &Pending) -> Result<Next> {
         match self.ledger.find_record(&pending.record.id())? {
             Some(committed) => self.finish(pending, committed),
@@ -262,20 +311,24 @@ impl Settlement<'_> {
         credentials: Vec<Prepared>,
         replaces: Option<RecordId>,
     ) -> Result<Pending> {
-        let (list, indexes) = self.positions.take(credentials.len())?;
-        let items = indexes
-            .into_iter()
-            .zip(&credentials)
-            .map(|(index, credential)| Item {
-                index,
-                digest: credential.digest,
-            });
+        let mut items: Vec<_> = credentials
+            .iter()
+            .map(|one| Item {
+                index: one.place.index,
+                digest: one.digest,
+            })
+            .collect();
+        items.sort_unstable_by_key(|item| item.index);
+        let list = credentials
+            .first()
+            .map(|one| one.place.list)
+            .unwrap_or_default();
         let body = Body::Issue(Issue {
             achievement: terms.achievement.clone(),
             list,
             valid_from: terms.valid_from,
             valid_until: terms.valid_until,
-            items: items.collect(),
+            items,
         });
         let pending = Pending {
             record: self.signatory.sign(body)?,

@@ -7,16 +7,19 @@ use std::path::Path;
 use credlog_api::Facts;
 use credlog_api::issuer::{IssuerView, StatusListView, USED_POSITIONS_BYTES};
 use credlog_credential::{Credential, Suite};
-use credlog_ledger::ids::{Height, LeafIndex, LedgerId, ListNumber};
+use credlog_ledger::ids::{Height, LeafIndex, LedgerId, ListNumber, StatusIndex};
 use credlog_ledger::record::{AuthorId, EncodedRecord};
+use credlog_verify::Position;
 use ed25519_dalek::SigningKey;
 use indicatif::ProgressBar;
 use serde_json::json;
 
+use super::super::entries::{self, StatusUrls};
 use super::super::source::{self, Checked, Source};
 use super::super::{IssueArgs, Tally};
 use super::*;
 use crate::connection::NodeArgs;
+use crate::keyfile;
 use crate::outcome::Exit;
 
 const ISSUER: &str = "did:example:a";
@@ -35,6 +38,8 @@ struct Scripted {
     sent: RefCell<Vec<EncodedRecord>>,
     in_log: RefCell<HashSet<RecordId>>,
     issued: RefCell<HashSet<Digest>>,
+    /// Positions in use.
+    used: RefCell<HashSet<StatusIndex>>,
 }
 
 impl Ledger for Scripted {
@@ -107,10 +112,14 @@ impl Ledger for Scripted {
     }
 
     fn status_list(&self, list: ListNumber) -> Result<StatusListView> {
-        let length = (USED_POSITIONS_BYTES * 8).div_ceil(6);
+        let mut bits = vec![0; USED_POSITIONS_BYTES];
+        for index in self.used.borrow().iter() {
+            bits[index.0 as usize / 8] |= 1 << (index.0 % 8);
+        }
+        let used_positions = credlog_api::issuer::UsedPositions::try_from(bits).unwrap();
         Ok(serde_json::from_value(json!({
             "list": list, "issuer": ISSUER, "capacity": 131_072, "used": 0,
-            "usedPositions": "A".repeat(length), "asOf": "2026-01-01T00:00:00Z",
+            "usedPositions": used_positions, "asOf": "2026-01-01T00:00:00Z",
         }))?)
     }
 }
@@ -155,7 +164,16 @@ fn credential(number: u8, key: &SigningKey, signed_here: bool) -> Prepared {
         digest,
         name: String::new(),
         subject: String::new(),
+        place: place(number),
+        names_place: false,
         text,
+    }
+}
+
+fn place(number: u8) -> Position {
+    Position {
+        list: ListNumber(9),
+        index: StatusIndex(1_000 + u32::from(number)),
     }
 }
 
@@ -188,7 +206,7 @@ fn with_settlement(
         wanted: (1..=3).map(source).collect(),
         refused: Vec::new(),
         signer: &signer(key),
-        outlook: Outlook::ask(ledger, &issuer, key_id).unwrap(),
+        outlook: Outlook::ask(ledger, &issuer, key_id, StatusUrls::Off).unwrap(),
         left_out: Vec::new(),
     };
     look(&mut settlement, folder.path());
@@ -327,6 +345,111 @@ fn credentials_of_a_replaced_key_are_signed_again_and_foreign_ones_left_out() {
     }
 }
 
+/// A credential that names its position.
+fn naming(number: u8, key: &SigningKey) -> Prepared {
+    let url = "https://node.example".parse().unwrap();
+    let document = entries::add(unsigned(number), &url, place(number)).unwrap();
+    let unsigned = Credential::from_json(document).unwrap();
+    let (signed, text) = signer(key).sign(unsigned).unwrap();
+    Prepared {
+        digest: source::digest(&signed),
+        names_place: true,
+        text,
+        ..credential(number, key, true)
+    }
+}
+
+/// Settles two credentials that name their positions.
+fn settle_naming(
+    ledger: &Scripted,
+    prepare: impl FnOnce(&Scripted, &Pending),
+    look: impl FnOnce(&Settlement<'_>, &Path),
+) {
+    let key = keyfile::generate();
+    ledger.keys.borrow_mut().push((key.clone(), true));
+    with_settlement(ledger, &key, |settlement, folder| {
+        let credentials = (1..=2).map(|one| naming(one, &key)).collect();
+        let terms = TERMS;
+        let batch = vec![Batch { terms, credentials }];
+        let pending = settlement.begin(batch).unwrap();
+        prepare(ledger, &pending[0]);
+        settlement.settle(pending, &mut |_| {}).unwrap();
+        assert!(settlement.left_out.is_empty() && settlement.refused.is_empty());
+        look(settlement, folder);
+    });
+}
+
+fn places(record: &EncodedRecord) -> Vec<Position> {
+    let Body::Issue(issue) = &record.record().body else {
+        return Vec::new();
+    };
+    let list = issue.list;
+    let items = issue.items.iter();
+    items
+        .map(|item| Position {
+            list,
+            index: item.index,
+        })
+        .collect()
+}
+
+#[test]
+fn a_named_position_that_another_has_is_drawn_and_signed_again() {
+    let ledger = script([refused("index-taken"), Sent::Committed(COMMITTED)]);
+    let taken = |ledger: &Scripted, _: &Pending| {
+        ledger.used.borrow_mut().insert(place(2).index);
+    };
+    settle_naming(&ledger, taken, |settlement, folder| {
+        let sent = ledger.sent.borrow();
+        assert_eq!(sent.len(), 2);
+        assert!(!places(&sent[1]).contains(&place(1)) && !places(&sent[1]).contains(&place(2)));
+        for number in 1..=2 {
+            let row = settlement.journal.issued(&source(number)).unwrap();
+            let text = std::fs::read(folder.join(format!("{number}.json"))).unwrap();
+            let credential = Credential::parse(&text).unwrap();
+            let place = Position {
+                list: row.list,
+                index: row.index,
+            };
+            assert_eq!(credlog_verify::positions_named(&credential), [place]);
+            assert_eq!(source::digest(&credential), row.digest);
+            assert!(digests(&sent[1]).contains(&row.digest));
+        }
+        assert!(settlement.journal.pending().unwrap().is_empty());
+    });
+}
+
+/// The same credentials under other digests would be issued twice.
+#[test]
+fn named_positions_stay_as_long_as_the_former_record_may_be_committed() {
+    for code in ["index-taken", "not-your-list", "expired"] {
+        let ledger = script([refused(code), Sent::Committed(COMMITTED)]);
+        settle_naming(
+            &ledger,
+            |_, _| {},
+            |_, _| {
+                let sent = ledger.sent.borrow();
+                assert_eq!(sent.len(), 2, "{code}");
+                assert_eq!(digests(&sent[0]), digests(&sent[1]), "{code}");
+                assert_eq!(places(&sent[0]), places(&sent[1]), "{code}");
+                assert_eq!(sent[0].id() == sent[1].id(), code != "expired");
+            },
+        );
+    }
+    // A former record was committed after all: its positions are in use by the same credentials.
+    let ledger = script([refused("index-taken")]);
+    let issued = |ledger: &Scripted, pending: &Pending| {
+        for one in &pending.credentials {
+            ledger.issued.borrow_mut().insert(one.digest);
+            ledger.used.borrow_mut().insert(one.place.index);
+        }
+    };
+    settle_naming(&ledger, issued, |settlement, _| {
+        assert_eq!(ledger.sent.borrow().len(), 1);
+        assert!(settlement.journal.issued(&source(1)).is_some());
+    });
+}
+
 /// A pending record with the given expiry, in its place in the journal.
 fn expiring(settlement: &Settlement<'_>, key: &SigningKey, expires_at: UnixMillis) -> Pending {
     let credentials: Vec<_> = (1..=2).map(|one| credential(one, key, true)).collect();
@@ -338,8 +461,8 @@ fn pending_record(
     credentials: Vec<Prepared>,
     expires_at: UnixMillis,
 ) -> Pending {
-    let items = credentials.iter().zip(0..).map(|(one, at)| Item {
-        index: credlog_ledger::ids::StatusIndex(at),
+    let items = credentials.iter().map(|one| Item {
+        index: one.place.index,
         digest: one.digest,
     });
     let body = Body::Issue(Issue {
@@ -495,6 +618,8 @@ fn what_is_left_out_of_an_earlier_run_is_reported_once() {
             issuer_home: folder.to_owned(),
             achievement: None,
             suite: Suite::EDDSA_JCS_2022,
+            status_url: None,
+            no_status: true,
             node: NodeArgs {
                 node: String::new(),
             },
