@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod common;
+pub mod entries;
 mod examine;
 pub mod facts;
 mod gather;

@@ -2,18 +2,16 @@
 
 use credlog_credential::{Credential, SignOptions, Suite, sign};
 use credlog_ledger::ids::{AchievementId, IssuerId, ListNumber, StatusIndex};
-use credlog_verify::Position;
+use credlog_verify::{Position, Terms, entries};
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::entries;
 use super::outlook::Outlook;
 use super::source::{self, Source};
 use crate::folder;
 use crate::keyfile;
 use crate::outcome::{During, Failure, Result};
-use credlog_verify::Terms;
 
 /// A signed credential and what the journal keeps of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +92,7 @@ impl Signer {
             let unsigned = match outlook.status_url(&terms) {
                 Some(url) => {
                     names_place = true;
-                    Credential::from_json(entries::add(credential, url, place).during(at)?)
+                    Credential::from_json(entries::add(credential, url.as_str(), place).during(at)?)
                         .during(at)?
                 }
                 None => credential,

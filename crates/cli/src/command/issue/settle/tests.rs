@@ -14,13 +14,14 @@ use ed25519_dalek::SigningKey;
 use indicatif::ProgressBar;
 use serde_json::json;
 
-use super::super::entries::{self, StatusUrls};
+use super::super::entries::StatusUrls;
 use super::super::source::{self, Checked, Source};
 use super::super::{IssueArgs, Tally};
 use super::*;
 use crate::connection::NodeArgs;
 use crate::keyfile;
 use crate::outcome::Exit;
+use credlog_verify::entries;
 
 const ISSUER: &str = "did:example:a";
 const COMMITTED: Committed = Committed {
@@ -347,8 +348,8 @@ fn credentials_of_a_replaced_key_are_signed_again_and_foreign_ones_left_out() {
 
 /// A credential that names its position.
 fn naming(number: u8, key: &SigningKey) -> Prepared {
-    let url = "https://node.example".parse().unwrap();
-    let document = entries::add(unsigned(number), &url, place(number)).unwrap();
+    let url = "https://node.example";
+    let document = entries::add(unsigned(number), url, place(number)).unwrap();
     let unsigned = Credential::from_json(document).unwrap();
     let (signed, text) = signer(key).sign(unsigned).unwrap();
     Prepared {
