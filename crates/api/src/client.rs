@@ -9,12 +9,13 @@ use credlog_ledger::certificate::{CERTIFICATE_BYTES_MAX, CommitCertificate};
 use credlog_ledger::ids::{Digest, Height, IssuerId, ListNumber, RecordId};
 use credlog_ledger::member::{MEMBER_SET_BYTES_MAX, MemberSet};
 use credlog_tlog::{HASH_BYTES, NOTE_BYTES_MAX, TILE_WIDTH, TileLevel, TilePath};
+use credlog_verify::published::Purpose;
 use credlog_verify::{Facts, Verdict};
 use reqwest::Url;
 
 use crate::block::{BlockBrief, BlockView};
 use crate::governance::{EvidenceView, ProposalsView};
-use crate::issuer::{IssuerBrief, IssuerView, StatusListView};
+use crate::issuer::{IssuerBrief, IssuerView, StatusListQuery, StatusListView};
 use crate::ledger::{LedgerView, MembersView};
 use crate::page::{Page, PageQuery};
 use crate::path;
@@ -30,6 +31,9 @@ use transfer::Request;
 pub const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// Most bytes of an entry bundle: 256 leaves of at most 65,535 bytes, each behind two bytes.
 const BUNDLE_BYTES_MAX: usize = 256 * (65_535 + 2);
+
+/// Most bytes of a signed status list: 131,072 random bits are less than 24 KiB.
+const STATUS_LIST_BYTES_MAX: usize = 64 << 10;
 
 /// How the client behaves; the default is for a person who waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -393,6 +397,23 @@ impl Client {
     /// [`ClientError`].
     pub async fn status_list(&self, list: ListNumber) -> Result<StatusListView, ClientError> {
         self.json(Request::get(&path::status_list(list))).await
+    }
+
+    /// A status list as W3C verifiers read it, now or as of a time: a credential signed by the
+    /// node, which is not checked here.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn signed_status_list(
+        &self,
+        list: ListNumber,
+        purpose: Purpose,
+        query: StatusListQuery,
+    ) -> Result<Vec<u8>, ClientError> {
+        let timestamp = query.timestamp.map(|time| time.to_string());
+        let request = Request::get(&path::signed_status_list(list, purpose))
+            .query("timestamp", timestamp.as_deref());
+        self.bytes(request, STATUS_LIST_BYTES_MAX).await
     }
 
     /// Blocks, newest first.

@@ -79,6 +79,15 @@ pub struct StatusListView {
     pub as_of: Time,
 }
 
+/// Query of GET /v1/status-lists/{list}/{purpose} (Bitstring Status List v1.0, `timestamp`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StatusListQuery {
+    /// The list as it stood at this time; absent for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<Time>,
+}
+
 /// Which positions of a status list are in use: a bit a position, position p in byte p/8,
 /// least significant bit first. In JSON base64url without padding.
 #[derive(Debug, Clone, PartialEq, Eq)]

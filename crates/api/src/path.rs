@@ -2,6 +2,7 @@
 
 use credlog_ledger::ids::{Digest, Height, IssuerId, ListNumber, RecordId};
 use credlog_tlog::TilePath;
+use credlog_verify::published::Purpose;
 
 /// GET: [`LedgerView`](crate::ledger::LedgerView).
 pub const LEDGER: &str = "/v1/ledger";
@@ -21,6 +22,8 @@ pub const ISSUER: &str = "/v1/issuers/{did}";
 pub const ACHIEVEMENTS: &str = "/v1/issuers/{did}/achievements";
 /// GET: [`StatusListView`](crate::issuer::StatusListView).
 pub const STATUS_LIST: &str = "/v1/status-lists/{list}";
+/// GET, `?timestamp=`: a signed `BitstringStatusListCredential`.
+pub const SIGNED_STATUS_LIST: &str = "/v1/status-lists/{list}/{purpose}";
 /// GET: [`MembersView`](crate::ledger::MembersView).
 pub const MEMBERS: &str = "/v1/members";
 /// GET: the canonical bytes of the set that decides that height.
@@ -69,6 +72,11 @@ pub fn achievements(id: &IssuerId) -> String {
 /// `/v1/status-lists/…`.
 pub fn status_list(list: ListNumber) -> String {
     format!("/v1/status-lists/{list}")
+}
+
+/// `/v1/status-lists/…/…`.
+pub fn signed_status_list(list: ListNumber, purpose: Purpose) -> String {
+    format!("/v1/status-lists/{list}/{purpose}")
 }
 
 /// `/v1/members/…`.

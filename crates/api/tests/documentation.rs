@@ -21,6 +21,7 @@ fn every_route_is_documented() {
         path::ISSUER,
         path::ACHIEVEMENTS,
         path::STATUS_LIST,
+        path::SIGNED_STATUS_LIST,
         path::MEMBERS,
         path::MEMBERS_AT,
         path::PROPOSALS,

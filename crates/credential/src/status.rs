@@ -6,6 +6,7 @@
 //! "not revoked".
 
 mod bitstring;
+mod draft;
 mod entry;
 mod error;
 mod list;
@@ -13,6 +14,7 @@ mod list;
 use time::OffsetDateTime;
 
 pub use self::bitstring::{Bitstring, POSITIONS_MAX, POSITIONS_MIN};
+pub use self::draft::StatusListDraft;
 pub use self::entry::{BitstringEntry, StatusEntry};
 pub use self::error::StatusError;
 pub use self::list::{StatusListCredential, VerifiedStatusList};

@@ -29,7 +29,7 @@ use crate::rows::{
     StatusEvent,
 };
 use crate::seal::Seal;
-use crate::status::{CHUNK_BYTES, Chunk};
+use crate::status::{CHUNK_BYTES, Chunk, LIST_CHUNKS};
 
 pub use memory::MemoryState;
 pub(crate) use memory::floor_in;
@@ -107,6 +107,13 @@ pub(crate) fn encode<T: Serialize>(what: &'static str, value: &T) -> Result<Vec<
 fn last_u64(key: &[u8]) -> Result<u64, ViewError> {
     key.last_chunk::<8>()
         .map(|bytes| u64::from_be_bytes(*bytes))
+        .ok_or_else(|| ViewError::Damaged("a key is too short".to_owned()))
+}
+
+/// The number in the last four bytes of a key.
+fn last_u32(key: &[u8]) -> Result<u32, ViewError> {
+    key.last_chunk::<4>()
+        .map(|bytes| u32::from_be_bytes(*bytes))
         .ok_or_else(|| ViewError::Damaged("a key is too short".to_owned()))
 }
 
@@ -462,6 +469,18 @@ impl State<'_> {
         let key = keys::chunk_at(list, chunk, height);
         let row = self.0.floor(prefix.as_bytes(), key.as_bytes())?;
         decode_chunk(row.map(|(_, value)| value))
+    }
+
+    /// The chunks of a list in which a bit was ever set, with their numbers, ascending.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn chunks(&self, list: ListNumber) -> Result<Vec<(u32, Chunk)>, ViewError> {
+        let prefix = Key::of(Table::Chunk).u64(list.0);
+        let rows = self.0.scan(prefix.as_bytes(), None, LIST_CHUNKS as usize)?;
+        rows.into_iter()
+            .map(|(key, value)| Ok((last_u32(&key)?, decode_chunk(Some(value))?)))
+            .collect()
     }
 
     /// The newest changes of a position's status by records not behind the leaf `last`,

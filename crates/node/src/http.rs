@@ -11,10 +11,12 @@ mod lane;
 pub(crate) mod listener;
 mod manner;
 mod patient;
+mod public_url;
 mod query;
 mod rate;
 mod routes;
 pub(crate) mod shares;
+mod status_lists;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -25,10 +27,13 @@ use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use credlog_api::{Problem, ProblemType, path};
+use credlog_ledger::ids::MemberId;
+use credlog_ledger::member::MemberSet;
 use credlog_ledger::state::ViewError;
 use credlog_store::Store;
 use credlog_tlog::NoteSigner;
 use credlog_verify::{Common, Facts, Question, gather_with};
+use ed25519_dalek::SigningKey;
 use tokio::sync::{Semaphore, watch};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -46,9 +51,11 @@ use guard::Panics;
 use lane::{Lane, Turn};
 use rate::RateLimits;
 use routes::{
-    blocks, credentials, issuers, ledger, log, members, records, service, testimony, verify,
+    blocks, credentials, issuers, ledger, log, members, records, service, status_list, testimony,
+    verify,
 };
 use shares::Shares;
+use status_lists::StatusLists;
 
 /// Work on blocking threads at a time, for each core; mostly it waits for the disk.
 const WORK_PER_CORE: usize = 4;
@@ -58,6 +65,14 @@ const WORK_WAITING_MAX: u32 = 512;
 const OBSTACLE_RETRY_AFTER_S: u32 = 5;
 /// Of the bodies' memory, one network gets one part of so many.
 const BODIES_PARTS: u64 = 4;
+
+/// The keys with which a node answers in its own name.
+pub(crate) struct Identity {
+    /// Signs the checkpoint.
+    pub(crate) checkpoints: NoteSigner,
+    /// The node's key, which signs status lists.
+    pub(crate) node: SigningKey,
+}
 
 /// What the routes work with.
 pub(crate) struct Context {
@@ -69,6 +84,10 @@ pub(crate) struct Context {
     common: RwLock<Option<Arc<Common>>>,
     admission: Arc<Admission>,
     checkpoint: log::SignedCheckpoint,
+    status_lists: StatusLists,
+    /// Whose node this is.
+    member: Option<MemberId>,
+    members: watch::Receiver<Arc<MemberSet>>,
     cosigning: Arc<Cosigning>,
     production: watch::Receiver<Production>,
     presence: watch::Receiver<Presence>,
@@ -96,7 +115,7 @@ impl Context {
         shared: &crate::shared::Shared,
         admission: Arc<Admission>,
         doubt: Arc<Doubt>,
-        signer: NoteSigner,
+        identity: Identity,
         presence: watch::Receiver<Presence>,
         engine: EngineMetrics,
     ) -> Self {
@@ -107,7 +126,10 @@ impl Context {
             store: Arc::clone(&shared.store),
             common: RwLock::default(),
             admission,
-            checkpoint: log::SignedCheckpoint::new(signer),
+            checkpoint: log::SignedCheckpoint::new(identity.checkpoints),
+            status_lists: StatusLists::new(identity.node),
+            member: config.member.id.clone(),
+            members: shared.members.subscribe(),
             cosigning: Arc::clone(&shared.cosigning),
             production: shared.obstacles.subscribe(),
             presence,
@@ -256,6 +278,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .route(path::ISSUER, get(issuers::issuer))
         .route(path::ACHIEVEMENTS, get(issuers::achievements))
         .route(path::STATUS_LIST, get(issuers::status_list))
+        .route(path::SIGNED_STATUS_LIST, get(status_list::signed))
         .route(path::BLOCKS, get(blocks::blocks))
         .route(path::BLOCK, get(blocks::block))
         .route(path::CHECKPOINT, get(log::checkpoint))

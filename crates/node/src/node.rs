@@ -159,7 +159,7 @@ struct Opened {
     store: Store,
     configured: Configured,
     keyrings: Vec<Keyring>,
-    signer: NoteSigner,
+    identity: http::Identity,
 }
 
 /// Runs a node until `shutdown` ends or it can make no more blocks; logs as configured.
@@ -234,7 +234,7 @@ impl Node {
             store,
             configured,
             keyrings,
-            signer,
+            identity,
         } = opened;
         let shared = share(config, Arc::new(store))?;
         let doubt = Arc::new(Doubt::default());
@@ -249,7 +249,7 @@ impl Node {
             &shared,
             Arc::clone(&admission),
             doubt,
-            signer,
+            identity,
             seen,
             engine.clone(),
         ));
@@ -452,7 +452,10 @@ fn open(config: &Config) -> Result<Opened, StartError> {
     };
     let store = open_store(config, &configured, &keys)?;
     let signer = NoteSigner::new(store.genesis().origin.as_str(), keys.node.clone());
-    let signer = signer.map_err(|error| StartError::Internal(error.to_string()))?;
+    let identity = http::Identity {
+        checkpoints: signer.map_err(|error| StartError::Internal(error.to_string()))?,
+        node: keys.node.clone(),
+    };
     let keyrings: Vec<_> = [keys].into_iter().chain(next).collect();
     if let Some(id) = &config.member.id {
         check_keys(config, &store, id, &keyrings)?;
@@ -461,7 +464,7 @@ fn open(config: &Config) -> Result<Opened, StartError> {
         store,
         configured,
         keyrings,
-        signer,
+        identity,
     })
 }
 

@@ -25,6 +25,7 @@ pub mod facts;
 mod gather;
 mod judge;
 mod presented;
+pub mod published;
 mod shared;
 mod terms;
 mod timestamp;

@@ -4,8 +4,8 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use credlog_api::{Problem, ProblemType};
 use credlog_ledger::state::ViewError;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 
 /// Room for the JSON of most answers.
@@ -92,9 +92,40 @@ pub(crate) fn bytes_with(
     response
 }
 
+/// Whether `If-None-Match` (RFC 9110 section 13.1.2) names an entity tag, or any.
+pub(crate) fn has_etag(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let values = headers.get_all(IF_NONE_MATCH).into_iter();
+    let mut tags = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|tag| tag.trim().trim_start_matches("W/"));
+    tags.any(|tag| tag == "*" || tag.as_bytes() == etag.as_bytes())
+}
+
 /// Says how long the answer may be kept.
 pub(crate) fn cached(mut response: Response, control: &'static str) -> Response {
     let value = HeaderValue::from_static(control);
     response.headers_mut().insert(CACHE_CONTROL, value);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entity_tags_are_compared_weakly() {
+        let etag = HeaderValue::from_static("\"abc\"");
+        let ask = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(IF_NONE_MATCH, HeaderValue::from_static(text));
+            has_etag(&headers, &etag)
+        };
+        assert!(ask("\"abc\""));
+        assert!(ask("\"x\", W/\"abc\""));
+        assert!(ask("*"));
+        assert!(!ask("abc"));
+        assert!(!ask("\"abcd\""));
+        assert!(!has_etag(&HeaderMap::new(), &etag));
+    }
 }

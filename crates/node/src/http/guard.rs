@@ -224,7 +224,7 @@ fn finish(
     }
     if matches!(*method, Method::GET | Method::HEAD) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        let exposed = HeaderValue::from_static("x-request-id, retry-after");
+        let exposed = HeaderValue::from_static("x-request-id, retry-after, etag");
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
     headers
@@ -265,6 +265,7 @@ fn status_label(status: StatusCode) -> &'static str {
         200 => "200",
         202 => "202",
         204 => "204",
+        304 => "304",
         400 => "400",
         404 => "404",
         405 => "405",

@@ -7,6 +7,7 @@
 use credlog_api::path;
 
 use super::rate::Traffic;
+use super::routes::status_list::STATUS_LIST_TYPES;
 
 /// How a route is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,10 @@ impl Manner {
             },
             Some(path::TILE) => Self {
                 media_types: &["application/octet-stream"],
+                ..READ
+            },
+            Some(path::SIGNED_STATUS_LIST) => Self {
+                media_types: STATUS_LIST_TYPES,
                 ..READ
             },
             Some(path::CHECKPOINT | path::METRICS) => Self {

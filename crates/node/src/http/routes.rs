@@ -8,5 +8,6 @@ pub(super) mod log;
 pub(super) mod members;
 pub(super) mod records;
 pub(super) mod service;
+pub(super) mod status_list;
 pub(super) mod testimony;
 pub(super) mod verify;
