@@ -23,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 mod achievement;
+mod algorithm;
 pub mod bake;
 pub mod context;
 mod credential;
@@ -34,6 +35,7 @@ pub mod problem;
 mod proof;
 mod rdf;
 mod related;
+mod secret_key;
 mod sign;
 pub mod status;
 mod suite;
@@ -47,13 +49,14 @@ pub use credential::{Credential, CredentialError, DataModel, Validity};
 pub use digest::{Digest, DigestError, digest, digest_jws};
 pub use form::Form;
 pub use json::{JsonError, Limits};
-pub use multikey::{Multikey, MultikeyError};
+pub use multikey::{JwkError, Multikey, MultikeyError};
 pub use proof::error::ProofError;
 pub use proof::method::{Candidates, KeyResolver, KeySource, MethodKey, NoRegistry, ResolvedKey};
 pub use proof::report::{IssuerBinding, Outcome, ProofReport, ProofResult};
-pub use proof::{PROOFS_MAX, verify_document, verify_proofs};
+pub use proof::{Expected, PROOFS_MAX, verify_document, verify_proofs};
 pub use related::RelatedError;
-pub use sign::{ExistingProofs, SignError, SignOptions, sign};
+pub use secret_key::SecretKey;
+pub use sign::{ExistingProofs, SignError, SignOptions, sign, sign_document};
 pub use status::check_status;
 pub use status::{
     StatusEntry, StatusError, StatusListCredential, StatusResult, VerifiedStatusList,

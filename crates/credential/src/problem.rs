@@ -14,6 +14,10 @@ pub const MALFORMED_VALUE_ERROR: &str = "https://www.w3.org/TR/vc-data-model#MAL
 pub const RANGE_ERROR: &str = "https://www.w3.org/TR/vc-data-model#RANGE_ERROR";
 /// A proof could not be verified.
 pub const PROOF_VERIFICATION_ERROR: &str = "https://w3id.org/security#PROOF_VERIFICATION_ERROR";
+/// A proof was made for another domain.
+pub const INVALID_DOMAIN_ERROR: &str = "https://w3id.org/security#INVALID_DOMAIN_ERROR";
+/// A proof answers another challenge.
+pub const INVALID_CHALLENGE_ERROR: &str = "https://w3id.org/security#INVALID_CHALLENGE_ERROR";
 /// The transformation to RDF would lose part of the document.
 pub const DATA_LOSS_DETECTION_ERROR: &str = "https://w3id.org/security#DATA_LOSS_DETECTION_ERROR";
 /// No status list credential is at hand for the entry.

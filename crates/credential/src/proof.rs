@@ -13,11 +13,12 @@ use self::error::ProofError;
 pub(crate) use self::fields::Fields;
 use self::method::{Candidates, KeyResolver, KeySource, Meant, MethodKey};
 use self::report::{ProofReport, ProofResult};
+use crate::algorithm::Algorithm;
 use crate::credential::Credential;
 use crate::json::one_or_many;
 use crate::multikey::Multikey;
 use crate::rdf::budget::Budget;
-use crate::suite::{ASSERTION_METHOD, Suite};
+use crate::suite::{ASSERTION_METHOD, Suite, Transformation};
 
 /// Proofs of one document that are checked at most.
 pub const PROOFS_MAX: usize = 16;
@@ -42,13 +43,36 @@ pub fn verify_proofs(
     verify_document(credential.document(), ASSERTION_METHOD, at, keys)
 }
 
+/// What a verifier expects of each proof of a document, besides that it is good.
+///
+/// A purpose alone is one: `"assertionMethod".into()`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected<'a> {
+    /// The proof's `proofPurpose`.
+    pub purpose: &'a str,
+    /// The proof's `challenge`, if one was given to whoever made the proof.
+    pub challenge: Option<&'a str>,
+    /// The proof's one `domain`, if the proof must be meant for it.
+    pub domain: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Expected<'a> {
+    fn from(purpose: &'a str) -> Self {
+        Self {
+            purpose,
+            challenge: None,
+            domain: None,
+        }
+    }
+}
+
 /// Checks every proof of any secured JSON document, for instance a presentation.
 ///
 /// A document that is no object, or has no `proof`, gives an empty report, which is not valid.
 #[must_use]
-pub fn verify_document(
+pub fn verify_document<'a>(
     document: &Value,
-    purpose: &str,
+    expected: impl Into<Expected<'a>>,
     at: OffsetDateTime,
     keys: &dyn KeyResolver,
 ) -> ProofReport {
@@ -68,7 +92,7 @@ pub fn verify_document(
     let mut verifier = Verifier {
         unsecured,
         proofs,
-        purpose,
+        expected: expected.into(),
         at,
         keys,
         hashed: Vec::new(),
@@ -109,7 +133,7 @@ pub(crate) fn signed_document(
 
 /// A form of the document that was hashed, so that the proofs of a set share the work.
 struct Hashed {
-    suite: &'static str,
+    transformation: &'static str,
     /// What the document's `@context` was for it.
     context: Option<Value>,
     /// The proofs inside.
@@ -120,7 +144,7 @@ struct Hashed {
 struct Verifier<'a> {
     unsecured: Map<String, Value>,
     proofs: &'a [Value],
-    purpose: &'a str,
+    expected: Expected<'a>,
     at: OffsetDateTime,
     keys: &'a dyn KeyResolver,
     hashed: Vec<Hashed>,
@@ -142,12 +166,7 @@ impl Verifier<'_> {
             Suite::named(fields.cryptosuite).ok_or_else(|| ProofError::UnsupportedSuite {
                 cryptosuite: fields.cryptosuite.to_owned(),
             })?;
-        if fields.purpose != self.purpose {
-            return Err(ProofError::WrongPurpose {
-                purpose: fields.purpose.to_owned(),
-                expected: self.purpose.to_owned(),
-            });
-        }
+        fields.check_expected(&self.expected)?;
         if let Some(expires) = fields.expires.filter(|expires| *expires < self.at) {
             return Err(ProofError::Expired { expires });
         }
@@ -157,44 +176,19 @@ impl Verifier<'_> {
             result.key = Some(method.clone());
         }
         let message = self.signed_hashes(suite, &fields)?;
-        let signature = &fields.signature;
+        let signed = Signed {
+            algorithm: suite.algorithm(),
+            message: &message,
+            signature: &fields.signature,
+            holder: "proofValue",
+        };
         match meant {
-            Meant::Key(_, key) => suite.verify(&key, &message, signature),
+            Meant::Key(_, key) => signed.verify(&key),
             Meant::OneOf(candidates) => {
-                let method = fields.verification_method;
-                let key = self.signer(candidates, method, |key| {
-                    suite.verify(key, &message, signature)
-                });
+                let key = signed.signer(candidates, fields.verification_method, &mut self.tries);
                 key.map(|key| result.key = Some(key))
             }
         }
-    }
-
-    /// The one of several keys that made a signature.
-    fn signer(
-        &mut self,
-        candidates: Candidates,
-        verification_method: &str,
-        verify: impl Fn(&Multikey) -> Result<(), ProofError>,
-    ) -> Result<MethodKey, ProofError> {
-        let tried = candidates.keys.len().min(self.tries);
-        for key in &candidates.keys[..tried] {
-            self.tries -= 1;
-            if verify(key).is_ok() {
-                return Ok(MethodKey {
-                    multikey: key.to_string(),
-                    controller: Some(candidates.controller),
-                    source: KeySource::Registry,
-                });
-            }
-        }
-        if tried < candidates.keys.len() {
-            return Err(ProofError::KeysUntried {
-                verification_method: verification_method.to_owned(),
-                tried,
-            });
-        }
-        Err(ProofError::InvalidSignature)
     }
 
     /// What a proof signs: the hash of its options, then that of the document.
@@ -202,21 +196,24 @@ impl Verifier<'_> {
         let context = self.unsecured.get("@context").cloned();
         let mut contexts = Map::from_iter(context.map(|context| ("@context".to_owned(), context)));
         let options = fields.options();
-        suite.match_contexts(&mut contexts, &options)?;
-        let options_hash = suite.options_hash(&contexts, &options, &mut self.budget)?;
+        let transformation = suite.transformation();
+        transformation.match_contexts(&mut contexts, &options)?;
+        let options_hash = transformation.options_hash(&contexts, &options, &mut self.budget)?;
         let context = contexts.remove("@context");
-        let document_hash = self.document_hash(suite, context, &fields.previous)?;
+        let document_hash = self.document_hash(transformation, context, &fields.previous)?;
         Ok([options_hash, document_hash].concat())
     }
 
     fn document_hash(
         &mut self,
-        suite: Suite,
+        transformation: &dyn Transformation,
         context: Option<Value>,
         previous: &[String],
     ) -> Result<[u8; 32], ProofError> {
         let same = |hashed: &&Hashed| {
-            hashed.suite == suite.name() && hashed.previous == previous && hashed.context == context
+            hashed.transformation == transformation.name()
+                && hashed.previous == previous
+                && hashed.context == context
         };
         if let Some(hashed) = self.hashed.iter().find(same) {
             return hashed.hash.clone();
@@ -230,9 +227,9 @@ impl Verifier<'_> {
         if let Some(context) = &context {
             document.insert("@context".into(), context.clone());
         }
-        let hash = suite.document_hash(&document, &mut self.budget);
+        let hash = transformation.document_hash(&document, &mut self.budget);
         self.hashed.push(Hashed {
-            suite: suite.name(),
+            transformation: transformation.name(),
             context,
             previous: previous.to_vec(),
             hash: hash.clone(),
@@ -257,6 +254,51 @@ impl Verifier<'_> {
             });
         }
         Ok(())
+    }
+}
+
+/// A message and its signature, of a proof or of a JWS.
+pub(crate) struct Signed<'a> {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) message: &'a [u8],
+    pub(crate) signature: &'a [u8],
+    /// The property that holds the signature, for errors.
+    pub(crate) holder: &'static str,
+}
+
+impl Signed<'_> {
+    /// Checks the signature with one key.
+    pub(crate) fn verify(&self, key: &Multikey) -> Result<(), ProofError> {
+        self.algorithm
+            .verify(key, self.message, self.signature, self.holder)
+    }
+
+    /// The one of several keys that made the signature; at most `tries` of them are tried.
+    pub(crate) fn signer(
+        &self,
+        candidates: Candidates,
+        verification_method: &str,
+        tries: &mut usize,
+    ) -> Result<MethodKey, ProofError> {
+        let Candidates { controller, keys } = candidates;
+        let fitting = keys.iter().filter(|key| self.algorithm.takes(key));
+        for (tried, key) in fitting.enumerate() {
+            if *tries == 0 {
+                return Err(ProofError::KeysUntried {
+                    verification_method: verification_method.to_owned(),
+                    tried,
+                });
+            }
+            *tries -= 1;
+            if self.verify(key).is_ok() {
+                return Ok(MethodKey {
+                    multikey: key.to_string(),
+                    controller: Some(controller),
+                    source: KeySource::Registry,
+                });
+            }
+        }
+        Err(ProofError::InvalidSignature)
     }
 }
 

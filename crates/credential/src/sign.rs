@@ -1,18 +1,18 @@
 //! Making Data Integrity proofs.
 
-use ed25519_dalek::SigningKey;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 use time::OffsetDateTime;
 
 use crate::credential::{Credential, CredentialError};
-use crate::multikey::encode_ed25519;
+use crate::json::one_or_many;
 use crate::problem;
 use crate::proof::error::ProofError;
 use crate::proof::method::{NoRegistry, resolve};
 use crate::proof::{PROOFS_MAX, signed_document};
 use crate::rdf::budget::Budget;
-use crate::suite::{ASSERTION_METHOD, Suite, base58btc};
+use crate::secret_key::SecretKey;
+use crate::suite::{ASSERTION_METHOD, Suite};
 use crate::timestamp;
 use crate::url::is_url;
 
@@ -39,6 +39,10 @@ pub struct SignOptions {
     pub proof_purpose: String,
     /// The proof's `expires`; whole seconds.
     pub expires: Option<OffsetDateTime>,
+    /// The proof's `challenge`, which a verifier gave to the holder.
+    pub challenge: Option<String>,
+    /// The proof's `domain`: the verifier for which it is made.
+    pub domain: Option<String>,
     /// The proof's `id`, a URL, by which a later proof of a chain names it.
     pub id: Option<String>,
     /// The ids of proofs that this one also signs (`previousProof`).
@@ -62,6 +66,8 @@ impl SignOptions {
             created,
             proof_purpose: ASSERTION_METHOD.to_owned(),
             expires: None,
+            challenge: None,
+            domain: None,
             id: None,
             previous_proofs: Vec::new(),
             existing: ExistingProofs::Refuse,
@@ -98,6 +104,14 @@ pub enum SignError {
         /// The signing key's public key as Multikey text.
         signing: String,
     },
+    /// The cryptosuite takes another kind of key.
+    #[error("the suite {suite} does not sign with a key of the kind {kind}")]
+    SuiteMismatch {
+        /// The cryptosuite.
+        suite: &'static str,
+        /// The kind of the signing key.
+        kind: &'static str,
+    },
     /// The document cannot be signed whole: undefined terms, unknown contexts, no valid JSON-LD.
     #[error("the credential cannot be signed: {0}")]
     Document(ProofError),
@@ -120,10 +134,26 @@ impl SignError {
 /// # Errors
 /// [`SignError`]; no signature is made that a verifier of this crate would refuse. Whether related
 /// resources are what the credential says is another question ([`Credential::check_related`]).
-pub fn sign(unsigned: Value, key: &SigningKey, options: &SignOptions) -> Result<Value, SignError> {
+pub fn sign(unsigned: Value, key: &SecretKey, options: &SignOptions) -> Result<Value, SignError> {
     let credential = Credential::from_json(unsigned)?;
+    sign_document(credential.into_document(), key, options)
+}
+
+/// Signs any JSON document, for instance a presentation, whose form its own rules checked.
+///
+/// # Errors
+/// As [`sign`].
+pub fn sign_document(
+    unsigned: Value,
+    key: &SecretKey,
+    options: &SignOptions,
+) -> Result<Value, SignError> {
+    let Value::Object(mut document) = unsigned else {
+        return Err(CredentialError::NotAnObject.into());
+    };
     check_options(key, options)?;
-    let proofs = credential.proofs().to_vec();
+    let proofs = document.remove("proof");
+    let proofs = one_or_many(proofs.as_ref()).to_vec();
     if !proofs.is_empty() && options.existing == ExistingProofs::Refuse {
         return Err(SignError::AlreadySigned);
     }
@@ -140,11 +170,6 @@ pub fn sign(unsigned: Value, key: &SigningKey, options: &SignOptions) -> Result<
             reason: "is another proof's id already",
         });
     }
-    let mut document = match credential.into_document() {
-        Value::Object(object) => object,
-        _ => return Err(CredentialError::NotAnObject.into()),
-    };
-    document.remove("proof");
     let proof = proof(&document, &proofs, key, options).map_err(SignError::Document)?;
     let secured = if proofs.is_empty() {
         proof
@@ -155,8 +180,14 @@ pub fn sign(unsigned: Value, key: &SigningKey, options: &SignOptions) -> Result<
     Ok(Value::Object(document))
 }
 
-fn check_options(key: &SigningKey, options: &SignOptions) -> Result<(), SignError> {
+fn check_options(key: &SecretKey, options: &SignOptions) -> Result<(), SignError> {
     let wrong = |option, reason| SignError::Option { option, reason };
+    if options.suite.algorithm() != key.algorithm() {
+        return Err(SignError::SuiteMismatch {
+            suite: options.suite.name(),
+            kind: key.public().kind(),
+        });
+    }
     if !is_url(&options.verification_method) {
         return Err(wrong("verification_method", "must be a URL"));
     }
@@ -175,7 +206,7 @@ fn check_options(key: &SigningKey, options: &SignOptions) -> Result<(), SignErro
     {
         return Err(wrong("expires", "must lie in the years 0000 to 9999"));
     }
-    let signing = encode_ed25519(key.verifying_key().as_bytes());
+    let signing = key.public().to_string();
     match resolve(&options.verification_method, &NoRegistry) {
         Ok((method, _)) if method.multikey != signing => Err(SignError::KeyMismatch {
             named: method.multikey,
@@ -190,18 +221,19 @@ fn check_options(key: &SigningKey, options: &SignOptions) -> Result<(), SignErro
 fn proof(
     unsecured: &Map<String, Value>,
     proofs: &[Value],
-    key: &SigningKey,
+    key: &SecretKey,
     options: &SignOptions,
 ) -> Result<Value, ProofError> {
-    let suite = options.suite;
+    let transformation = options.suite.transformation();
     let document = signed_document(unsecured, proofs, &options.previous_proofs)?;
     let mut proof = proof_options(options);
-    suite.complete_options(&document, &mut proof);
+    transformation.complete_options(&document, &mut proof);
     let mut budget = Budget::default();
-    let options_hash = suite.options_hash(&document, &proof, &mut budget)?;
-    let document_hash = suite.document_hash(&document, &mut budget)?;
-    let signature = suite.sign(key, &[options_hash, document_hash].concat());
-    proof.insert("proofValue".into(), base58btc(&signature).into());
+    let options_hash = transformation.options_hash(&document, &proof, &mut budget)?;
+    let document_hash = transformation.document_hash(&document, &mut budget)?;
+    let signature = key.sign(&[options_hash, document_hash].concat());
+    let signature = format!("z{}", bs58::encode(signature).into_string());
+    proof.insert("proofValue".into(), signature.into());
     Ok(Value::Object(proof))
 }
 
@@ -220,8 +252,15 @@ fn proof_options(options: &SignOptions) -> Map<String, Value> {
     if let Some(expires) = options.expires.and_then(timestamp::format) {
         proof.insert("expires".into(), expires.into());
     }
-    if let Some(id) = &options.id {
-        proof.insert("id".into(), id.clone().into());
+    let texts = [
+        ("id", &options.id),
+        ("challenge", &options.challenge),
+        ("domain", &options.domain),
+    ];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            proof.insert(name.into(), text.clone().into());
+        }
     }
     match options.previous_proofs.as_slice() {
         [] => {}

@@ -1,42 +1,54 @@
-//! Cryptosuites: how a document and a proof's options become the bytes that are signed.
+//! Cryptosuites: how a document and a proof's options become the bytes that are signed, and by
+//! which algorithm.
 //!
-//! A suite is one module that implements [`Cryptosuite`], and one line in [`Suite::ALL`].
+//! A suite is one module with its [`Cryptosuite`], and one line in [`Suite::ALL`].
 
-mod ed25519;
+mod ecdsa_jcs_2019;
+mod ecdsa_rdfc_2019;
 mod eddsa_jcs_2022;
 mod eddsa_rdfc_2022;
+mod jcs;
 mod proof_options;
+mod rdfc;
 #[cfg(test)]
 mod vector;
 
 use std::fmt;
 
-use ed25519_dalek::SigningKey;
 use serde_json::{Map, Value};
 
+use crate::algorithm::Algorithm;
 use crate::json::one_or_many;
-use crate::multikey::Multikey;
 use crate::proof::error::ProofError;
 use crate::rdf::budget::Budget;
-
-pub(crate) use self::ed25519::base58btc;
 
 /// The purpose of a credential's proof.
 pub const ASSERTION_METHOD: &str = "assertionMethod";
 
 /// A cryptosuite that is known here.
 #[derive(Clone, Copy)]
-pub struct Suite(&'static dyn Cryptosuite);
+pub struct Suite(&'static Cryptosuite);
 
 impl Suite {
     /// Every cryptosuite that is known here.
-    pub const ALL: &'static [Self] = &[Self::EDDSA_JCS_2022, Self::EDDSA_RDFC_2022];
+    pub const ALL: &'static [Self] = &[
+        Self::EDDSA_JCS_2022,
+        Self::EDDSA_RDFC_2022,
+        Self::ECDSA_JCS_2019,
+        Self::ECDSA_RDFC_2019,
+    ];
 
     /// `eddsa-jcs-2022`: Ed25519 over canonical JSON; needs no contexts.
-    pub const EDDSA_JCS_2022: Self = Self(&eddsa_jcs_2022::EddsaJcs2022);
+    pub const EDDSA_JCS_2022: Self = Self(&eddsa_jcs_2022::SUITE);
 
     /// `eddsa-rdfc-2022`: Ed25519 over canonical RDF; most badges carry it.
-    pub const EDDSA_RDFC_2022: Self = Self(&eddsa_rdfc_2022::EddsaRdfc2022);
+    pub const EDDSA_RDFC_2022: Self = Self(&eddsa_rdfc_2022::SUITE);
+
+    /// `ecdsa-jcs-2019`: P-256 over canonical JSON; needs no contexts.
+    pub const ECDSA_JCS_2019: Self = Self(&ecdsa_jcs_2019::SUITE);
+
+    /// `ecdsa-rdfc-2019`: P-256 over canonical RDF.
+    pub const ECDSA_RDFC_2019: Self = Self(&ecdsa_rdfc_2019::SUITE);
 
     /// The suite with a name as it stands in a proof's `cryptosuite`.
     #[must_use]
@@ -47,53 +59,15 @@ impl Suite {
     /// The name as it stands in a proof's `cryptosuite`.
     #[must_use]
     pub fn name(self) -> &'static str {
-        self.0.name()
+        self.0.name
     }
 
-    pub(crate) fn match_contexts(
-        self,
-        document: &mut Map<String, Value>,
-        options: &Map<String, Value>,
-    ) -> Result<(), ProofError> {
-        self.0.match_contexts(document, options)
+    pub(crate) fn transformation(self) -> &'static dyn Transformation {
+        self.0.transformation
     }
 
-    pub(crate) fn complete_options(
-        self,
-        document: &Map<String, Value>,
-        options: &mut Map<String, Value>,
-    ) {
-        self.0.complete_options(document, options);
-    }
-
-    pub(crate) fn options_hash(
-        self,
-        document: &Map<String, Value>,
-        options: &Map<String, Value>,
-        budget: &mut Budget,
-    ) -> Result<[u8; 32], ProofError> {
-        self.0.options_hash(document, options, budget)
-    }
-
-    pub(crate) fn document_hash(
-        self,
-        document: &Map<String, Value>,
-        budget: &mut Budget,
-    ) -> Result<[u8; 32], ProofError> {
-        self.0.document_hash(document, budget)
-    }
-
-    pub(crate) fn verify(
-        self,
-        key: &Multikey,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<(), ProofError> {
-        self.0.verify(key, message, signature)
-    }
-
-    pub(crate) fn sign(self, key: &SigningKey, message: &[u8]) -> Vec<u8> {
-        self.0.sign(key, message)
+    pub(crate) fn algorithm(self) -> Algorithm {
+        self.0.algorithm
     }
 }
 
@@ -112,8 +86,16 @@ impl PartialEq for Suite {
 impl Eq for Suite {}
 
 /// One cryptosuite. The signed message is the options' hash, then the document's hash.
-pub(crate) trait Cryptosuite: Sync {
+struct Cryptosuite {
     /// As it stands in a proof's `cryptosuite`.
+    name: &'static str,
+    transformation: &'static dyn Transformation,
+    algorithm: Algorithm,
+}
+
+/// How a document and a proof's options become hashes.
+pub(crate) trait Transformation: Sync {
+    /// Suites with one transformation share a document's hash.
     fn name(&self) -> &'static str;
 
     /// Before verifying: gives the document the contexts under which it was signed, and looks at
@@ -124,7 +106,7 @@ pub(crate) trait Cryptosuite: Sync {
         options: &Map<String, Value>,
     ) -> Result<(), ProofError>;
 
-    /// Before signing: adds to the proof what the suite wants in it.
+    /// Before signing: adds to the proof what the transformation wants in it.
     fn complete_options(&self, document: &Map<String, Value>, options: &mut Map<String, Value>);
 
     /// The hash of the proof's options (the proof without `proofValue`); of the document, only
@@ -142,12 +124,6 @@ pub(crate) trait Cryptosuite: Sync {
         document: &Map<String, Value>,
         budget: &mut Budget,
     ) -> Result<[u8; 32], ProofError>;
-
-    /// Checks a signature.
-    fn verify(&self, key: &Multikey, message: &[u8], signature: &[u8]) -> Result<(), ProofError>;
-
-    /// Makes a signature.
-    fn sign(&self, key: &SigningKey, message: &[u8]) -> Vec<u8>;
 }
 
 /// Whether a document's contexts begin with all contexts of a proof, in the same order.

@@ -14,6 +14,12 @@ pub(crate) fn parse(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339).ok()
 }
 
+/// As [`parse`], but a time without a zone is one in UTC: so Data Integrity v1.0 section 2.1 wants
+/// `created` and `expires` of proofs read.
+pub(crate) fn parse_or_utc(text: &str) -> Option<OffsetDateTime> {
+    parse(text).or_else(|| parse(&format!("{text}Z")))
+}
+
 /// `2026-11-21T10:00:00Z`: UTC, whole seconds; `None` outside of the years 0000 to 9999.
 pub(crate) fn format(time: OffsetDateTime) -> Option<String> {
     let utc = time.to_offset(UtcOffset::UTC).replace_nanosecond(0).ok()?;
@@ -23,6 +29,16 @@ pub(crate) fn format(time: OffsetDateTime) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn proofs_may_leave_out_the_zone() {
+        let text = "2026-11-21T10:00:00";
+        assert_eq!(parse_or_utc(text), parse(&format!("{text}Z")));
+        assert_eq!(parse_or_utc(&format!("{text}Z")), parse_or_utc(text));
+        for refused in ["2026-11-21T10:00:00ZZ", "2026-11-21", "10:00:00", "", "Z"] {
+            assert_eq!(parse_or_utc(refused), None, "{refused}");
+        }
+    }
 
     #[test]
     fn only_full_timestamps_with_a_zone_are_read() {

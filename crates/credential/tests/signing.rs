@@ -39,8 +39,8 @@ fn verify(document: &Value) -> credlog_credential::ProofReport {
 
 #[test]
 fn each_suite_signs_what_it_verifies() {
-    let (key, method) = fixtures::key("issuer");
     for suite in Suite::ALL.iter().copied() {
+        let (key, method) = fixtures::key_for(suite, "issuer");
         for method in [method.as_str(), did(&method)] {
             let options = SignOptions::new(suite, method, NOW);
             let signed = sign(unsigned(method), &key, &options).unwrap();
@@ -62,7 +62,7 @@ fn signatures_equal_those_of_the_w3c_vectors_and_of_a_foreign_library() {
     let seed = fixtures::json("vectors/w3c-vc-di-eddsa/keyPair.json");
     let seed = seed["privateKeyMultibase"].as_str().unwrap();
     let seed = bs58::decode(&seed[1..]).into_vec().unwrap();
-    let w3c = ed25519_dalek::SigningKey::from_bytes(seed[2..].try_into().unwrap());
+    let w3c = ed25519_dalek::SigningKey::from_bytes(seed[2..].try_into().unwrap()).into();
     let (university_a, _) = fixtures::key("eval-vc university A");
     for (name, key) in [
         (
@@ -92,9 +92,8 @@ fn signatures_equal_those_of_the_w3c_vectors_and_of_a_foreign_library() {
 }
 
 #[test]
-fn sets_and_chains_of_both_suites_verify_together() {
+fn sets_and_chains_of_all_suites_verify_together() {
     let (issuer, issuer_method) = fixtures::key("issuer");
-    let (notary, notary_method) = fixtures::key("notary");
     let mut document = unsigned(&issuer_method);
     let mut options = SignOptions::new(Suite::EDDSA_RDFC_2022, issuer_method.clone(), NOW);
     options.id = Some("urn:uuid:0f6f2a4d-0000-4000-8000-000000000001".into());
@@ -110,7 +109,8 @@ fn sets_and_chains_of_both_suites_verify_together() {
 
     let mut previous = options.id.clone().unwrap();
     for (number, suite) in Suite::ALL.iter().copied().enumerate() {
-        let mut link = SignOptions::new(suite, notary_method.clone(), NOW);
+        let (notary, notary_method) = fixtures::key_for(suite, "notary");
+        let mut link = SignOptions::new(suite, notary_method, NOW);
         link.existing = ExistingProofs::Keep;
         link.previous_proofs = vec![previous];
         link.expires = Some(NOW + time::Duration::DAY);
@@ -120,12 +120,13 @@ fn sets_and_chains_of_both_suites_verify_together() {
     }
     let report = verify(&document);
     assert_eq!(report.outcome(), Outcome::Valid, "{report:?}");
-    assert_eq!(report.proofs.len(), 3);
+    assert_eq!(report.proofs.len(), 1 + Suite::ALL.len());
     assert_eq!(
         report.issuer_binding(did(&issuer_method)),
         IssuerBinding::Bound
     );
 
+    let (notary, notary_method) = fixtures::key("notary");
     let mut missing = SignOptions::new(Suite::EDDSA_JCS_2022, notary_method, NOW);
     missing.existing = ExistingProofs::Keep;
     missing.previous_proofs = vec!["urn:uuid:none".into()];
@@ -164,6 +165,9 @@ fn what_a_verifier_would_refuse_is_not_signed() {
     let (other, _) = fixtures::key("somebody else");
     let refused = sign(unsigned(&method), &other, &rdfc);
     assert!(matches!(refused, Err(SignError::KeyMismatch { .. })));
+    let (p256, _) = fixtures::key_p256("issuer");
+    let refused = sign(unsigned(&method), &p256, &rdfc);
+    assert!(matches!(refused, Err(SignError::SuiteMismatch { .. })));
     let wrong = SignOptions::new(Suite::EDDSA_RDFC_2022, "key-1", NOW);
     let refused = sign(unsigned(&method), &key, &wrong);
     assert!(matches!(
@@ -177,12 +181,12 @@ fn what_a_verifier_would_refuse_is_not_signed() {
 
 #[test]
 fn proofs_for_something_else_or_out_of_time_do_not_count() {
-    let (key, method) = fixtures::key("issuer");
-    let error_of = |options: &SignOptions| {
-        let signed = sign(unsigned(&method), &key, options).unwrap();
-        verify(&signed).first_error().cloned()
-    };
     for suite in Suite::ALL.iter().copied() {
+        let (key, method) = fixtures::key_for(suite, "issuer");
+        let error_of = |options: &SignOptions| {
+            let signed = sign(unsigned(&method), &key, options).unwrap();
+            verify(&signed).first_error().cloned()
+        };
         let mut options = SignOptions::new(suite, method.clone(), NOW);
         options.expires = Some(NOW);
         assert_eq!(error_of(&options), None);

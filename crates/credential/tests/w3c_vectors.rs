@@ -1,4 +1,5 @@
-//! The test vectors of W3C Data Integrity EdDSA Cryptosuites v1.0, and every changed form of them.
+//! The test vectors of W3C Data Integrity EdDSA and ECDSA Cryptosuites v1.0, and every changed form
+//! of them.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -8,8 +9,10 @@
 mod fixtures;
 
 use credlog_credential::{
-    Credential, IssuerBinding, NoRegistry, Outcome, ProofError, ProofReport, verify_document,
+    Credential, IssuerBinding, Multikey, NoRegistry, Outcome, ProofError, ProofReport, SecretKey,
+    SignOptions, Suite, sign, verify_document,
 };
+use p256::ecdsa::signature::Verifier;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -17,7 +20,8 @@ use time::macros::datetime;
 
 const NOW: OffsetDateTime = datetime!(2026-11-22 12:00 UTC);
 
-const SIGNED: [&str; 6] = [
+const SIGNED: [&str; 7] = [
+    "ecdsa-jcs-2019-p256/signedJCSECDSAP256.json",
     "eddsa-jcs-2022/signedJCS.json",
     "eddsa-rdfc-2022/signedDataInt.json",
     "proof-set-chain/signedProofSet1.json",
@@ -27,7 +31,16 @@ const SIGNED: [&str; 6] = [
 ];
 
 fn vector(name: &str) -> Value {
-    fixtures::json(&format!("vectors/w3c-vc-di-eddsa/{name}"))
+    fixtures::json(&path(name))
+}
+
+fn path(name: &str) -> String {
+    let algorithm = if name.contains("ecdsa") || name.contains("p256") {
+        "ecdsa"
+    } else {
+        "eddsa"
+    };
+    format!("vectors/w3c-vc-di-{algorithm}/{name}")
 }
 
 fn verify(document: &Value) -> ProofReport {
@@ -85,6 +98,66 @@ fn the_employment_vector_cannot_be_checked_but_its_signature_is_good() {
         .unwrap();
 }
 
+/// The published signatures are over the published hashes, and the hashes come out here too.
+#[test]
+fn ecdsa_signatures_equal_those_of_the_vectors() {
+    let pair = vector("p256KeyPair.json");
+    let key: Multikey = pair["publicKeyMultibase"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    for (folder, suite, ending) in [
+        ("ecdsa-jcs-2019-p256", "ecdsa-jcs-2019", "JCSECDSAP256"),
+        ("ecdsa-rdfc-2019-p256", "ecdsa-rdfc-2019", "ECDSAP256"),
+    ] {
+        let text = |name: &str| {
+            let path = path(&format!("{folder}/{name}{ending}.txt"));
+            String::from_utf8(fixtures::read(&path)).unwrap()
+        };
+        let hashes = hex::decode(text("combinedHash")).unwrap();
+        let signature = bs58::decode(&text("sigBTC58")[1..]).into_vec().unwrap();
+        let signature = p256::ecdsa::Signature::from_slice(&signature).unwrap();
+        key.p256().unwrap().verify(&hashes, &signature).unwrap();
+
+        // Both sign the same document, and proofs that differ in the suite alone.
+        let mut signed = vector("ecdsa-jcs-2019-p256/signedJCSECDSAP256.json");
+        signed["proof"]["cryptosuite"] = suite.into();
+        signed["proof"]["proofValue"] = text("sigBTC58").into();
+        let report = verify(&signed);
+        assert_eq!(report.outcome(), Outcome::Valid, "{folder}: {report:?}");
+    }
+}
+
+/// ECDSA is deterministic as RFC 6979 has it, so the same key gives the published signature.
+#[test]
+fn an_ecdsa_signature_that_is_made_here_is_the_published_one() {
+    let pair = vector("p256KeyPair.json");
+    let (public, secret) = (&pair["publicKeyMultibase"], &pair["secretKeyMultibase"]);
+    let secret = bs58::decode(&secret.as_str().unwrap()[1..])
+        .into_vec()
+        .unwrap();
+    let secret = SecretKey::from(p256::ecdsa::SigningKey::from_slice(&secret[2..]).unwrap());
+    assert_eq!(secret.public().to_string(), *public);
+    let mut unsigned = vector("ecdsa-jcs-2019-p256/signedJCSECDSAP256.json");
+    let proof = unsigned.as_object_mut().unwrap().remove("proof").unwrap();
+    let method = proof["verificationMethod"].as_str().unwrap();
+    let created = datetime!(2023-02-24 23:36:38 UTC);
+    let options = SignOptions::new(Suite::ECDSA_RDFC_2019, method, created);
+    let signed = sign(unsigned, &secret, &options).unwrap();
+    let published = fixtures::read(&path("ecdsa-rdfc-2019-p256/sigBTC58ECDSAP256.txt"));
+    let published = String::from_utf8(published).unwrap();
+    assert_eq!(signed["proof"]["proofValue"], published);
+}
+
+#[test]
+fn a_proof_by_a_key_on_p384_cannot_be_checked() {
+    let report = verify(&vector("ecdsa-jcs-2019-p384/signedJCSECDSAP384.json"));
+    assert_eq!(report.outcome(), Outcome::Unknown);
+    let error = report.first_error().unwrap();
+    assert!(matches!(error, ProofError::UnusableKey(_)), "{error:?}");
+}
+
 /// Every path to a string or number inside of a document.
 fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
@@ -132,7 +205,7 @@ fn no_changed_leaf_passes() {
         "samples/03-valid-ob3-eddsa-jcs-2022.json",
         "samples/status-list-suspension.json",
     ];
-    let vectors = SIGNED.map(|name| format!("vectors/w3c-vc-di-eddsa/{name}"));
+    let vectors = SIGNED.map(path);
     let mut forms = 0;
     for name in samples.into_iter().map(str::to_owned).chain(vectors) {
         let document = fixtures::json(&name);

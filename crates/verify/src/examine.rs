@@ -150,7 +150,7 @@ impl KeyResolver for Registry<'_> {
     }
 
     /// A method of the issuer that does not name its key (`did:web:…#key-1`) may mean any of the
-    /// issuer's keys for credentials, the newest first.
+    /// issuer's keys for credentials, of whatever kind, the newest first.
     fn candidates(&self, verification_method: &str) -> Option<Candidates> {
         let issuer = self.issuer?;
         let keys = issuer.keys.iter().rev();
@@ -158,8 +158,7 @@ impl KeyResolver for Registry<'_> {
         (base_of(verification_method).0 == issuer.id.as_str()).then(|| Candidates {
             controller: issuer.id.to_string(),
             keys: keys
-                .filter_map(|key| key.key.as_ed25519().copied())
-                .map(Multikey::Ed25519)
+                .filter_map(|key| key.key.to_string().parse::<Multikey>().ok())
                 .collect(),
         })
     }

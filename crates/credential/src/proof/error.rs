@@ -95,6 +95,22 @@ pub enum ProofError {
         /// The purpose that counts.
         expected: String,
     },
+    /// The proof was made for another domain than the verifier's.
+    #[error("the proof is for the domain {domain:?}; {expected:?} is needed")]
+    WrongDomain {
+        /// The proof's `domain`, empty if it has none.
+        domain: String,
+        /// The domain that counts.
+        expected: String,
+    },
+    /// The proof answers another challenge than the verifier's.
+    #[error("the proof answers the challenge {challenge:?}; {expected:?} is needed")]
+    WrongChallenge {
+        /// The proof's `challenge`, empty if it has none.
+        challenge: String,
+        /// The challenge that counts.
+        expected: String,
+    },
     /// The proof's own `expires` has passed.
     #[error("the proof expired at {expires}")]
     Expired {
@@ -122,15 +138,16 @@ impl ProofError {
     /// Whether the proof cannot be checked here, and might be good.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::UnknownContext { .. }
-                | Self::UnsupportedJsonLd { .. }
-                | Self::TooComplex { .. }
-                | Self::UnsupportedSuite { .. }
-                | Self::UnresolvableMethod { .. }
-                | Self::KeysUntried { .. }
-        )
+            | Self::UnsupportedJsonLd { .. }
+            | Self::TooComplex { .. }
+            | Self::UnsupportedSuite { .. }
+            | Self::UnresolvableMethod { .. }
+            | Self::KeysUntried { .. } => true,
+            Self::UnusableKey(error) => error.is_unknown(),
+            _ => false,
+        }
     }
 
     /// The W3C problem identifier.
@@ -140,6 +157,8 @@ impl ProofError {
             Self::DataLoss { .. } => problem::DATA_LOSS_DETECTION_ERROR,
             Self::InvalidSignature => problem::CRYPTOGRAPHIC_SECURITY_ERROR,
             Self::Malformed { .. } | Self::UnusableKey(_) => problem::MALFORMED_VALUE_ERROR,
+            Self::WrongDomain { .. } => problem::INVALID_DOMAIN_ERROR,
+            Self::WrongChallenge { .. } => problem::INVALID_CHALLENGE_ERROR,
             _ => problem::PROOF_VERIFICATION_ERROR,
         }
     }

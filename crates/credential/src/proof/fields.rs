@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::json::one_or_many;
+use crate::proof::Expected;
 use crate::proof::error::ProofError;
 use crate::proof::report::ProofResult;
 use crate::timestamp;
@@ -20,6 +21,8 @@ pub(crate) struct Fields<'a> {
     pub(crate) verification_method: &'a str,
     pub(crate) purpose: &'a str,
     pub(crate) expires: Option<OffsetDateTime>,
+    challenge: Option<&'a str>,
+    domain: Vec<&'a str>,
     pub(crate) previous: Vec<String>,
     pub(crate) signature: Vec<u8>,
 }
@@ -41,17 +44,49 @@ impl<'a> Fields<'a> {
         if !is_url(verification_method) {
             return Err(malformed("verificationMethod", "must be a URL"));
         }
+        let id = text(object, "id")?;
+        if !id.is_none_or(is_url) {
+            return Err(malformed("id", "must be a URL"));
+        }
         time(object, "created")?;
+        text(object, "nonce")?;
         Ok(Self {
             object,
-            id: text(object, "id")?,
+            id,
             cryptosuite,
             verification_method,
             purpose: required(object, "proofPurpose")?,
             expires: time(object, "expires")?,
+            challenge: text(object, "challenge")?,
+            domain: domain(object)?,
             previous: previous(object)?,
             signature: signature(required(object, "proofValue")?)?,
         })
+    }
+
+    /// Compares the proof with what the verifier expects of it (Data Integrity v1.0 section 4.4).
+    pub(super) fn check_expected(&self, expected: &Expected<'_>) -> Result<(), ProofError> {
+        if self.purpose != expected.purpose {
+            return Err(ProofError::WrongPurpose {
+                purpose: self.purpose.to_owned(),
+                expected: expected.purpose.to_owned(),
+            });
+        }
+        if let Some(domain) = expected.domain.filter(|domain| self.domain != [*domain]) {
+            return Err(ProofError::WrongDomain {
+                domain: self.domain.join(", "),
+                expected: domain.to_owned(),
+            });
+        }
+        match expected.challenge {
+            Some(challenge) if self.challenge != Some(challenge) => {
+                Err(ProofError::WrongChallenge {
+                    challenge: self.challenge.unwrap_or_default().to_owned(),
+                    expected: challenge.to_owned(),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Everything but the signature itself.
@@ -70,7 +105,7 @@ pub(super) fn claims(proof: &Value) -> ProofResult {
         cryptosuite: text("cryptosuite"),
         verification_method: text("verificationMethod"),
         purpose: text("proofPurpose"),
-        created: text("created").and_then(|created| timestamp::parse(&created)),
+        created: text("created").and_then(|created| timestamp::parse_or_utc(&created)),
         key: None,
         result: Ok(()),
     }
@@ -102,7 +137,7 @@ fn time(
     object: &Map<String, Value>,
     property: &'static str,
 ) -> Result<Option<OffsetDateTime>, ProofError> {
-    match text(object, property)?.map(timestamp::parse) {
+    match text(object, property)?.map(timestamp::parse_or_utc) {
         None => Ok(None),
         Some(Some(time)) => Ok(Some(time)),
         Some(None) => Err(malformed(
@@ -110,6 +145,18 @@ fn time(
             "must be a time like 2026-11-21T10:00:00Z",
         )),
     }
+}
+
+/// One string, or a set of them.
+fn domain(object: &Map<String, Value>) -> Result<Vec<&str>, ProofError> {
+    let domains: Option<Vec<_>> = one_or_many(object.get("domain"))
+        .iter()
+        .map(Value::as_str)
+        .collect();
+    let mut domains = domains.ok_or(malformed("domain", "must hold strings only"))?;
+    domains.sort_unstable();
+    domains.dedup();
+    Ok(domains)
 }
 
 fn previous(object: &Map<String, Value>) -> Result<Vec<String>, ProofError> {

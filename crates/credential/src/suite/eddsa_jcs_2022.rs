@@ -1,74 +1,12 @@
 //! `eddsa-jcs-2022` (W3C Data Integrity EdDSA Cryptosuites v1.0 section 3.3).
 
-use ed25519_dalek::SigningKey;
-use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
+use super::Cryptosuite;
+use super::jcs::Jcs;
+use crate::algorithm::Algorithm;
 
-use super::{Cryptosuite, begins_with, ed25519};
-use crate::json::jcs;
-use crate::multikey::Multikey;
-use crate::proof::error::ProofError;
-use crate::rdf::budget::Budget;
-
-/// Ed25519 over the SHA-256 of canonical JSON.
-pub(super) struct EddsaJcs2022;
-
-impl Cryptosuite for EddsaJcs2022 {
-    fn name(&self) -> &'static str {
-        "eddsa-jcs-2022"
-    }
-
-    /// Section 3.3.2: the document may have got more contexts behind those of the proof.
-    fn match_contexts(
-        &self,
-        document: &mut Map<String, Value>,
-        options: &Map<String, Value>,
-    ) -> Result<(), ProofError> {
-        let Some(signed) = options.get("@context") else {
-            return Ok(());
-        };
-        if !begins_with(document.get("@context"), signed) {
-            return Err(ProofError::ContextMismatch);
-        }
-        document.insert("@context".into(), signed.clone());
-        Ok(())
-    }
-
-    fn complete_options(&self, document: &Map<String, Value>, options: &mut Map<String, Value>) {
-        if let Some(context) = document.get("@context") {
-            options.insert("@context".into(), context.clone());
-        }
-    }
-
-    fn options_hash(
-        &self,
-        _document: &Map<String, Value>,
-        options: &Map<String, Value>,
-        _budget: &mut Budget,
-    ) -> Result<[u8; 32], ProofError> {
-        Ok(hash(options))
-    }
-
-    fn document_hash(
-        &self,
-        document: &Map<String, Value>,
-        _budget: &mut Budget,
-    ) -> Result<[u8; 32], ProofError> {
-        Ok(hash(document))
-    }
-
-    fn verify(&self, key: &Multikey, message: &[u8], signature: &[u8]) -> Result<(), ProofError> {
-        ed25519::verify(key, message, signature)
-    }
-
-    fn sign(&self, key: &SigningKey, message: &[u8]) -> Vec<u8> {
-        ed25519::sign(key, message)
-    }
-}
-
-fn hash(object: &Map<String, Value>) -> [u8; 32] {
-    Sha256::digest(jcs(&Value::Object(object.clone()))).into()
-}
-
-#[cfg(test)]
-mod tests;
+/// Ed25519 over canonical JSON.
+pub(super) const SUITE: Cryptosuite = Cryptosuite {
+    name: "eddsa-jcs-2022",
+    transformation: &Jcs,
+    algorithm: Algorithm::EdDsa,
+};

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use credlog_api::Time;
 use credlog_credential::status::{Bitstring, StatusListDraft};
-use credlog_credential::{SignOptions, Suite, multikey, sign};
+use credlog_credential::{SecretKey, SignOptions, Suite, multikey, sign};
 use credlog_ledger::ids::{ListNumber, UnixMillis};
 use credlog_tlog::{Hash, leaf_hash};
 use credlog_verify::published::Purpose;
@@ -48,7 +48,7 @@ pub(crate) struct Signed {
 
 /// Signs status lists and keeps them.
 pub(crate) struct StatusLists {
-    key: SigningKey,
+    key: SecretKey,
     /// The node as a did:key, and the key's URL in it.
     issuer: String,
     method: String,
@@ -75,7 +75,7 @@ impl StatusLists {
         Self {
             method: format!("{issuer}#{multikey}"),
             issuer,
-            key,
+            key: key.into(),
             kept: Mutex::default(),
             signing: Mutex::default(),
         }

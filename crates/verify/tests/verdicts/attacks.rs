@@ -303,7 +303,7 @@ fn list(issuer: &IssuerId, signer: &str, more: &Value) -> Value {
     let method = format!("{}#{}", did(signer), public(&key(signer)));
     let created = time("2026-11-21T10:00:00Z").try_into().unwrap();
     let options = SignOptions::new(Suite::EDDSA_JCS_2022, method, created);
-    sign(document, &key(signer), &options).unwrap()
+    sign(document, &key(signer).into(), &options).unwrap()
 }
 
 fn from(date: &str) -> Value {

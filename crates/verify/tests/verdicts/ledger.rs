@@ -118,7 +118,7 @@ pub(crate) fn made_with(
     }
     let created = time("2026-11-21T10:00:00Z").try_into().unwrap();
     let options = SignOptions::new(Suite::EDDSA_JCS_2022, method, created);
-    credential(sign(document, &key(signer), &options).unwrap())
+    credential(sign(document, &key(signer).into(), &options).unwrap())
 }
 
 /// The ledger.

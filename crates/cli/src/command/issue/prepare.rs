@@ -1,6 +1,6 @@
 //! From a file to a signed credential that is ready to be anchored.
 
-use credlog_credential::{Credential, SignOptions, Suite, sign};
+use credlog_credential::{Credential, SecretKey, SignOptions, Suite, sign};
 use credlog_ledger::ids::{AchievementId, IssuerId, ListNumber, StatusIndex};
 use credlog_verify::{Position, Terms, entries};
 use ed25519_dalek::SigningKey;
@@ -190,7 +190,8 @@ impl Signer {
             .replace_nanosecond(0)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let options = SignOptions::new(self.suite, self.verification_method(), now);
-        let signed = sign(unsigned.into_document(), &self.key, &options)?;
+        let key = SecretKey::from(self.key.clone());
+        let signed = sign(unsigned.into_document(), &key, &options)?;
         let mut text = serde_json::to_string_pretty(&signed)?;
         text.push('\n');
         Ok((Credential::from_json(signed)?, text))

@@ -6,9 +6,13 @@ use crate::context::BUILT_IN;
 const DID: &str = "did:key:z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2";
 
 fn options(method: &str) -> Map<String, Value> {
+    options_of("eddsa-rdfc-2022", method)
+}
+
+fn options_of(suite: &str, method: &str) -> Map<String, Value> {
     let options = json!({
         "type": "DataIntegrityProof",
-        "cryptosuite": "eddsa-rdfc-2022",
+        "cryptosuite": suite,
         "created": "2026-11-21T10:00:00Z",
         "verificationMethod": method,
         "proofPurpose": "assertionMethod",
@@ -60,17 +64,19 @@ fn the_template_equals_the_long_way_under_all_built_in_contexts() {
 }
 
 #[test]
-fn other_schemes_of_verification_methods_give_the_same_lines() {
+fn other_suites_and_schemes_of_verification_methods_give_the_same_lines() {
     let context = json!([
         CREDENTIALS_V2,
         "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"
     ]);
-    for method in [
-        DID,
-        "did:web:university-a.example#key-1",
-        "https://a.example/issuers/1#z6Mk",
+    for (suite, method) in [
+        ("eddsa-rdfc-2022", DID),
+        ("ecdsa-rdfc-2019", DID),
+        ("ecdsa-rdfc-2019", "did:web:university-a.example#key-1"),
+        ("eddsa-rdfc-2022", "did:web:university-a.example#key-1"),
+        ("eddsa-rdfc-2022", "https://a.example/issuers/1#z6Mk"),
     ] {
-        let options = options(method);
+        let options = options_of(suite, method);
         let short = template(Some(&context), &options).unwrap();
         assert_eq!(
             short,

@@ -1,5 +1,4 @@
 use super::*;
-use crate::suite::Suite;
 use crate::suite::vector::Vectors;
 
 const VECTORS: Vectors = Vectors("eddsa-rdfc-2022");
@@ -17,11 +16,10 @@ fn every_step_of_the_w3c_vector_comes_out_equal() {
         proof_options::canonical_nquads(document.get("@context"), &options, &mut Budget::default())
             .unwrap();
     assert_eq!(canonical, VECTORS.text("proofCanonDataInt.txt"));
-    let suite = Suite::EDDSA_RDFC_2022;
-    let document_hash = suite
+    let document_hash = Rdfc
         .document_hash(&document, &mut Budget::default())
         .unwrap();
-    let options_hash = suite
+    let options_hash = Rdfc
         .options_hash(&document, &options, &mut Budget::default())
         .unwrap();
     assert_eq!(
