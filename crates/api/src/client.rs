@@ -47,6 +47,9 @@ pub struct ClientConfig {
     pub retries_max: u32,
     /// Longest pause before sending again; a node that asks for more is an error. Default 10 s.
     pub pause_max: Duration,
+    /// Certificates, in PEM, of authorities that are believed beside the public ones: that of
+    /// an institution, for instance. Default none.
+    pub authorities_pem: Vec<u8>,
 }
 
 impl Default for ClientConfig {
@@ -56,6 +59,7 @@ impl Default for ClientConfig {
             timeout: Duration::from_secs(60),
             retries_max: 5,
             pause_max: Duration::from_secs(10),
+            authorities_pem: Vec::new(),
         }
     }
 }
@@ -79,6 +83,12 @@ pub enum ClientError {
     #[error("the HTTP client cannot be set up: {reason}")]
     Setup {
         /// What failed.
+        reason: String,
+    },
+    /// The certificates of further authorities cannot be used.
+    #[error("the certificates of further authorities cannot be used: {reason}; write PEM")]
+    Authorities {
+        /// What is wrong.
         reason: String,
     },
     /// Nobody answers there.
@@ -184,7 +194,7 @@ impl Client {
     /// A client of the node at `base_url`.
     ///
     /// # Errors
-    /// [`ClientError::Address`] or [`ClientError::Setup`].
+    /// [`ClientError::Address`], [`ClientError::Authorities`] or [`ClientError::Setup`].
     pub fn with_config(base_url: &str, config: ClientConfig) -> Result<Self, ClientError> {
         let base = transfer::base(base_url)?;
         let http = transfer::http(&base, &config)?;

@@ -32,6 +32,7 @@ async fn serve(answers: Vec<Vec<u8>>) -> (Client, JoinHandle<Vec<String>>) {
         timeout: Duration::from_secs(2),
         retries_max: 2,
         pause_max: Duration::from_secs(1),
+        ..ClientConfig::default()
     };
     let client = Client::with_config(&format!("http://{address}/"), config).unwrap();
     (client, served)

@@ -11,8 +11,8 @@ use credlog_api::ledger::{LedgerView, MembersView};
 use credlog_api::problem::{Problem, ProblemType, TYPE_PREFIX};
 use credlog_api::verification::CredentialQuery;
 use credlog_api::{
-    Client, ClientError, Facts, Page, PageQuery, RecordOutcome, RecordView, Verdict, VerifyRequest,
-    Wait,
+    Client, ClientConfig, ClientError, Facts, Page, PageQuery, RecordOutcome, RecordView, Verdict,
+    VerifyRequest, Wait,
 };
 use credlog_ledger::body::Achievement;
 use credlog_ledger::ids::{Digest, Height, IssuerId, LeafIndex, ListNumber, RecordId, UnixMillis};
@@ -20,6 +20,7 @@ use credlog_ledger::record::{AuthorId, EncodedRecord};
 use indicatif::ProgressBar;
 use tokio::runtime::Runtime;
 
+use crate::folder;
 use crate::home::{IssuerHome, MemberHome, Pin};
 use crate::keyfile::Passphrase;
 use crate::outcome::{Exit, Failure, Result};
@@ -38,6 +39,9 @@ pub(crate) struct NodeArgs {
         help_heading = "Node"
     )]
     pub(crate) node: String,
+    /// Certificates (PEM) of authorities to believe for https:// beside the public ones
+    #[arg(long, env = "CREDLOG_CA", value_name = "FILE", help_heading = "Node")]
+    pub(crate) ca: Option<PathBuf>,
 }
 
 // A doc comment here would take the place of each command's own.
@@ -132,8 +136,14 @@ pub(crate) const LIST_FIRST: &str = "what was sent may still take effect: look a
 
 impl NodeArgs {
     pub(crate) fn connect(&self, screen: Screen) -> Result<Node> {
-        let client = Client::new(&self.node).map_err(|error| match error {
-            ClientError::Address { .. } => Failure::usage(error.to_string()),
+        let mut config = ClientConfig::default();
+        if let Some(file) = &self.ca {
+            config.authorities_pem = folder::read(file)?;
+        }
+        let client = Client::with_config(&self.node, config).map_err(|error| match error {
+            ClientError::Address { .. } | ClientError::Authorities { .. } => {
+                Failure::usage(error.to_string())
+            }
             _ => unanswered(&error),
         })?;
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -193,6 +193,19 @@ pub struct HttpSection {
     pub bodies_bytes_max: u64,
     /// Proxies whose X-Forwarded-For header is believed: addresses or ranges in CIDR form.
     pub trusted_proxies: Vec<AddressRange>,
+    /// TLS; without it the node speaks plain HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSection>,
+}
+
+/// TLS of the HTTP server. The files are read again every minute and on SIGHUP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSection {
+    /// File of the certificate and those between it and its authority, in PEM.
+    pub certificate: PathBuf,
+    /// File of the certificate's private key, in PEM (PKCS#8 or SEC1, without passphrase).
+    pub key: PathBuf,
 }
 
 /// Requests a second and address; an IPv6 address counts with its /64. 0 = no limit.
@@ -380,6 +393,10 @@ impl Config {
         config.node.genesis.iter_mut().for_each(absolute);
         absolute(&mut config.member.keys_dir);
         config.member.passphrase_file.iter_mut().for_each(absolute);
+        if let Some(tls) = &mut config.http.tls {
+            absolute(&mut tls.certificate);
+            absolute(&mut tls.key);
+        }
         Ok(config)
     }
 

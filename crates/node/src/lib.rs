@@ -35,6 +35,7 @@ pub mod production;
 mod reach;
 pub mod relay;
 pub mod shared;
+pub mod tls;
 mod upkeep;
 pub mod watchdog;
 

@@ -54,6 +54,8 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// Connections closed because their address had too many.
     pub connections_refused: IntCounter,
+    /// Connections that ended before TLS secured them.
+    pub handshakes_failed: IntCounter,
     /// Bytes of the store on disk.
     pub store_bytes: IntGauge,
     /// Bytes of its disk that are free.
@@ -144,6 +146,10 @@ impl Metrics {
             connections_refused: made.int_counter(
                 "http_connections_refused_total",
                 "Connections closed because their address had too many",
+            )?,
+            handshakes_failed: made.int_counter(
+                "http_handshakes_failed_total",
+                "Connections that ended before TLS secured them",
             )?,
             store_bytes: made.int_gauge("store_bytes", "Bytes of the store on disk")?,
             disk_free_bytes: made

@@ -34,6 +34,7 @@ use crate::presence::Presence;
 use crate::production::{Obstacles, Production};
 use crate::reach::Reach;
 use crate::shared::Shared;
+use crate::tls::{Tls, TlsError};
 use crate::upkeep;
 use crate::watchdog::Watchdog;
 
@@ -104,6 +105,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// TLS cannot be served.
+    #[error("http.tls: {0}")]
+    Tls(#[from] TlsError),
     /// The committed state cannot be read.
     #[error(transparent)]
     State(#[from] ViewError),
@@ -160,6 +164,7 @@ struct Opened {
     configured: Configured,
     keyrings: Vec<Keyring>,
     identity: http::Identity,
+    tls: Option<Arc<Tls>>,
 }
 
 /// Runs a node until `shutdown` ends or it can make no more blocks; logs as configured.
@@ -235,6 +240,7 @@ impl Node {
             configured,
             keyrings,
             identity,
+            tls,
         } = opened;
         let shared = share(config, Arc::new(store))?;
         let doubt = Arc::new(Doubt::default());
@@ -256,15 +262,16 @@ impl Node {
         let router = http::router(Arc::clone(&context));
         let server = {
             let (http, metrics) = (config.http.clone(), Arc::clone(&shared.metrics));
-            let stopped = stopped.clone();
+            let (tls, stopped) = (tls.clone(), stopped.clone());
             task::spawn(async move {
-                http::listener::serve(listener, router, &http, metrics, stopped).await;
+                http::listener::serve(listener, tls, router, &http, metrics, stopped).await;
             })
         };
         let upkeep = task::spawn(upkeep::run(
             Arc::clone(config),
             context,
             shared.clone(),
+            tls,
             stopped,
         ));
         let participation = Participation {
@@ -445,6 +452,7 @@ fn share(config: &Config, store: Arc<Store>) -> Result<Shared, StartError> {
 /// are the ledger's.
 fn open(config: &Config) -> Result<Opened, StartError> {
     let configured = Configured::of(&config.network)?;
+    let tls = config.http.tls.as_ref().map(Tls::load).transpose()?;
     let keys = Keyring::load(&config.member, config.node.role)?;
     let next = match config.node.role {
         Role::Member => Keyring::load_next(&config.member)?,
@@ -465,6 +473,7 @@ fn open(config: &Config) -> Result<Opened, StartError> {
         configured,
         keyrings,
         identity,
+        tls: tls.map(Arc::new),
     })
 }
 

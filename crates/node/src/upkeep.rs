@@ -17,6 +17,7 @@ use crate::http::listener::stopped;
 use crate::mempool::Outcome;
 use crate::production::{Obstacles, Production, now};
 use crate::shared::Shared;
+use crate::tls::{self, Tls};
 
 /// How often the store is measured and idle addresses are forgotten.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -37,6 +38,7 @@ pub(crate) async fn run(
     config: Arc<Config>,
     context: Arc<Context>,
     shared: Shared,
+    tls: Option<Arc<Tls>>,
     mut stop: watch::Receiver<bool>,
 ) {
     tokio::select! {
@@ -46,6 +48,7 @@ pub(crate) async fn run(
         () = watch_commits(&shared) => {}
         () = tend_records(&shared) => {}
         () = cosign(&config, &shared) => {}
+        () = tls::keep_renewed(tls) => {}
     }
 }
 

@@ -44,9 +44,29 @@ pub(super) fn http(base: &Url, config: &ClientConfig) -> Result<reqwest::Client,
         // A proxy of the environment does not reach this machine's own ports.
         builder = builder.no_proxy();
     }
-    builder.build().map_err(|error| ClientError::Setup {
+    let setup = |error: reqwest::Error| ClientError::Setup {
         reason: causes(&error),
-    })
+    };
+    for authority in authorities(&config.authorities_pem)? {
+        builder = builder.add_root_certificate(authority);
+    }
+    builder.build().map_err(setup)
+}
+
+/// The certificates of further authorities; a text without any is a mistake.
+fn authorities(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, ClientError> {
+    if pem.is_empty() {
+        return Ok(Vec::new());
+    }
+    let unusable = |reason: &str| ClientError::Authorities {
+        reason: reason.to_owned(),
+    };
+    let found = reqwest::Certificate::from_pem_bundle(pem);
+    let found = found.map_err(|error| unusable(&causes(&error)))?;
+    match found.is_empty() {
+        true => Err(unusable("no CERTIFICATE in it")),
+        false => Ok(found),
+    }
 }
 
 fn is_loopback(base: &Url) -> bool {

@@ -9,6 +9,7 @@ mod keys;
 mod members;
 mod orphan;
 mod story;
+mod tls;
 mod verify;
 mod waiting;
 mod world;

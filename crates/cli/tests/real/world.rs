@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub(crate) const ORIGIN: &str = "test.example/credlog";
 pub(crate) struct World {
     folder: tempfile::TempDir,
     port: u16,
+    speaks_tls: bool,
     node: Option<Child>,
 }
 
@@ -37,6 +39,7 @@ impl World {
         let world = Self {
             folder: tempfile::tempdir().unwrap(),
             port,
+            speaks_tls: false,
             node: None,
         };
         let listen = format!("127.0.0.1:{port}");
@@ -140,7 +143,21 @@ impl World {
     }
 
     pub(crate) fn node_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let scheme = if self.speaks_tls { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
+    }
+
+    /// Lets the node, which does not run yet, speak TLS with a certificate of its own: `cert.pem`.
+    pub(crate) fn secure(&mut self) {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        fs::write(self.path("cert.pem"), made.cert.pem()).unwrap();
+        fs::write(self.path("key.pem"), made.key_pair.serialize_pem()).unwrap();
+        let owners = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(self.path("key.pem"), owners).unwrap();
+        let mut config = fs::read_to_string(self.path("member/credlog.toml")).unwrap();
+        config.push_str("\n[http.tls]\ncertificate = \"../cert.pem\"\nkey = \"../key.pem\"\n");
+        fs::write(self.path("member/credlog.toml"), config).unwrap();
+        self.speaks_tls = true;
     }
 
     pub(crate) fn run(&self, words: &[&str]) -> Output {
@@ -191,7 +208,11 @@ impl World {
         let mut command = self.command(&["node", "run", "--config", "member/credlog.toml"]);
         self.node = Some(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
         let start = Instant::now();
-        while !self.run(&["ledger", "status"]).status.success() {
+        let mut asks = vec!["ledger", "status"];
+        if self.speaks_tls {
+            asks.extend(["--ca", "cert.pem"]);
+        }
+        while !self.run(&asks).status.success() {
             let log = fs::read_to_string(self.path("log")).unwrap();
             let ended = self.node.as_mut().unwrap().try_wait().unwrap();
             assert!(

@@ -40,6 +40,7 @@ impl Default for HttpSection {
             verify_body_bytes_max: 4 << 20,
             bodies_bytes_max: 64 << 20,
             trusted_proxies: Vec::new(),
+            tls: None,
         }
     }
 }

@@ -3,7 +3,8 @@
 //! `axum::serve` has no header timeout: a half-sent header stays open for ever. Here hyper
 //! serves HTTP/1.1 alone, so it does not sniff the version and its header timer runs from
 //! the first moment: a silent socket, a half-sent header and an idle kept-alive connection
-//! all end when it fires. A peer that does not read its answer ends by [`Patient`].
+//! all end when it fires. A peer that does not read its answer ends by [`Patient`]. With TLS,
+//! the handshake has the time of a header.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,8 +17,10 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 use super::patient::{Patience, Patient};
@@ -25,6 +28,7 @@ use super::shares::Shares;
 use crate::config::HttpSection;
 use crate::machine;
 use crate::metrics::Metrics;
+use crate::tls::Tls;
 
 /// Longest header of a request, in bytes.
 const HEADER_BYTES_MAX: usize = 16 * 1_024;
@@ -42,6 +46,8 @@ struct Shared {
     router: Router,
     builder: Arc<Builder<TokioExecutor>>,
     patience: Patience,
+    tls: Option<Arc<Tls>>,
+    handshake_max: Duration,
     metrics: Arc<Metrics>,
     stop: watch::Receiver<bool>,
 }
@@ -50,6 +56,7 @@ struct Shared {
 /// way have ended, at most for the configured time, and cuts the rest.
 pub(crate) async fn serve(
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     router: Router,
     config: &HttpSection,
     metrics: Arc<Metrics>,
@@ -69,6 +76,8 @@ pub(crate) async fn serve(
             stalled_max: Duration::from_millis(config.write_timeout_ms),
             bytes_per_second_min: config.write_bytes_per_second_min,
         },
+        tls,
+        handshake_max: Duration::from_millis(config.header_timeout_ms),
         metrics,
         stop: stop.clone(),
     };
@@ -135,12 +144,51 @@ async fn accept(
 
 async fn connection(stream: TcpStream, peer: SocketAddr, shared: Shared) {
     let _ = stream.set_nodelay(true);
+    let metrics = Arc::clone(&shared.metrics);
+    metrics.connections.inc();
+    let stream = Patient::new(stream, shared.patience);
+    match shared.tls.clone() {
+        None => talk(stream, peer, shared).await,
+        Some(tls) => {
+            if let Some(stream) = secure(&tls, stream, &shared).await {
+                talk(stream, peer, shared).await;
+            }
+        }
+    }
+    metrics.connections.dec();
+}
+
+/// The handshake of TLS, in the time that a header has.
+async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
+    tls: &Tls,
+    stream: S,
+    shared: &Shared,
+) -> Option<TlsStream<S>> {
+    let mut stop = shared.stop.clone();
+    let handshake = tokio::time::timeout(shared.handshake_max, tls.acceptor().accept(stream));
+    let error = tokio::select! {
+        () = stopped(&mut stop) => return None,
+        done = handshake => match done {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => error.to_string(),
+            Err(elapsed) => elapsed.to_string(),
+        },
+    };
+    shared.metrics.handshakes_failed.inc();
+    tracing::debug!(error, "a connection was not secured");
+    None
+}
+
+/// Serves the requests of a connection.
+async fn talk<S>(stream: S, peer: SocketAddr, shared: Shared)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let Shared {
         router,
         builder,
-        patience,
-        metrics,
         mut stop,
+        ..
     } = shared;
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let router = router.clone();
@@ -151,9 +199,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, shared: Shared) {
             Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
         }
     });
-    metrics.connections.inc();
-    let io = TokioIo::new(Patient::new(stream, patience));
-    let connection = builder.serve_connection(io, service);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
@@ -169,7 +215,6 @@ async fn connection(stream: TcpStream, peer: SocketAddr, shared: Shared) {
     if let Err(error) = ended {
         tracing::trace!(%error, "a connection ended early");
     }
-    metrics.connections.dec();
 }
 
 /// Waits until the server is to stop.

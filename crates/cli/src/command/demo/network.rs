@@ -137,7 +137,9 @@ impl Network {
     pub(super) fn view(&self, at: Institution) -> Result<LedgerView> {
         let node = self.url(at);
         // Nobody is told what is only asked.
-        NodeArgs { node }.connect(Screen::new(true))?.ledger()
+        NodeArgs { node, ca: None }
+            .connect(Screen::new(true))?
+            .ledger()
     }
 
     /// Starts the nodes of institutions and waits until each answers and is connected to all

@@ -623,6 +623,7 @@ fn what_is_left_out_of_an_earlier_run_is_reported_once() {
             no_status: true,
             node: NodeArgs {
                 node: String::new(),
+                ca: None,
             },
         };
         let mut tally = Tally::default();
