@@ -257,7 +257,7 @@ pub(crate) fn malformed(property: &'static str, reason: &'static str) -> Credent
     CredentialError::Malformed { property, reason }
 }
 
-fn model(object: &Map<String, Value>) -> Result<DataModel, CredentialError> {
+pub(crate) fn model(object: &Map<String, Value>) -> Result<DataModel, CredentialError> {
     let contexts = one_or_many(object.get("@context"));
     if contexts
         .iter()

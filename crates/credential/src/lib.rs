@@ -25,12 +25,14 @@
 mod achievement;
 mod algorithm;
 pub mod bake;
+mod contained;
 pub mod context;
 mod credential;
 mod digest;
 mod form;
 pub mod json;
 pub mod multikey;
+mod presentation;
 pub mod problem;
 mod proof;
 mod rdf;
@@ -50,6 +52,10 @@ pub use digest::{Digest, DigestError, digest, digest_jws};
 pub use form::Form;
 pub use json::{JsonError, Limits};
 pub use multikey::{JwkError, Multikey, MultikeyError};
+pub use presentation::{
+    AUTHENTICATION, CREDENTIALS_MAX, Challenge, Presentation, PresentationError, sign_presentation,
+    verify_presentation,
+};
 pub use proof::error::ProofError;
 pub use proof::method::{Candidates, KeyResolver, KeySource, MethodKey, NoRegistry, ResolvedKey};
 pub use proof::report::{IssuerBinding, Outcome, ProofReport, ProofResult};

@@ -111,6 +111,17 @@ pub enum ProofError {
         /// The challenge that counts.
         expected: String,
     },
+    /// The holder that a presentation names does not control the proof's key, or nobody knows.
+    #[error(
+        "the presentation's holder is {holder:?}, but the proof's key is controlled by {}",
+        controller.as_deref().unwrap_or("nobody who is known")
+    )]
+    WrongHolder {
+        /// The presentation's holder.
+        holder: String,
+        /// Who controls the key, if somebody vouches for that.
+        controller: Option<String>,
+    },
     /// The proof's own `expires` has passed.
     #[error("the proof expired at {expires}")]
     Expired {
@@ -146,6 +157,7 @@ impl ProofError {
             | Self::UnresolvableMethod { .. }
             | Self::KeysUntried { .. } => true,
             Self::UnusableKey(error) => error.is_unknown(),
+            Self::WrongHolder { controller, .. } => controller.is_none(),
             _ => false,
         }
     }
