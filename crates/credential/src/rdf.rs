@@ -18,9 +18,10 @@ pub(crate) mod accounting;
 pub(crate) mod budget;
 mod canon;
 mod inline;
+mod reduced;
 mod vocabulary;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use oxjsonld::{JsonLdParser, JsonLdRemoteDocument};
@@ -31,7 +32,6 @@ use thiserror::Error;
 
 use self::accounting::Account;
 use self::budget::Budget;
-use crate::context;
 
 /// Undefined terms become IRIs under this one.
 const SENTINEL: &str = "https://www.w3.org/ns/credentials/undefined-terms#";
@@ -82,20 +82,20 @@ fn lossless_quads(document: &Value, budget: &mut Budget) -> Result<Vec<Quad>, Rd
         ..
     } = account;
     budget.read(statements, types, contexts, text.len())?;
-    let quads = quads(&text)?;
+    let quads = quads(&text, reduced::contexts(&prepared))?;
     check_sentinel(&quads)?;
     check_account(&quads, &account)?;
     Ok(quads)
 }
 
 /// What the JSON-LD processor makes of a document.
-fn quads(text: &[u8]) -> Result<Vec<Quad>, RdfError> {
+fn quads(text: &[u8], contexts: BTreeMap<&'static str, Vec<u8>>) -> Result<Vec<Quad>, RdfError> {
     guarded(|| {
         let parser = JsonLdParser::new()
             .for_slice(text)
-            .with_load_document_callback(|url, _| match context::document(url) {
+            .with_load_document_callback(move |url, _| match contexts.get(url) {
                 Some(document) => Ok(JsonLdRemoteDocument {
-                    document: document.to_vec(),
+                    document: document.clone(),
                     document_url: url.to_owned(),
                 }),
                 None => Err(format!("the context {url} is not built in").into()),

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::context;
 
 const OB: &str = "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json";
 
@@ -34,6 +35,14 @@ fn credential() -> Value {
             }
         }
     })
+}
+
+/// Every built-in context as it is.
+fn whole() -> BTreeMap<&'static str, Vec<u8>> {
+    let contexts = context::BUILT_IN.iter();
+    contexts
+        .map(|context| (context.url, context.document.to_vec()))
+        .collect()
 }
 
 fn lost(document: &Value) -> String {
@@ -89,7 +98,7 @@ fn a_document_without_undefined_terms_gives_the_same_quads_without_the_sentinel(
     for document in documents.into_iter().chain([credential()]) {
         let (plain, _) = accounting::account(&document).unwrap();
         let with_sentinel = lossless_quads(&document).unwrap();
-        let without = quads(&jsonld_text(&plain)).unwrap();
+        let without = quads(&jsonld_text(&plain), whole()).unwrap();
         assert_eq!(shape(&with_sentinel), shape(&without));
         assert_eq!(
             canon::canonicalize(&with_sentinel, &mut Budget::default()),
@@ -491,4 +500,30 @@ fn no_word_of_a_document_rewrites_identifiers() {
             "{refused:?}"
         );
     }
+}
+
+#[test]
+fn contexts_that_are_cut_down_give_the_statements_of_whole_ones() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+    let mut documents = vec![credential(), driving_licence(context::CREDENTIALS_V2)];
+    for path in ["samples", "vectors/1edtech-clr", "vectors/w3c-vc-di-eddsa"] {
+        for entry in std::fs::read_dir(format!("{folder}/{path}")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "json") {
+                documents.push(serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap());
+            }
+        }
+    }
+    let mut compared = 0;
+    for document in documents {
+        let text = jsonld_text(&document);
+        let reduced = quads(&text, reduced::contexts(&document));
+        let complete = quads(&text, whole());
+        assert_eq!(reduced.is_ok(), complete.is_ok(), "{document}");
+        if let (Ok(reduced), Ok(complete)) = (reduced, complete) {
+            assert_eq!(shape(&reduced), shape(&complete), "{document}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 20, "{compared}");
 }
