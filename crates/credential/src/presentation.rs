@@ -168,7 +168,6 @@ impl Presentation {
     }
 
     /// What it holds, in order: each a credential, or why it is none.
-    #[must_use]
     pub fn credentials(&self) -> &[Result<Credential, CredentialError>] {
         &self.credentials
     }
