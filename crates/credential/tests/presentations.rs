@@ -56,7 +56,7 @@ fn older() -> Value {
     sign(document, &secret, &SignOptions::new(suite, method, NOW)).unwrap()
 }
 
-fn unsigned(base: &str, holder: Value) -> Value {
+fn unsigned(base: &str, holder: impl Into<Value>) -> Value {
     let (context, inside) = if base == V1 {
         let integrity = "https://w3id.org/security/data-integrity/v2";
         (vec![V1, integrity], vec![older(), older()])
@@ -68,7 +68,7 @@ fn unsigned(base: &str, holder: Value) -> Value {
         "@context": context,
         "id": "urn:uuid:0f6f2a4d-0000-4000-8000-000000000001",
         "type": ["VerifiablePresentation"],
-        "holder": holder,
+        "holder": holder.into(),
         "verifiableCredential": inside,
     })
 }
