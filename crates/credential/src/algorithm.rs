@@ -22,6 +22,26 @@ pub(crate) enum Algorithm {
 }
 
 impl Algorithm {
+    /// The algorithm with a name as it stands in a JWS header; `Ed25519` is the newer name of
+    /// EdDSA with that curve (RFC 9864 section 2.2).
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "EdDSA" | "Ed25519" => Some(Self::EdDsa),
+            "ES256" => Some(Self::Es256),
+            "RS256" => Some(Self::Rs256),
+            _ => None,
+        }
+    }
+
+    /// The name as it stands in a JWS header.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::EdDsa => "EdDSA",
+            Self::Es256 => "ES256",
+            Self::Rs256 => "RS256",
+        }
+    }
+
     /// Whether a key is of the kind that the algorithm takes.
     pub(crate) fn takes(self, key: &Multikey) -> bool {
         match key {
@@ -65,5 +85,28 @@ impl Algorithm {
                 .verify(message, signature)
                 .map_err(|_| ProofError::InvalidSignature),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde_json::json;
+
+    use super::*;
+
+    /// RFC 8037 appendix A.4, whose payload is no JSON; those of RFC 7515 are in tests/jws.rs.
+    #[test]
+    fn the_ed25519_signature_of_rfc_8037_is_good() {
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        let key = Multikey::from_jwk(&json!({"kty": "OKP", "crv": "Ed25519", "x": x})).unwrap();
+        let input = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
+        let signature = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5B\
+            hVsPt9g7sVvpAr_MuM0KAg";
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let verify = |input: &[u8]| Algorithm::EdDsa.verify(&key, input, &signature, "signature");
+        assert_eq!(verify(input), Ok(()));
+        assert_eq!(verify(&input[1..]), Err(ProofError::InvalidSignature));
     }
 }

@@ -28,7 +28,7 @@ impl Credential {
 /// One entry of `verifiableCredential`.
 pub(crate) fn credential(entry: &Value) -> Result<Credential, CredentialError> {
     match entry {
-        Value::Object(_) => Credential::from_json(entry.clone()),
+        Value::Object(_) | Value::String(_) => Credential::from_json(entry.clone()),
         _ => Err(malformed(
             "verifiableCredential",
             "must hold JSON objects or compact JWS",

@@ -3,14 +3,18 @@
 //! Sources: W3C Verifiable Credentials Data Model v2.0 section 4 and v1.1 section 4; Open Badges
 //! v3.0 credentials are either of the two with more terms.
 
+mod claims;
+mod envelope;
+
 use serde_json::{Map, Value};
 use thiserror::Error;
 use time::OffsetDateTime;
 
 use crate::achievement::AchievementClaims;
 use crate::context::{CREDENTIALS_V1, CREDENTIALS_V2};
-use crate::digest::{Digest, digest};
+use crate::digest::{Digest, digest, digest_jws};
 use crate::json::{JsonError, Limits, check_size, one_or_many, parse_strict};
+use crate::jws::{Content, Jws, JwsError};
 use crate::related::{self, RelatedError};
 use crate::status::StatusEntry;
 use crate::summary::Summary;
@@ -51,9 +55,29 @@ pub enum CredentialError {
     /// Not strict JSON.
     #[error(transparent)]
     Json(#[from] JsonError),
+    /// Not a compact JWS that counts.
+    #[error(transparent)]
+    Jws(#[from] JwsError),
     /// JSON, but no object.
     #[error("a credential is a JSON object")]
     NotAnObject,
+    /// A claim of the JWT that a credential came as has the wrong form, or contradicts it.
+    #[error("the JWT's claim {claim} {reason}")]
+    Claim {
+        /// The claim's name.
+        claim: &'static str,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// An envelope around something that is not read here.
+    #[error(
+        "the credential is enveloped as {media_type:?}; only application/vc+jwt is read in an \
+         envelope"
+    )]
+    UnsupportedEnvelope {
+        /// The media type of the data URL.
+        media_type: String,
+    },
     /// A property is missing or has the wrong form.
     #[error("the credential's {property} {reason}")]
     Malformed {
@@ -78,8 +102,11 @@ impl CredentialError {
     pub fn problem_type(&self) -> &'static str {
         match self {
             Self::Json(error) => error.problem_type(),
+            Self::Jws(error) => error.problem_type(),
             Self::NotAnObject => problem::PARSING_ERROR,
-            Self::Malformed { .. } => problem::MALFORMED_VALUE_ERROR,
+            Self::Malformed { .. } | Self::Claim { .. } | Self::UnsupportedEnvelope { .. } => {
+                problem::MALFORMED_VALUE_ERROR
+            }
             Self::EmptyPeriod { .. } => problem::RANGE_ERROR,
         }
     }
@@ -87,14 +114,16 @@ impl CredentialError {
     /// Whether it was only too long or too deep to be looked at: it may be a credential.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
-        matches!(
-            self,
-            Self::Json(JsonError::TooLong { .. } | JsonError::TooDeep { .. })
-        )
+        match self {
+            Self::Json(JsonError::TooLong { .. } | JsonError::TooDeep { .. }) => true,
+            Self::Jws(error) => error.is_too_large(),
+            _ => false,
+        }
     }
 }
 
-/// A credential as JSON, with or without proofs, whose form was checked.
+/// A credential whose form was checked: JSON, with or without proofs, or the content of a compact
+/// JWS.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Credential {
     document: Value,
@@ -105,6 +134,8 @@ pub struct Credential {
     valid_until: Option<OffsetDateTime>,
     status: Vec<StatusEntry>,
     proofs: Vec<Value>,
+    /// What it came as, if not as JSON.
+    jws: Option<Jws>,
 }
 
 impl Credential {
@@ -124,14 +155,54 @@ impl Credential {
         Self::from_json(parse_strict(text, limits)?)
     }
 
+    /// Reads a credential from a compact JWS; white space may stand behind it.
+    ///
+    /// The payload is the credential (VC 2.0, `vc+jwt`; Open Badges 3.0), or holds it in the claim
+    /// `vc` (VC 1.1). Claims of the JWT that repeat or replace parts of the credential may not
+    /// contradict it; of its own period of validity and that of the claims `nbf` and `exp`, what
+    /// both allow counts.
+    ///
+    /// # Errors
+    /// [`CredentialError::Jws`] or [`CredentialError::Claim`], else as [`Self::from_json`].
+    pub fn from_jws(text: &str) -> Result<Self, CredentialError> {
+        let jws = Jws::parse(text.trim_ascii_end())?;
+        jws.check_content(Content::Credential)?;
+        let claimed = claims::credential(&jws)?;
+        let mut credential = Self::read(Value::Object(claimed.document))?;
+        let (nbf, exp) = claimed.period;
+        let (valid_from, valid_until) = checked_period((
+            credential.valid_from.into_iter().chain(nbf).max(),
+            credential.valid_until.into_iter().chain(exp).min(),
+        ))?;
+        credential.valid_from = valid_from;
+        credential.valid_until = valid_until;
+        credential.jws = Some(jws);
+        Ok(credential)
+    }
+
     /// Checks the size and the form of a credential that [`parse_strict`] gave. The size is that
     /// of the JSON without white space, within [`Limits::DEFAULT`], so that it does not matter
     /// how or inside of what the credential came.
+    ///
+    /// An `EnvelopedVerifiableCredential` is opened, and a string is read as [`Self::from_jws`]
+    /// reads it: the credential is then the one inside.
     ///
     /// # Errors
     /// [`CredentialError`] names the property that is wrong; [`CredentialError::is_too_large`]
     /// tells what was not looked at for its size.
     pub fn from_json(document: Value) -> Result<Self, CredentialError> {
+        let jws = match &document {
+            Value::String(text) => Some(text.as_str()),
+            Value::Object(object) => envelope::open(object)?,
+            _ => None,
+        };
+        match jws {
+            Some(jws) => Self::from_jws(jws),
+            None => Self::read(document),
+        }
+    }
+
+    fn read(document: Value) -> Result<Self, CredentialError> {
         check_size(&document, Limits::DEFAULT)?;
         let object = document.as_object().ok_or(CredentialError::NotAnObject)?;
         let model = model(object)?;
@@ -152,19 +223,43 @@ impl Credential {
             status: status(object)?,
             proofs: proofs(object)?,
             document,
+            jws: None,
         })
     }
 
-    /// The complete JSON, proofs included.
+    /// The complete JSON, proofs included; of a JWS, the credential in its payload without the
+    /// claims of the JWT.
     #[must_use]
     pub fn document(&self) -> &Value {
         &self.document
     }
 
-    /// The complete JSON, proofs included, owned.
+    /// The same, owned. The JWS is lost: [`Self::into_secured`] keeps it.
     #[must_use]
     pub fn into_document(self) -> Value {
         self.document
+    }
+
+    /// What it came as, owned: the complete JSON, or the JWS as a string. [`Self::from_json`]
+    /// reads both.
+    #[must_use]
+    pub fn into_secured(self) -> Value {
+        match self.jws {
+            Some(jws) => jws.as_str().into(),
+            None => self.document,
+        }
+    }
+
+    /// The compact JWS that it came as, if it did.
+    #[must_use]
+    pub fn jws(&self) -> Option<&Jws> {
+        self.jws.as_ref()
+    }
+
+    /// Whether it is signed in any way; whether well, is another question.
+    #[must_use]
+    pub fn is_secured(&self) -> bool {
+        self.jws.is_some() || !self.proofs.is_empty()
     }
 
     /// The data model that its first context names.
@@ -219,7 +314,8 @@ impl Credential {
         &self.status
     }
 
-    /// The objects of `proof`, in order, as they stand; empty for an unsigned credential.
+    /// The objects of `proof`, in order, as they stand; empty for an unsigned credential, and as a
+    /// rule for a JWS (see [`Self::is_secured`]).
     #[must_use]
     pub fn proofs(&self) -> &[Value] {
         &self.proofs
@@ -249,7 +345,10 @@ impl Credential {
     /// The digest by which the ledger knows it.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        digest(&self.document)
+        match &self.jws {
+            Some(jws) => digest_jws(jws.as_str()),
+            None => digest(&self.document),
+        }
     }
 }
 
@@ -350,7 +449,11 @@ fn period(object: &Map<String, Value>, model: DataModel) -> Result<Period, Crede
             (Some(valid_from), expires.into_iter().chain(until).min())
         }
     };
-    match (valid_from, valid_until) {
+    checked_period((valid_from, valid_until))
+}
+
+fn checked_period(period: Period) -> Result<Period, CredentialError> {
+    match period {
         (Some(valid_from), Some(valid_until)) if valid_until < valid_from => {
             Err(CredentialError::EmptyPeriod {
                 valid_from,

@@ -1,7 +1,7 @@
-//! Secured credentials: digest, Data Integrity proofs, Bitstring Status Lists.
+//! Secured credentials: digest, Data Integrity proofs, JWS, Bitstring Status Lists.
 //!
-//! From the outside in: [`Credential::parse`] reads strict JSON and checks the form of W3C VC 2.0,
-//! VC 1.1 and Open Badges 3.0; [`verify_proofs`] checks each proof; [`check_status`] reads status
+//! From the outside in: [`Credential::parse`] reads strict JSON, [`Credential::from_jws`] a compact
+//! JWS, and both check the form of W3C VC 2.0, VC 1.1 and Open Badges 3.0; [`verify_proofs`] checks each proof; [`check_status`] reads status
 //! lists that were handed over; [`sign`] makes proofs; [`digest()`] names a credential on the
 //! ledger.
 //!
@@ -31,6 +31,7 @@ mod credential;
 mod digest;
 mod form;
 pub mod json;
+mod jws;
 pub mod multikey;
 mod presentation;
 pub mod problem;
@@ -51,6 +52,7 @@ pub use credential::{Credential, CredentialError, DataModel, Validity};
 pub use digest::{Digest, DigestError, digest, digest_jws};
 pub use form::Form;
 pub use json::{JsonError, Limits};
+pub use jws::{Content, Jws, JwsError};
 pub use multikey::{JwkError, Multikey, MultikeyError};
 pub use presentation::{
     AUTHENTICATION, CREDENTIALS_MAX, Challenge, Presentation, PresentationError, sign_presentation,
@@ -59,10 +61,10 @@ pub use presentation::{
 pub use proof::error::ProofError;
 pub use proof::method::{Candidates, KeyResolver, KeySource, MethodKey, NoRegistry, ResolvedKey};
 pub use proof::report::{IssuerBinding, Outcome, ProofReport, ProofResult};
-pub use proof::{Expected, PROOFS_MAX, verify_document, verify_proofs};
+pub use proof::{Expected, PROOFS_MAX, verify_document, verify_jws, verify_proofs};
 pub use related::RelatedError;
 pub use secret_key::SecretKey;
-pub use sign::{ExistingProofs, SignError, SignOptions, sign, sign_document};
+pub use sign::{ExistingProofs, JwsForm, SignError, SignOptions, sign, sign_document, sign_jws};
 pub use status::check_status;
 pub use status::{
     StatusEntry, StatusError, StatusListCredential, StatusResult, VerifiedStatusList,

@@ -3,6 +3,7 @@
 
 pub(crate) mod error;
 mod fields;
+mod jws;
 pub(crate) mod method;
 pub(crate) mod report;
 
@@ -11,6 +12,7 @@ use time::OffsetDateTime;
 
 use self::error::ProofError;
 pub(crate) use self::fields::Fields;
+pub use self::jws::verify_jws;
 use self::method::{Candidates, KeyResolver, KeySource, Meant, MethodKey};
 use self::report::{ProofReport, ProofResult};
 use crate::algorithm::Algorithm;
@@ -31,6 +33,8 @@ const FORMS_MAX: usize = 8;
 const TRIES_MAX: usize = 256;
 
 /// Checks every proof of a credential, as of a time (which only a proof's `expires` looks at).
+/// For one that came as a JWS, the first result is that of its signature; proofs that it carries
+/// as well are checked as well.
 ///
 /// A good proof says that its key signed everything in the credential, nothing about the issuer:
 /// see [`ProofReport::issuer_binding`].
@@ -40,7 +44,12 @@ pub fn verify_proofs(
     at: OffsetDateTime,
     keys: &dyn KeyResolver,
 ) -> ProofReport {
-    verify_document(credential.document(), ASSERTION_METHOD, at, keys)
+    let mut report = verify_document(credential.document(), ASSERTION_METHOD, at, keys);
+    if let Some(jws) = credential.jws() {
+        let signature = verify_jws(jws, credential.issuer_id(), ASSERTION_METHOD, keys);
+        report.proofs.insert(0, signature);
+    }
+    report
 }
 
 /// What a verifier expects of each proof of a document, besides that it is good.

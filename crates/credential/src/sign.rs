@@ -1,4 +1,6 @@
-//! Making Data Integrity proofs.
+//! Making Data Integrity proofs, and JWS.
+
+mod jws;
 
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -15,6 +17,8 @@ use crate::secret_key::SecretKey;
 use crate::suite::{ASSERTION_METHOD, Suite};
 use crate::timestamp;
 use crate::url::is_url;
+
+pub use self::jws::{JwsForm, sign_jws};
 
 /// What to do with a credential that carries a proof already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +140,9 @@ impl SignError {
 /// resources are what the credential says is another question ([`Credential::check_related`]).
 pub fn sign(unsigned: Value, key: &SecretKey, options: &SignOptions) -> Result<Value, SignError> {
     let credential = Credential::from_json(unsigned)?;
+    if credential.jws().is_some() {
+        return Err(SignError::AlreadySigned);
+    }
     sign_document(credential.into_document(), key, options)
 }
 
@@ -188,9 +195,6 @@ fn check_options(key: &SecretKey, options: &SignOptions) -> Result<(), SignError
             kind: key.public().kind(),
         });
     }
-    if !is_url(&options.verification_method) {
-        return Err(wrong("verification_method", "must be a URL"));
-    }
     if options.id.as_deref().is_some_and(|id| !is_url(id)) {
         return Err(wrong("id", "must be a URL"));
     }
@@ -206,8 +210,19 @@ fn check_options(key: &SecretKey, options: &SignOptions) -> Result<(), SignError
     {
         return Err(wrong("expires", "must lie in the years 0000 to 9999"));
     }
+    check_method(&options.verification_method, key)
+}
+
+/// A method that carries a key must carry that of the signer.
+fn check_method(method: &str, key: &SecretKey) -> Result<(), SignError> {
+    if !is_url(method) {
+        return Err(SignError::Option {
+            option: "verification_method",
+            reason: "must be a URL",
+        });
+    }
     let signing = key.public().to_string();
-    match resolve(&options.verification_method, &NoRegistry) {
+    match resolve(method, &NoRegistry) {
         Ok((method, _)) if method.multikey != signing => Err(SignError::KeyMismatch {
             named: method.multikey,
             signing,

@@ -176,7 +176,7 @@ impl Verify {
         };
         let verdict = if self.send_credential {
             node.verify(&VerifyRequest {
-                subject: RequestSubject::Credential(credential.into_document()),
+                subject: RequestSubject::Credential(credential.into_secured()),
                 at: self.at,
                 status_lists: lists.to_vec(),
             })?

@@ -3,7 +3,7 @@
 use thiserror::Error;
 use time::OffsetDateTime;
 
-use crate::multikey::MultikeyError;
+use crate::multikey::{JwkError, MultikeyError};
 use crate::problem;
 use crate::rdf::RdfError;
 
@@ -87,6 +87,9 @@ pub enum ProofError {
     /// The verification method's key is unusable for the cryptosuite.
     #[error("the verification method's key is unusable: {0}")]
     UnusableKey(#[from] MultikeyError),
+    /// The JSON Web Key that should check the signature is unusable.
+    #[error("the verification method's key is unusable: {0}")]
+    UnusableJwk(JwkError),
     /// The proof was made for something else.
     #[error("the proof's purpose is {purpose:?}; {expected:?} is needed")]
     WrongPurpose {
@@ -158,6 +161,7 @@ impl ProofError {
             | Self::KeysUntried { .. } => true,
             Self::UnusableKey(error) => error.is_unknown(),
             Self::WrongHolder { controller, .. } => controller.is_none(),
+            Self::UnusableJwk(error) => error.is_unknown(),
             _ => false,
         }
     }
@@ -168,7 +172,9 @@ impl ProofError {
         match self {
             Self::DataLoss { .. } => problem::DATA_LOSS_DETECTION_ERROR,
             Self::InvalidSignature => problem::CRYPTOGRAPHIC_SECURITY_ERROR,
-            Self::Malformed { .. } | Self::UnusableKey(_) => problem::MALFORMED_VALUE_ERROR,
+            Self::Malformed { .. } | Self::UnusableKey(_) | Self::UnusableJwk(_) => {
+                problem::MALFORMED_VALUE_ERROR
+            }
             Self::WrongDomain { .. } => problem::INVALID_DOMAIN_ERROR,
             Self::WrongChallenge { .. } => problem::INVALID_CHALLENGE_ERROR,
             _ => problem::PROOF_VERIFICATION_ERROR,

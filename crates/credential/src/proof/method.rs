@@ -1,7 +1,14 @@
 //! From a verification method to a public key, and to who is known to control it.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::json::{Limits, parse_strict};
 use crate::multikey::{self, Multikey};
 use crate::proof::error::ProofError;
+
+/// Longest did:jwk that is decoded: an RSA key of 4,096 bits has about 1,000 characters.
+const DID_JWK_CHARS_MAX: usize = 4_096;
 
 /// A key that a registry knows for a verification method.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +68,12 @@ pub enum KeySource {
     Registry,
     /// The DID is the key (did:key).
     DidKey,
+    /// The DID is the key as a JSON Web Key (did:jwk).
+    DidJwk,
     /// The fragment of a URL holds the key; anyone can write such a URL, so no controller is known.
     UrlFragment,
+    /// The header of the JWS that it signed; anyone can write one, so no controller is known.
+    JwsHeader,
 }
 
 /// The key of a verification method.
@@ -138,6 +149,19 @@ fn self_contained(verification_method: &str) -> Result<MethodKey, ProofError> {
             source: KeySource::DidKey,
         });
     }
+    if let Some(jwk) = base.strip_prefix("did:jwk:") {
+        if fragment.is_some_and(|fragment| fragment != "0") {
+            return Err(ProofError::Malformed {
+                property: "verificationMethod",
+                reason: "is a did:jwk, whose one key is #0",
+            });
+        }
+        return Ok(MethodKey {
+            multikey: did_jwk(jwk)?.to_string(),
+            controller: Some(base.to_owned()),
+            source: KeySource::DidJwk,
+        });
+    }
     match fragment {
         Some(multikey) if base.starts_with("https://") && multikey.starts_with('z') => {
             Ok(MethodKey {
@@ -150,6 +174,24 @@ fn self_contained(verification_method: &str) -> Result<MethodKey, ProofError> {
             verification_method: verification_method.to_owned(),
         }),
     }
+}
+
+/// The key of a did:jwk (did:jwk method specification: base64url of the JWK's JSON).
+fn did_jwk(text: &str) -> Result<Multikey, ProofError> {
+    let malformed = ProofError::Malformed {
+        property: "verificationMethod",
+        reason: "is a did:jwk without a JSON Web Key in base64url",
+    };
+    if text.len() > DID_JWK_CHARS_MAX {
+        return Err(malformed);
+    }
+    let limits = Limits {
+        bytes_max: DID_JWK_CHARS_MAX,
+        depth_max: 2,
+    };
+    let jwk = URL_SAFE_NO_PAD.decode(text).ok();
+    let jwk = jwk.and_then(|jwk| parse_strict(&jwk, limits).ok());
+    Multikey::from_jwk(&jwk.ok_or(malformed)?).map_err(ProofError::UnusableJwk)
 }
 
 #[cfg(test)]
@@ -189,6 +231,29 @@ mod tests {
             resolve("did:web:university-a.example#key-1", &NoRegistry),
             Err(ProofError::UnresolvableMethod { .. })
         ));
+    }
+
+    /// The P-256 example of the did:jwk method specification.
+    #[test]
+    fn a_did_jwk_is_its_key() {
+        let did = "did:jwk:eyJjcnYiOiJQLTI1NiIsImt0eSI6IkVDIiwieCI6ImFjYklRaXVNczNpOF91c3pFakoydHBU\
+            dFJNNEVVM3l6OTFQSDZDZEgyVjAiLCJ5IjoiX0tjeUxqOXZXTXB0bm1LdG00NkdxRHo4d2Y3NEk1TEtncmwyR3p\
+            IM25TRSJ9";
+        let did = did.replace(char::is_whitespace, "");
+        for method in [did.clone(), format!("{did}#0")] {
+            let (method, key) = resolve(&method, &NoRegistry).unwrap();
+            assert_eq!(method.controller.as_deref(), Some(did.as_str()));
+            assert_eq!(method.source, KeySource::DidJwk);
+            let x = "acbIQiuMs3i8_uszEjJ2tpTtRM4EU3yz91PH6CdH2V0";
+            assert_eq!(key.to_jwk().unwrap()["x"], x);
+        }
+        for method in [format!("{did}#1"), format!("{did}="), "did:jwk:e30".into()] {
+            let refused = resolve(&method, &NoRegistry).unwrap_err();
+            assert!(!refused.is_unknown(), "{method}: {refused}");
+        }
+        let x25519 = URL_SAFE_NO_PAD.encode(r#"{"kty":"OKP","crv":"X25519","x":"AA"}"#);
+        let refused = resolve(&format!("did:jwk:{x25519}"), &NoRegistry).unwrap_err();
+        assert!(refused.is_unknown(), "{refused}");
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Signer {
         }
         let terms = Terms::of(&credential, self.achievement.as_ref()).during(at)?;
         let mut names_place = false;
-        let (credential, text) = if credential.proofs().is_empty() {
+        let (credential, text) = if !credential.is_secured() {
             let unsigned = match outlook.status_url(&terms) {
                 Some(url) => {
                     names_place = true;
