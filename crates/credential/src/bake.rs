@@ -91,10 +91,11 @@ impl BakeError {
     /// Whether it was only too large to be looked at.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
-        matches!(
-            self,
-            Self::TooLarge { .. } | Self::Json(JsonError::TooLong { .. })
-        )
+        match self {
+            Self::TooLarge { .. } => true,
+            Self::Json(error) => error.is_too_large(),
+            _ => false,
+        }
     }
 }
 

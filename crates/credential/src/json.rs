@@ -4,7 +4,7 @@
 //! chance is refused: duplicate names at any depth, lone surrogates, noncharacters, and integers
 //! beyond ±(2^53 − 1), however they are written (`9007199254740993`, `1e20`, `1e20.0`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
@@ -15,6 +15,9 @@ use crate::problem;
 
 /// The largest integer that every JSON parser reads exactly, 2^53 − 1 (RFC 7493 section 2.2).
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
+
+/// Values of one text at most, at any depth: each takes time and memory, however few its bytes.
+pub const VALUES_MAX: usize = 50_000;
 
 /// What [`parse_strict`] accepts at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +60,12 @@ pub enum JsonError {
         /// The limit.
         depth_max: usize,
     },
+    /// More values than [`VALUES_MAX`].
+    #[error("the JSON holds more than {values_max} values, which is the most that is read")]
+    TooMany {
+        /// The limit.
+        values_max: usize,
+    },
     /// One object has one name twice.
     #[error("the name {name:?} occurs twice in one JSON object; parsers disagree on which counts")]
     DuplicateName {
@@ -95,6 +104,15 @@ impl JsonError {
     #[must_use]
     pub fn problem_type(&self) -> &'static str {
         problem::PARSING_ERROR
+    }
+
+    /// Whether the text was only too long, too deep or too full to be looked at.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        matches!(
+            self,
+            Self::TooLong { .. } | Self::TooDeep { .. } | Self::TooMany { .. }
+        )
     }
 }
 
@@ -160,6 +178,7 @@ pub fn parse_strict(text: &[u8], limits: Limits) -> Result<Value, JsonError> {
     let strict = Strict {
         depth_left: limits.depth_max,
         limits,
+        values_left: &Cell::new(VALUES_MAX),
         refusal: &refusal,
     };
     let mut parser = serde_json::Deserializer::from_slice(text);
@@ -181,6 +200,11 @@ pub fn parse_strict(text: &[u8], limits: Limits) -> Result<Value, JsonError> {
 /// [`parse_strict`] gives has exactly one canonical form.
 #[must_use]
 pub fn jcs(value: &Value) -> Vec<u8> {
+    canonical(value)
+}
+
+/// The same for what is a value but in name.
+pub(crate) fn canonical(value: &impl serde::Serialize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1024);
     // A `Value` holds string keys and finite numbers only, and a `Vec` takes every write.
     if serde_json_canonicalizer::to_writer(value, &mut bytes).is_err() {
@@ -194,6 +218,7 @@ pub fn jcs(value: &Value) -> Vec<u8> {
 struct Strict<'a> {
     depth_left: usize,
     limits: Limits,
+    values_left: &'a Cell<usize>,
     refusal: &'a RefCell<Option<JsonError>>,
 }
 
@@ -230,6 +255,14 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
+        match self.values_left.get().checked_sub(1) {
+            Some(left) => self.values_left.set(left),
+            None => {
+                return Err(self.refuse(JsonError::TooMany {
+                    values_max: VALUES_MAX,
+                }));
+            }
+        }
         input.deserialize_any(self)
     }
 }
@@ -404,6 +437,10 @@ mod tests {
             parse(&nested(100_000)),
             Err(JsonError::TooDeep { depth_max: 64 })
         );
+        let many = |values: usize| format!("[{}0]", "0,".repeat(values - 2));
+        assert!(parse(&many(VALUES_MAX)).is_ok());
+        let refused = parse(&many(VALUES_MAX + 1)).unwrap_err();
+        assert!(refused.is_too_large(), "{refused}");
         let limits = Limits {
             bytes_max: 4,
             depth_max: 1,

@@ -71,11 +71,11 @@ impl PresentationError {
     /// Whether it was only too long or too deep to be looked at.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
-        let json = matches!(
-            self,
-            Self::Json(JsonError::TooLong { .. } | JsonError::TooDeep { .. })
-        );
-        json || matches!(self, Self::TooMany { .. })
+        match self {
+            Self::Json(error) => error.is_too_large(),
+            Self::TooMany { .. } => true,
+            _ => false,
+        }
     }
 }
 

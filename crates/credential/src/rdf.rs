@@ -61,8 +61,13 @@ pub(crate) enum RdfError {
 
 /// The canonical N-Quads (RDFC-1.0 with SHA-256) of a JSON-LD document.
 pub(crate) fn canonical_nquads(document: &Value, budget: &mut Budget) -> Result<String, RdfError> {
-    let quads = lossless_quads(document, budget)?;
-    guarded(|| canon::canonicalize(&quads, budget))
+    budget.check()?;
+    let nquads = lossless_quads(document, budget)
+        .and_then(|quads| guarded(|| canon::canonicalize(&quads, budget)));
+    if let Err(RdfError::TooComplex { .. }) = nquads {
+        budget.exhaust();
+    }
+    nquads
 }
 
 /// The quads of a document, or a refusal when a part of it is in none of them.
@@ -75,14 +80,9 @@ fn lossless_quads(document: &Value, budget: &mut Budget) -> Result<Vec<Quad>, Rd
     }
     prepared["@context"] = Value::Array(contexts);
     let text = jsonld_text(&prepared);
-    let Account {
-        statements,
-        types,
-        contexts,
-        ..
-    } = account;
-    budget.read(statements, types, contexts, text.len())?;
-    let quads = quads(&text, reduced::contexts(&prepared))?;
+    let contexts = reduced::contexts(&prepared);
+    budget.read(account.cost(text.len(), &contexts))?;
+    let quads = quads(&text, contexts)?;
     check_sentinel(&quads)?;
     check_account(&quads, &account)?;
     Ok(quads)

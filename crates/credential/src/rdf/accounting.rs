@@ -4,16 +4,17 @@
 //! statement: a scalar, a value object, or the link to an inner node. `id` names the node and is
 //! none; `null` is "absent" in JSON-LD. Contexts only rename, as [`super::inline`] sees to.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value};
 
 use super::RdfError;
+use super::budget::Cost;
 use super::inline::Contexts;
 use super::vocabulary;
 
 /// Objects of one document at most; each may load type-scoped contexts.
-const OBJECTS_MAX: usize = 1_000;
+const OBJECTS_MAX: usize = 3_000;
 
 /// What a document says, counted.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,13 +23,32 @@ pub(crate) struct Account {
     pub(super) statements: usize,
     /// Values of `type`.
     pub(super) types: usize,
-    /// Entries of `@context`, in all places together.
-    pub(super) contexts: usize,
+    /// URLs in `@context`, with the number of their places.
+    pub(super) contexts: BTreeMap<String, usize>,
+    /// Terms that the document defines, as often as they may be read: where they are listed, and
+    /// at each word that brings a context with it.
+    pub(super) definitions: usize,
     /// Values that are kept whole as JSON (`@type: @json` in a context).
     pub(super) json_literals: usize,
     /// Texts that JSON-LD keeps only as literals, with their number: `_:b0` as an identifier is a
     /// label that canonicalisation replaces, `@word` is dropped.
     pub(super) literal_only: HashMap<String, usize>,
+}
+
+impl Account {
+    /// What it costs to read the document with these contexts.
+    pub(super) fn cost(&self, bytes: usize, contexts: &BTreeMap<&'static str, Vec<u8>>) -> Cost {
+        let length = |url: &str| contexts.get(url).map_or(0, Vec::len);
+        let listed = self.contexts.iter().map(|(url, times)| length(url) * times);
+        Cost {
+            statements: self.statements,
+            types: self.types,
+            definitions: self.definitions,
+            bytes,
+            context_bytes: contexts.values().map(Vec::len).sum(),
+            listed_bytes: listed.sum(),
+        }
+    }
 }
 
 /// The document as a JSON-LD processor should read it, and its account.
@@ -38,7 +58,8 @@ pub(crate) fn account(document: &Value) -> Result<(Value, Account), RdfError> {
         reason: "the document is no object".into(),
     })?;
     let prepared = walk.node(object, object.get("id"))?;
-    walk.account.contexts = walk.contexts.listed();
+    walk.account.definitions += walk.contexts.definitions();
+    walk.account.contexts = walk.contexts.into_urls();
     Ok((Value::Object(prepared), walk.account))
 }
 
@@ -68,6 +89,7 @@ impl Walk {
         }
         for (name, value) in object.iter().filter(|(name, _)| *name != "@context") {
             self.contexts.check_spelling(name, false)?;
+            self.account.definitions += self.contexts.brought_by(name);
             let before = self.account.statements;
             let value = match name.as_str() {
                 "id" => self.identifier(value)?,
@@ -109,6 +131,7 @@ impl Walk {
                 reason: "a type is a string".into(),
             })?;
             self.contexts.check_spelling(name, true)?;
+            self.account.definitions += self.contexts.brought_by(name);
             self.account.statements += 1;
             self.account.types += 1;
             self.note_text(name);

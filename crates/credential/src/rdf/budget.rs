@@ -1,4 +1,4 @@
-//! How much work the JSON-LD of one secured document may cause, all its proofs together.
+//! How much work the JSON-LD (or canonical JSON) of one secured document may cause, all its proofs together.
 //!
 //! A chain of proofs signs the document again and again, each time with other proofs inside, so
 //! limits of a single canonicalisation are not enough. A document that is beyond the budget
@@ -6,62 +6,116 @@
 
 use super::RdfError;
 
-/// Units of one document. A statement takes about 15 µs.
-const UNITS_MAX: usize = 10_000;
-/// Units of a `type`: it may load a type-scoped context.
-const UNITS_PER_TYPE: usize = 20;
-/// Units of an entry of `@context`.
-const UNITS_PER_CONTEXT: usize = 50;
+/// Units of one document. A statement takes about 7 µs.
+const UNITS_MAX: usize = 8_000;
+/// Bytes of contexts that are one unit, each time that they are listed. They are cut down to the
+/// words of the document ([`super::reduced`]).
+const CONTEXT_BYTES_PER_UNIT: usize = 80;
+/// Bytes of all contexts that make a `type` one unit dearer: it may load a context of its own.
+const CONTEXT_BYTES_PER_TYPE_UNIT: usize = 1_000;
 /// Bytes of JSON text that are one unit.
 const BYTES_PER_UNIT: usize = 256;
-/// Canonicalisations of one document that have to tell look-alike blank nodes apart.
-const SYMMETRIC_MAX: usize = 4;
-/// Calls of Hash N-Degree Quads in one of them; a real credential needs a few.
+/// Units of a canonicalisation that has to tell look-alike blank nodes apart.
+const SYMMETRIC_UNITS: usize = 1_500;
+/// Calls of Hash N-Degree Quads in it; a real credential needs a few.
 const HNDQ_CALLS_MAX: usize = 1_000;
 /// Bytes that these calls may hash, as each looks at much of the statements again.
 const HNDQ_BYTES_MAX: usize = 6 << 20;
+/// Bytes of canonical JSON of one document, for the suites that hash it.
+const JSON_BYTES_MAX: usize = 2 << 20;
+
+/// What reading a document costs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cost {
+    /// Statements that it makes.
+    pub(super) statements: usize,
+    /// Values of `type`.
+    pub(super) types: usize,
+    /// Terms that it defines, each as often as it may be read; one unit each.
+    pub(super) definitions: usize,
+    /// Bytes of its text.
+    pub(super) bytes: usize,
+    /// Bytes of the contexts that it lists, once each.
+    pub(super) context_bytes: usize,
+    /// Bytes of the contexts that it lists, as often as it lists them.
+    pub(super) listed_bytes: usize,
+}
+
+impl Cost {
+    fn units(self) -> usize {
+        self.statements
+            + self.types * (1 + self.context_bytes / CONTEXT_BYTES_PER_TYPE_UNIT)
+            + self.definitions
+            + self.bytes / BYTES_PER_UNIT
+            + self.listed_bytes / CONTEXT_BYTES_PER_UNIT
+    }
+}
 
 /// What is left.
 #[derive(Debug)]
 pub(crate) struct Budget {
     units: usize,
-    symmetric: usize,
+    json_bytes: usize,
 }
 
 impl Default for Budget {
     fn default() -> Self {
         Self {
             units: UNITS_MAX,
-            symmetric: SYMMETRIC_MAX,
+            json_bytes: JSON_BYTES_MAX,
         }
     }
 }
 
 impl Budget {
+    /// Whether anything is left: what was refused once is not begun again.
+    pub(super) fn check(&self) -> Result<(), RdfError> {
+        match self.units {
+            0 => Err(beyond()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Nothing is left.
+    pub(super) fn exhaust(&mut self) {
+        self.units = 0;
+    }
+
     /// Takes what reading a document costs.
-    pub(super) fn read(
-        &mut self,
-        statements: usize,
-        types: usize,
-        contexts: usize,
-        bytes: usize,
-    ) -> Result<(), RdfError> {
-        let units = statements
-            + types * UNITS_PER_TYPE
-            + contexts * UNITS_PER_CONTEXT
-            + bytes / BYTES_PER_UNIT;
-        self.units = self.units.checked_sub(units).ok_or(RdfError::TooComplex {
-            reason: "too much JSON-LD, all its proofs together".into(),
-        })?;
-        Ok(())
+    pub(super) fn read(&mut self, cost: Cost) -> Result<(), RdfError> {
+        self.take(cost.units())
     }
 
     /// Calls of Hash N-Degree Quads for a document whose blank nodes have statements of so many
     /// bytes.
     pub(super) fn hndq_calls(&mut self, bytes: usize) -> Result<usize, RdfError> {
-        self.symmetric = self.symmetric.checked_sub(1).ok_or(RdfError::TooComplex {
-            reason: "too many proofs over parts that look alike".into(),
-        })?;
+        self.take(SYMMETRIC_UNITS)?;
         Ok(HNDQ_CALLS_MAX.min(HNDQ_BYTES_MAX / bytes.max(1)))
+    }
+
+    fn take(&mut self, units: usize) -> Result<(), RdfError> {
+        self.units = self.units.checked_sub(units).ok_or_else(beyond)?;
+        Ok(())
+    }
+
+    /// Whether canonical JSON may still be made.
+    pub(crate) fn check_json(&self) -> Result<(), RdfError> {
+        match self.json_bytes {
+            0 => Err(RdfError::TooComplex {
+                reason: "too much JSON, all its proofs together".into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes what canonical JSON was made.
+    pub(crate) fn hashed(&mut self, bytes: usize) {
+        self.json_bytes = self.json_bytes.saturating_sub(bytes);
+    }
+}
+
+fn beyond() -> RdfError {
+    RdfError::TooComplex {
+        reason: "too much JSON-LD, all its proofs together".into(),
     }
 }

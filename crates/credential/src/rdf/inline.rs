@@ -4,7 +4,7 @@
 //! in the document that gives keywords other names, reads values another way, or has words of its
 //! own for what a built-in context names, is therefore not followed but refused as unsupported.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -12,8 +12,9 @@ use super::RdfError;
 use super::vocabulary::BUILT_IN;
 use crate::context;
 
-/// Contexts of one document at most, in all places together.
-const CONTEXTS_MAX: usize = 32;
+/// Contexts of one document at most, in all places together: a learner record of a hundred badges
+/// lists a few hundred.
+const CONTEXTS_MAX: usize = 500;
 /// Terms that one document defines in place at most.
 const INLINE_TERMS_MAX: usize = 500;
 /// Schemes of identifiers: as a term of the document, one would rewrite them.
@@ -28,7 +29,10 @@ const PERIOD_TERMS: [&str; 4] = ["expirationDate", "issuanceDate", "validFrom", 
 pub(super) struct Contexts {
     listed: usize,
     definitions: usize,
+    urls: BTreeMap<String, usize>,
     inline_terms: BTreeSet<String>,
+    /// Words of the document that bring a context with them, with the number of its terms.
+    brought: BTreeMap<String, usize>,
 }
 
 impl Contexts {
@@ -57,6 +61,7 @@ impl Contexts {
         }
         match entry {
             Value::String(url) if context::document(url).is_some() => {
+                *self.urls.entry(url.clone()).or_default() += 1;
                 flat.push(entry.clone());
                 Ok(())
             }
@@ -105,9 +110,19 @@ impl Contexts {
             })
     }
 
-    /// Contexts that were listed.
-    pub(super) fn listed(&self) -> usize {
-        self.listed
+    /// Terms that the document defines.
+    pub(super) fn definitions(&self) -> usize {
+        self.definitions
+    }
+
+    /// Terms of the context that a word brings with it.
+    pub(super) fn brought_by(&self, word: &str) -> usize {
+        self.brought.get(word).copied().unwrap_or_default()
+    }
+
+    /// URLs that were listed, with the number of their places.
+    pub(super) fn into_urls(self) -> BTreeMap<String, usize> {
+        self.urls
     }
 
     /// Whether a context, built in or of the document, defines a term somewhere.
@@ -150,7 +165,13 @@ impl Contexts {
                 }
                 ("@container", Value::String(container)) if container == "@set" => Ok(()),
                 ("@protected" | "@prefix", Value::Bool(_)) => Ok(()),
-                ("@context", Value::Object(scoped)) => self.vocabulary(scoped, true),
+                ("@context", Value::Object(scoped)) => {
+                    let before = self.definitions;
+                    self.vocabulary(scoped, true)?;
+                    let terms = self.definitions - before;
+                    *self.brought.entry(term.to_owned()).or_default() += terms;
+                    Ok(())
+                }
                 _ => wrong(key),
             })
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{Transformation, begins_with};
-use crate::json::jcs;
+use crate::json::canonical;
 use crate::proof::error::ProofError;
 use crate::rdf::budget::Budget;
 
@@ -43,22 +43,25 @@ impl Transformation for Jcs {
         &self,
         _document: &Map<String, Value>,
         options: &Map<String, Value>,
-        _budget: &mut Budget,
+        budget: &mut Budget,
     ) -> Result<[u8; 32], ProofError> {
-        Ok(hash(options))
+        hash(options, budget)
     }
 
     fn document_hash(
         &self,
         document: &Map<String, Value>,
-        _budget: &mut Budget,
+        budget: &mut Budget,
     ) -> Result<[u8; 32], ProofError> {
-        Ok(hash(document))
+        hash(document, budget)
     }
 }
 
-fn hash(object: &Map<String, Value>) -> [u8; 32] {
-    Sha256::digest(jcs(&Value::Object(object.clone()))).into()
+fn hash(object: &Map<String, Value>, budget: &mut Budget) -> Result<[u8; 32], ProofError> {
+    budget.check_json()?;
+    let canonical = canonical(object);
+    budget.hashed(canonical.len());
+    Ok(Sha256::digest(canonical).into())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::json::jcs;
 use crate::suite::vector::Vectors;
 
 const VECTORS: Vectors = Vectors("eddsa-jcs-2022");
