@@ -3,7 +3,7 @@
 //! Sources: W3C Verifiable Credentials Data Model v2.0 section 4 and v1.1 section 4; Open Badges
 //! v3.0 credentials are either of the two with more terms.
 
-mod claims;
+pub(crate) mod claims;
 mod envelope;
 
 use serde_json::{Map, Value};
@@ -115,7 +115,7 @@ impl CredentialError {
     #[must_use]
     pub fn is_too_large(&self) -> bool {
         match self {
-            Self::Json(JsonError::TooLong { .. } | JsonError::TooDeep { .. }) => true,
+            Self::Json(error) => error.is_too_large(),
             Self::Jws(error) => error.is_too_large(),
             _ => false,
         }

@@ -73,8 +73,8 @@ impl Form {
         match content.trim_ascii_start() {
             [b'{', ..] => Some(Self::Json),
             [b'<', ..] => Some(Self::Svg),
-            // Base64url of `{"`, how every header of a JWS begins.
-            [b'e', b'y', ..] => Some(Self::Jws),
+            // Base64url of `{"`, how nearly every header of a JWS begins, or of `{` and a line end.
+            [b'e', b'y' | b'w', ..] => Some(Self::Jws),
             _ => None,
         }
     }

@@ -114,12 +114,9 @@ impl JwsError {
     /// Whether it was only too long or too deep to be looked at.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
-        let too_large = |error: &JsonError| {
-            matches!(error, JsonError::TooLong { .. } | JsonError::TooDeep { .. })
-        };
         match self {
             Self::TooLong { .. } => true,
-            Self::Json { error, .. } => too_large(error),
+            Self::Json { error, .. } => error.is_too_large(),
             _ => false,
         }
     }

@@ -1,9 +1,10 @@
 //! Secured credentials: digest, Data Integrity proofs, JWS, Bitstring Status Lists.
 //!
-//! From the outside in: [`Credential::parse`] reads strict JSON, [`Credential::from_jws`] a compact
-//! JWS, and both check the form of W3C VC 2.0, VC 1.1 and Open Badges 3.0; [`verify_proofs`] checks each proof; [`check_status`] reads status
-//! lists that were handed over; [`sign`] makes proofs; [`digest()`] names a credential on the
-//! ledger.
+//! From the outside in: [`open()`] reads whatever somebody was given, JSON, a compact JWS or an
+//! image; [`Credential`] and [`Presentation`] check the form of W3C VC 2.0, VC 1.1 and Open Badges
+//! 3.0; [`verify_proofs`] and [`verify_presentation`] check each proof; [`check_status`] reads
+//! status lists that were handed over; [`sign`] makes proofs; [`digest()`] names a credential on
+//! the ledger.
 //!
 //! ```
 //! # let json = include_bytes!("../tests/fixtures/samples/01-valid-ob3-eddsa-rdfc-2022.json");
@@ -25,14 +26,15 @@
 mod achievement;
 mod algorithm;
 pub mod bake;
-mod contained;
 pub mod context;
 mod credential;
 mod digest;
 mod form;
 pub mod json;
 mod jws;
+mod learner_record;
 pub mod multikey;
+mod open;
 mod presentation;
 pub mod problem;
 mod proof;
@@ -54,9 +56,10 @@ pub use form::Form;
 pub use json::{JsonError, Limits};
 pub use jws::{Content, Jws, JwsError};
 pub use multikey::{JwkError, Multikey, MultikeyError};
+pub use open::{OpenError, Opened, open};
 pub use presentation::{
     AUTHENTICATION, CREDENTIALS_MAX, Challenge, Presentation, PresentationError, sign_presentation,
-    verify_presentation,
+    sign_presentation_jws, verify_presentation,
 };
 pub use proof::error::ProofError;
 pub use proof::method::{Candidates, KeyResolver, KeySource, MethodKey, NoRegistry, ResolvedKey};

@@ -6,20 +6,24 @@
 //!
 //! Sources: W3C Verifiable Credentials Data Model v2.0 sections 4.13 and 4.14, v1.1 section 4.10.
 
+mod jws;
+
 use serde_json::{Map, Value};
 use thiserror::Error;
 use time::OffsetDateTime;
 
+pub use self::jws::sign_presentation_jws;
 use crate::credential::{Credential, CredentialError, DataModel, model};
 use crate::json::{JsonError, Limits, check_size, one_or_many, parse_strict};
+use crate::jws::{Content, Jws, JwsError};
+use crate::problem;
 use crate::proof::error::ProofError;
 use crate::proof::method::KeyResolver;
 use crate::proof::report::ProofReport;
-use crate::proof::{Expected, verify_document};
+use crate::proof::{Expected, verify_document, verify_jws};
 use crate::secret_key::SecretKey;
 use crate::sign::{SignError, SignOptions, sign_document};
 use crate::url::is_url;
-use crate::{contained, problem};
 
 /// The purpose of a presentation's proof.
 pub const AUTHENTICATION: &str = "authentication";
@@ -36,6 +40,9 @@ pub enum PresentationError {
     /// Not strict JSON.
     #[error(transparent)]
     Json(#[from] JsonError),
+    /// Not a compact JWS that counts.
+    #[error(transparent)]
+    Jws(#[from] JwsError),
     /// JSON, but no object.
     #[error("a presentation is a JSON object")]
     NotAnObject,
@@ -63,6 +70,7 @@ impl PresentationError {
     pub fn problem_type(&self) -> &'static str {
         match self {
             Self::Json(error) => error.problem_type(),
+            Self::Jws(error) => error.problem_type(),
             Self::NotAnObject => problem::PARSING_ERROR,
             Self::Malformed { .. } | Self::TooMany { .. } => problem::MALFORMED_VALUE_ERROR,
         }
@@ -73,6 +81,7 @@ impl PresentationError {
     pub fn is_too_large(&self) -> bool {
         match self {
             Self::Json(error) => error.is_too_large(),
+            Self::Jws(error) => error.is_too_large(),
             Self::TooMany { .. } => true,
             _ => false,
         }
@@ -96,6 +105,8 @@ pub struct Presentation {
     holder: Option<String>,
     credentials: Vec<Result<Credential, CredentialError>>,
     proofs: Vec<Value>,
+    /// What it came as, if not as JSON.
+    jws: Option<Jws>,
 }
 
 impl Presentation {
@@ -115,11 +126,35 @@ impl Presentation {
 
     /// Checks the size and the form of a presentation that
     /// [`parse_strict`](crate::json::parse_strict) gave. What is wrong with a credential inside
-    /// is that credential's error alone.
+    /// is that credential's error alone. An `EnvelopedVerifiablePresentation` is opened: the
+    /// presentation is then the one inside.
     ///
     /// # Errors
     /// [`PresentationError`] names what is wrong.
     pub fn from_json(document: Value) -> Result<Self, PresentationError> {
+        let object = document.as_object().ok_or(PresentationError::NotAnObject)?;
+        match jws::enveloped(object)? {
+            Some(jws) => Self::from_jws(jws),
+            None => Self::read(document),
+        }
+    }
+
+    /// Reads a presentation from a compact JWS; white space may stand behind it. The payload is
+    /// the presentation (VC 2.0, `vp+jwt`), or holds it in the claim `vp` (VC 1.1).
+    ///
+    /// # Errors
+    /// [`PresentationError`] names what is wrong.
+    pub fn from_jws(text: &str) -> Result<Self, PresentationError> {
+        let jws = Jws::parse(text.trim_ascii_end())?;
+        jws.check_content(Content::Presentation)?;
+        let document = jws::document(&jws)?;
+        Ok(Self {
+            jws: Some(jws),
+            ..Self::read(Value::Object(document))?
+        })
+    }
+
+    fn read(document: Value) -> Result<Self, PresentationError> {
         check_size(&document, Self::LIMITS)?;
         let object = document.as_object().ok_or(PresentationError::NotAnObject)?;
         let model = model(object).map_err(|_| {
@@ -127,7 +162,10 @@ impl Presentation {
                  https://www.w3.org/ns/credentials/v2 or https://www.w3.org/2018/credentials/v1";
             malformed("@context", reason)
         })?;
-        if !is_presentation(object) {
+        if !one_or_many(object.get("type"))
+            .iter()
+            .any(|name| name == TYPE)
+        {
             return Err(malformed("type", "must include VerifiablePresentation"));
         }
         if !object.get("id").is_none_or(is_url_text) {
@@ -146,10 +184,12 @@ impl Presentation {
             credentials: credentials(object)?,
             proofs: proofs.to_vec(),
             document,
+            jws: None,
         })
     }
 
-    /// The complete JSON, proofs included.
+    /// The complete JSON, proofs included; of a JWS, the presentation in its payload without the
+    /// claims of the JWT.
     #[must_use]
     pub fn document(&self) -> &Value {
         &self.document
@@ -178,18 +218,25 @@ impl Presentation {
         self.credentials
     }
 
-    /// Whether it has a proof; without one it shows nothing about its holder.
+    /// The compact JWS that it came as, if it did.
+    #[must_use]
+    pub fn jws(&self) -> Option<&Jws> {
+        self.jws.as_ref()
+    }
+
+    /// Whether it has a proof or came as a JWS; otherwise it shows nothing about its holder.
     #[must_use]
     pub fn is_secured(&self) -> bool {
-        !self.proofs.is_empty()
+        self.jws.is_some() || !self.proofs.is_empty()
     }
 }
 
-/// Whether a JSON object calls itself a presentation.
-pub(crate) fn is_presentation(object: &Map<String, Value>) -> bool {
-    one_or_many(object.get("type"))
+/// Whether a JSON object calls itself a presentation, or an envelope around one.
+pub(crate) fn calls_itself_presentation(object: &Map<String, Value>) -> bool {
+    let types = one_or_many(object.get("type"));
+    types
         .iter()
-        .any(|name| name == TYPE)
+        .any(|name| name == TYPE || name == jws::ENVELOPE)
 }
 
 /// Checks a presentation's own proofs, as of a time: purpose `authentication`, the challenge and
@@ -209,7 +256,21 @@ pub fn verify_presentation(
         challenge: asked.challenge,
         domain: asked.domain,
     };
-    let mut report = verify_document(&presentation.document, expected, at, keys);
+    let mut report = match &presentation.jws {
+        None => verify_document(&presentation.document, expected, at, keys),
+        Some(jws) => {
+            let mut proof = verify_jws(
+                jws,
+                presentation.holder().unwrap_or_default(),
+                expected,
+                keys,
+            );
+            proof.result = proof.result.and_then(|()| jws::check_times(jws, at));
+            ProofReport {
+                proofs: vec![proof],
+            }
+        }
+    };
     if let Some(holder) = presentation.holder() {
         bind(&mut report, holder);
     }
@@ -283,5 +344,6 @@ fn credentials(
             credentials_max: CREDENTIALS_MAX,
         });
     }
-    Ok(entries.iter().map(contained::credential).collect())
+    let read = |entry: &Value| Credential::from_json(entry.clone());
+    Ok(entries.iter().map(read).collect())
 }

@@ -214,7 +214,7 @@ fn check_options(key: &SecretKey, options: &SignOptions) -> Result<(), SignError
 }
 
 /// A method that carries a key must carry that of the signer.
-fn check_method(method: &str, key: &SecretKey) -> Result<(), SignError> {
+pub(crate) fn check_method(method: &str, key: &SecretKey) -> Result<(), SignError> {
     if !is_url(method) {
         return Err(SignError::Option {
             option: "verification_method",

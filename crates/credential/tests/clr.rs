@@ -58,3 +58,25 @@ fn a_record_covers_what_is_inside_of_it() {
         );
     }
 }
+
+#[test]
+fn each_credential_of_a_record_is_judged_by_itself() {
+    let nested = Credential::from_json(record()).unwrap().nested();
+    let [Ok(badge)] = &nested[..] else {
+        panic!("{nested:?}");
+    };
+    assert_eq!(
+        badge.id(),
+        Some("urn:uuid:91537dba-56cb-11ec-bf63-0242ac130002")
+    );
+    assert!(badge.nested().is_empty());
+
+    let mut document = record();
+    let badge = badge.document().clone();
+    document["credentialSubject"]["verifiableCredential"] = json!([badge, 7, {"type": "x"}]);
+    let subject = document["credentialSubject"].clone();
+    document["credentialSubject"] = json!([subject, subject]);
+    let nested = Credential::from_json(document).unwrap().nested();
+    let read: Vec<bool> = nested.iter().map(Result::is_ok).collect();
+    assert_eq!(read, [true, false, false, true, false, false]);
+}

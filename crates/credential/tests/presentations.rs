@@ -7,10 +7,12 @@
 
 mod fixtures;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use credlog_credential::{
-    Challenge, Credential, Limits, NoRegistry, Outcome, Presentation, PresentationError,
-    ProofError, ProofReport, ResolvedKey, SecretKey, SignOptions, Suite, sign, sign_presentation,
-    verify_presentation, verify_proofs,
+    Challenge, Credential, JwsForm, Limits, NoRegistry, Outcome, Presentation, PresentationError,
+    ProofError, ProofReport, ResolvedKey, SecretKey, SignOptions, Suite, sign, sign_jws,
+    sign_presentation, sign_presentation_jws, verify_presentation, verify_proofs,
 };
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -287,4 +289,147 @@ fn what_is_malformed_or_too_large_is_named() {
     let presentation = Presentation::parse(document.to_string().as_bytes()).unwrap();
     let error = presentation.credentials()[0].clone().unwrap_err();
     assert!(error.is_too_large(), "{error}");
+}
+
+/// A presentation as a JWS of either data model, with a credential that is itself a JWS.
+fn jws(suite: Suite, base: &str, asked: &Challenge<'_>) -> String {
+    let (secret, did, method) = key(suite);
+    let mut document = unsigned(base, did.as_str());
+    if base == V2 {
+        let credential = json!({
+            "@context": [V2],
+            "type": ["VerifiableCredential"],
+            "issuer": did,
+            "credentialSubject": {"id": did},
+        });
+        let signed = sign_jws(credential, &secret, &method, JwsForm::VcJwt).unwrap();
+        document["verifiableCredential"] = json!([{
+            "@context": V2,
+            "type": "EnvelopedVerifiableCredential",
+            "id": format!("data:application/vc+jwt,{signed}"),
+        }, signed]);
+    }
+    let presentation = Presentation::from_json(document).unwrap();
+    sign_presentation_jws(&presentation, &secret, &method, asked).unwrap()
+}
+
+#[test]
+fn a_presentation_as_a_jws_is_held_to_the_same() {
+    for suite in [Suite::EDDSA_JCS_2022, Suite::ECDSA_JCS_2019] {
+        for base in [V2, V1] {
+            let text = jws(suite, base, &ASKED);
+            let presentation = Presentation::from_jws(&text).unwrap();
+            assert_eq!(presentation.jws().unwrap().as_str(), text);
+            assert!(presentation.is_secured());
+            assert_eq!(presentation.holder(), Some(key(suite).1.as_str()));
+            for credential in presentation.credentials() {
+                let report = verify_proofs(credential.as_ref().unwrap(), NOW, &NoRegistry);
+                assert_eq!(report.outcome(), Outcome::Valid, "{report:?}");
+            }
+            let verify = |text: &str, asked: &Challenge<'_>| {
+                let presentation = Presentation::from_jws(text).unwrap();
+                let report = verify_presentation(&presentation, asked, NOW, &NoRegistry);
+                report.first_error().cloned()
+            };
+            assert_eq!(verify(&text, &ASKED), None, "{suite:?}, {base}");
+            let other = Challenge {
+                challenge: Some("another"),
+                ..ASKED
+            };
+            assert!(matches!(
+                verify(&text, &other),
+                Some(ProofError::WrongChallenge { .. })
+            ));
+            let other = Challenge {
+                domain: Some("other.example"),
+                ..ASKED
+            };
+            assert!(matches!(
+                verify(&text, &other),
+                Some(ProofError::WrongDomain { .. })
+            ));
+            // The signature of another presentation.
+            let (input, _) = text.rsplit_once('.').unwrap();
+            let again = jws(suite, base, &Challenge::default());
+            let (_, signature) = again.rsplit_once('.').unwrap();
+            assert_eq!(
+                verify(&format!("{input}.{signature}"), &ASKED),
+                Some(ProofError::InvalidSignature)
+            );
+            // Inside of an envelope it is the same presentation.
+            let envelope = json!({
+                "@context": V2,
+                "type": "EnvelopedVerifiablePresentation",
+                "id": format!("data:application/vp+jwt,{text}"),
+            });
+            assert_eq!(Presentation::from_json(envelope), Ok(presentation));
+        }
+    }
+}
+
+/// A JWS with a payload of somebody's own making, signed by the holder of [`key`].
+fn payload(payload: &Value) -> Result<Presentation, PresentationError> {
+    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = encode(&json!({"alg": "EdDSA", "kid": key(Suite::EDDSA_JCS_2022).2}));
+    let input = format!("{header}.{}", encode(payload));
+    let signing = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+    let signature = ed25519_dalek::Signer::sign(&signing, input.as_bytes());
+    let signature = URL_SAFE_NO_PAD.encode(signature.to_bytes());
+    Presentation::from_jws(&format!("{input}.{signature}"))
+}
+
+#[test]
+fn claims_of_a_jwt_may_not_contradict_the_presentation() {
+    let (_, did, _) = key(Suite::EDDSA_JCS_2022);
+    let inner = unsigned(V1, did.as_str());
+    let verify = |claims: &Value| {
+        let presentation = payload(claims)?;
+        let asked = Challenge::default();
+        Ok(verify_presentation(&presentation, &asked, NOW, &NoRegistry)
+            .first_error()
+            .cloned())
+    };
+    let seconds = NOW.unix_timestamp();
+    assert_eq!(
+        verify(&json!({"vp": inner, "iss": did, "exp": seconds})),
+        Ok(None)
+    );
+    let expired = verify(&json!({"vp": inner, "iss": did, "exp": seconds - 1}));
+    assert!(
+        matches!(expired, Ok(Some(ProofError::Expired { .. }))),
+        "{expired:?}"
+    );
+    for claims in [
+        json!({"vp": inner, "nbf": seconds + 1}),
+        json!({"vp": inner, "nbf": "tomorrow"}),
+    ] {
+        let refused = verify(&claims);
+        assert!(
+            matches!(refused, Ok(Some(ProofError::Malformed { .. }))),
+            "{refused:?}"
+        );
+    }
+    for claims in [
+        json!({"vp": inner, "iss": "did:example:other"}),
+        json!({"vp": inner, "jti": "urn:other"}),
+        json!({"vp": inner, "iss": 7}),
+        json!({"vp": [inner]}),
+        json!({"iss": did}),
+    ] {
+        let refused = verify(&claims);
+        assert!(
+            matches!(refused, Err(PresentationError::Malformed { .. })),
+            "{claims}: {refused:?}"
+        );
+    }
+    // Without a name in the presentation, the JWT's issuer is the holder.
+    let mut nameless = inner;
+    nameless.as_object_mut().unwrap().remove("holder");
+    assert_eq!(verify(&json!({"vp": nameless, "iss": did})), Ok(None));
+    let stolen = verify(&json!({"vp": nameless, "iss": "did:example:other"}));
+    assert!(
+        matches!(stolen, Ok(Some(ProofError::WrongHolder { .. }))),
+        "{stolen:?}"
+    );
+    assert_eq!(verify(&json!({"vp": nameless})), Ok(None));
 }

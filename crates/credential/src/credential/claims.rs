@@ -15,7 +15,7 @@ use crate::jws::Jws;
 use crate::timestamp;
 
 /// Claims of the JWT itself; whatever else stands in a payload is the credential's.
-const REGISTERED: [&str; 9] = [
+pub(crate) const REGISTERED: [&str; 9] = [
     "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "nonce",
 ];
 

@@ -1,8 +1,6 @@
-//! Credentials inside of other documents: of a presentation, of a learner record.
+//! Credentials inside of another credential.
 
-use serde_json::Value;
-
-use crate::credential::{Credential, CredentialError, malformed};
+use crate::credential::{Credential, CredentialError};
 use crate::json::one_or_many;
 
 /// What a Comprehensive Learner Record is called (CLR v2.0, ClrCredential).
@@ -20,18 +18,7 @@ impl Credential {
         one_or_many(self.document().get("credentialSubject"))
             .iter()
             .flat_map(|subject| one_or_many(subject.get("verifiableCredential")))
-            .map(credential)
+            .map(|entry| Self::from_json(entry.clone()))
             .collect()
-    }
-}
-
-/// One entry of `verifiableCredential`.
-pub(crate) fn credential(entry: &Value) -> Result<Credential, CredentialError> {
-    match entry {
-        Value::Object(_) | Value::String(_) => Credential::from_json(entry.clone()),
-        _ => Err(malformed(
-            "verifiableCredential",
-            "must hold JSON objects or compact JWS",
-        )),
     }
 }
