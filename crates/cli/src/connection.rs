@@ -124,6 +124,8 @@ pub(crate) struct Node {
 const PAGES_MAX: usize = 1_000;
 /// How long until it is looked again whether a record stands in the log.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How often one of many questions is put again to a node that asks to wait.
+const PATIENT_RETRIES_MAX: u32 = 100;
 /// A record that takes longer is worth a word.
 const SOON: Duration = Duration::from_secs(5);
 const STILL_WAITING: &str = "still waiting: what was sent is with the node, and takes effect when \
@@ -136,7 +138,20 @@ pub(crate) const LIST_FIRST: &str = "what was sent may still take effect: look a
 
 impl NodeArgs {
     pub(crate) fn connect(&self, screen: Screen) -> Result<Node> {
-        let mut config = ClientConfig::default();
+        self.connect_with(screen, ClientConfig::default())
+    }
+
+    /// For a great many questions: a node that asks to wait, because it is asked too often, is
+    /// waited for.
+    pub(crate) fn connect_patiently(&self, screen: Screen) -> Result<Node> {
+        let config = ClientConfig {
+            retries_max: PATIENT_RETRIES_MAX,
+            ..ClientConfig::default()
+        };
+        self.connect_with(screen, config)
+    }
+
+    fn connect_with(&self, screen: Screen, mut config: ClientConfig) -> Result<Node> {
         if let Some(file) = &self.ca {
             config.authorities_pem = folder::read(file)?;
         }

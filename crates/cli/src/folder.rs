@@ -74,14 +74,29 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<()>
     let written = write();
     // It is there no more if it was renamed.
     let _ = fs::remove_file(&temporary);
-    written.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => Failure::input(format!(
-            "{} is there already and is not overwritten; move it away or choose another place",
-            path.display()
-        )),
-        _ => Failure::from(error).during(path.display().to_string()),
-    })?;
+    written.map_err(|error| unnamed(path, error))?;
     sync_parent(path)
+}
+
+/// Gives a file that is whole and durable its name, unless the name is taken.
+pub(crate) fn name_whole(temporary: &Path, path: &Path) -> Result<()> {
+    name_new(temporary, path).map_err(|error| unnamed(path, error))?;
+    sync_parent(path)
+}
+
+fn unnamed(path: &Path, error: std::io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::AlreadyExists => is_there(path),
+        _ => Failure::from(error).during(path.display().to_string()),
+    }
+}
+
+/// The failure for a file that would have to be overwritten.
+pub(crate) fn is_there(path: &Path) -> Failure {
+    Failure::input(format!(
+        "{} is there already and is not overwritten; move it away or choose another place",
+        path.display()
+    ))
 }
 
 /// Gives a whole file its name, unless the name is taken. A link cannot overwrite; file systems

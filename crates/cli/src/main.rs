@@ -1,6 +1,7 @@
 //! The credlog command.
 #![forbid(unsafe_code)]
 
+mod bounded;
 mod command;
 mod connection;
 mod folder;
@@ -74,6 +75,8 @@ enum Command {
     Reinstate(command::status::ChangeStatus),
     Supersede(command::status::Supersede),
     Verify(command::verify::Verify),
+    Bake(command::bake::BakeArgs),
+    Unbake(command::bake::Unbake),
     /// Ask a node about the ledger
     #[command(subcommand)]
     Ledger(command::ledger::LedgerCommand),
@@ -129,6 +132,8 @@ fn run(cli: Cli, screen: Screen) -> Result<Exit> {
         Command::Reinstate(args) => return args.run(Change::Reinstate, screen, passphrase),
         Command::Supersede(args) => args.run(screen, passphrase)?,
         Command::Verify(args) => return args.run(screen),
+        Command::Bake(bake) => bake.run(screen)?,
+        Command::Unbake(unbake) => unbake.run(screen)?,
         Command::Ledger(ledger) => ledger.run(screen)?,
         Command::Member(member) => member.run(screen, passphrase)?,
         Command::Node(node) => node.run()?,

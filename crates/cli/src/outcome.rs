@@ -115,6 +115,15 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
+    /// The same failure, to be told in another place too.
+    pub(crate) fn repeated(&self) -> Self {
+        Self {
+            exit: self.exit,
+            message: self.message.clone(),
+            problem: self.problem.clone(),
+        }
+    }
+
     /// The same failure with what was being done in front.
     pub(crate) fn during(mut self, what: impl AsRef<str>) -> Self {
         self.message = format!("{}: {}", what.as_ref(), self.message);

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Threads for work that waits for the disk: what they ask of it at once, it does at once.
 const WRITING_THREADS: usize = 16;
 
+/// Threads for work that waits for a node: questions that are under way at once.
+const ASKING_THREADS: usize = 16;
+
 /// Applies `work` to every item; the results are in the order of the items.
 pub(crate) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -15,6 +18,11 @@ pub(crate) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) 
 /// The same for work that mostly waits for the disk.
 pub(crate) fn map_writing<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     map_on(WRITING_THREADS, items, work)
+}
+
+/// The same for work that mostly waits for a node.
+pub(crate) fn map_asking<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    map_on(ASKING_THREADS, items, work)
 }
 
 fn map_on<T: Sync, R: Send>(threads: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {

@@ -41,6 +41,20 @@ impl Screen {
         }
     }
 
+    /// The same for what goes elsewhere than to a terminal.
+    pub(crate) fn without_color(self) -> Self {
+        Self {
+            color: false,
+            ..self
+        }
+    }
+
+    /// Lines of an answer that comes piece by piece, whatever their form.
+    #[allow(clippy::unused_self)] // the screen is where it goes
+    pub(crate) fn out(self, text: &str) -> Result<()> {
+        write_stdout(text)
+    }
+
     /// Whether the answer is JSON.
     pub(crate) fn is_json(self) -> bool {
         self.json
@@ -116,14 +130,6 @@ impl Screen {
             let more = grouped((number - NOTES_MAX) as u64);
             self.note(format!("and {more} more; --json lists all"));
         }
-    }
-
-    /// One line of newline-delimited JSON; nothing without `--json`.
-    pub(crate) fn json_line(self, value: &impl Serialize) -> Result<()> {
-        if !self.json {
-            return Ok(());
-        }
-        write_stdout(&serde_json::to_string(value)?)
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use credlog_credential::Credential;
+use credlog_credential::bake::unbake;
+use credlog_credential::{Credential, CredentialError, Form};
 use credlog_ledger::ids::Digest;
 
-use crate::command::issue::source::json_files;
+use crate::command::issue::source::credential_files;
 use crate::folder;
 use crate::outcome::{Failure, Result};
 
@@ -32,7 +33,7 @@ pub(crate) fn named(words: &[PathBuf]) -> Result<Vec<Target>> {
     let mut targets = Vec::new();
     for word in words {
         if word.is_dir() {
-            targets.extend(json_files(word)?.into_iter().map(Target::File));
+            targets.extend(credential_files(word)?.into_iter().map(Target::File));
         } else if let (false, Some(digest)) = (word.exists(), as_digest(word)) {
             targets.push(Target::Digest(digest));
         } else if word.exists() {
@@ -117,23 +118,46 @@ pub(crate) fn rows(path: &Path, conditions: &[Condition]) -> Result<Vec<Target>>
 /// Reads a credential file.
 pub(crate) fn read(path: &Path) -> std::result::Result<Credential, Unreadable> {
     let bytes = folder::read(path).map_err(Unreadable::File)?;
+    parse(&bytes).map_err(|error| match error {
+        Unreadable::File(failure) => Unreadable::File(failure.during(path.display().to_string())),
+        other => other,
+    })
+}
+
+/// Reads a credential from the content of a file.
+pub(crate) fn parse(bytes: &[u8]) -> std::result::Result<Credential, Unreadable> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Unreadable::NoCredential {
             reason: "the file is empty".to_owned(),
             problem: credlog_credential::problem::PARSING_ERROR,
         });
     }
-    Credential::parse(&bytes).map_err(|error| {
-        if error.is_too_large() {
-            // It may be a credential, and nobody looked at it.
-            let failure = Failure::input(error.to_string()).of_problem(error.problem_type());
-            return Unreadable::File(failure.during(path.display().to_string()));
-        }
-        Unreadable::NoCredential {
-            reason: error.to_string(),
-            problem: error.problem_type(),
-        }
-    })
+    let text = match Form::sniff(bytes) {
+        Some(Form::Png | Form::Svg) => unbake(bytes)
+            .map_err(|error| refused(&error, error.is_too_large(), error.problem_type()))?,
+        Some(Form::Jws) => String::from_utf8_lossy(bytes).into_owned(),
+        _ => return Credential::parse(bytes).map_err(|error| no_credential(&error)),
+    };
+    match Form::sniff(text.as_bytes()) {
+        Some(Form::Jws) => Credential::from_jws(&text),
+        _ => Credential::parse(text.as_bytes()),
+    }
+    .map_err(|error| no_credential(&error))
+}
+
+fn no_credential(error: &CredentialError) -> Unreadable {
+    refused(error, error.is_too_large(), error.problem_type())
+}
+
+fn refused(error: &dyn std::error::Error, is_too_large: bool, problem: &'static str) -> Unreadable {
+    if is_too_large {
+        // It may be a credential, and nobody looked at it.
+        return Unreadable::File(Failure::input(error.to_string()).of_problem(problem));
+    }
+    Unreadable::NoCredential {
+        reason: error.to_string(),
+        problem,
+    }
 }
 
 /// Why a file gave no credential.

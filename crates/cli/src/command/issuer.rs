@@ -1,6 +1,7 @@
 //! `credlog issuer`: an issuer's folder, its keys, and what the ledger knows of issuers.
 
 mod countersign;
+mod did_web;
 mod new;
 mod rotate;
 mod show;

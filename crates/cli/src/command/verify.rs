@@ -3,29 +3,37 @@
 //! Proofs are checked here; the node is asked about the digest, the issuer and the positions in
 //! status lists that the credential names.
 
+mod check;
 mod show;
+mod targets;
+mod write;
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use clap::Args;
-use credlog_api::verification::{CredentialQuery, Positions, RequestSubject, VerifyRequest};
-use credlog_api::{Time, Verdict};
-use credlog_credential::Credential;
+use credlog_api::Time;
 use credlog_credential::json::{Limits, parse_strict};
-use credlog_ledger::ids::Digest;
-use credlog_verify::{DigestOnly, Subject, Summary, digest_of, issuer_of, judge, positions_named};
-use serde_json::{Value, json};
+use credlog_verify::Summary;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
 
-use crate::connection::{Node, NodeArgs};
+use self::check::{Checker, Finding};
+use self::show::Tally;
+use self::targets::Targets;
+use self::write::{Format, Writer};
+use crate::connection::NodeArgs;
+use crate::folder;
 use crate::moment;
-use crate::outcome::{During, Exit, Result};
+use crate::outcome::{During, Exit, Failure, Result};
 use crate::parallel;
 use crate::screen::{Screen, count, grouped};
-use crate::target::{self, Target, Unreadable};
-use crate::{folder, outcome::Failure};
 
-/// Credentials that are verified between two outputs.
-const WINDOW: usize = 256;
+/// Targets that are verified between two outputs.
+const WINDOW: usize = 512;
+/// Fewer targets than this are verified in no time worth drawing.
+const BAR_MIN: usize = 50;
 
 /// Verify credentials: proof, issuer, accreditation, anchoring, status and validity
 ///
@@ -36,9 +44,20 @@ const WINDOW: usize = 256;
 /// anchored or cannot be checked; 3 the node failed, and what it did not answer is told.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// Credentials (JSON files), folders of them, or digests
-    #[arg(required = true, value_name = "FILE|DIR|DIGEST")]
+    /// Credentials (JSON, compact JWS, PNG or SVG with one inside), folders of them, digests, tables
+    /// (.csv) or lines (.ndjson) of digests or paths; - is standard input
+    #[arg(required = true, value_name = "FILE|DIR|DIGEST|-")]
     targets: Vec<PathBuf>,
+    /// Column of a table, or member of a line's object, that holds a digest or a path; paths are
+    /// relative to the table [default: digest, file or path]
+    #[arg(long, value_name = "NAME")]
+    column: Option<String>,
+    /// Form of the answer [default: by the name of --out, else a table]
+    #[arg(long, value_name = "FORM")]
+    format: Option<Format>,
+    /// Write the verdicts to this file; it must not exist
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Verify as of this time
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Time>,
@@ -60,97 +79,61 @@ fn time(text: &str) -> std::result::Result<Time, String> {
     moment::parse_millis(text).map(Time::from)
 }
 
-/// What became of one target.
-#[derive(Debug)]
-enum Finding {
-    /// It was judged.
-    Judged(Box<Verdict>),
-    /// The file holds no credential.
-    NoCredential {
-        reason: String,
-        problem: &'static str,
-    },
-    /// Nothing is known: the file cannot be read, or the node did not answer.
-    Unchecked(Failure),
-}
-
-impl Finding {
-    fn summary(&self) -> Summary {
-        match self {
-            Self::Judged(verdict) => verdict.summary,
-            Self::NoCredential { .. } => Summary::Invalid,
-            Self::Unchecked(_) => Summary::Unknown,
-        }
-    }
-
-    /// Whether the node is why nothing is known: it need not be asked any further.
-    fn is_of_the_node(&self) -> bool {
-        matches!(self, Self::Unchecked(failure) if failure.exit == Exit::Node)
-    }
-
-    fn json(&self, target: &Target) -> Value {
-        match self {
-            Self::Judged(verdict) => json!({"target": target.to_string(), "verdict": verdict}),
-            Self::NoCredential { reason, problem } => json!({
-                "target": target.to_string(),
-                "error": {
-                    "exit": Exit::Negative as u8,
-                    "code": "no-credential",
-                    "message": format!("this is no credential: {reason}"),
-                    "type": problem,
-                },
-            }),
-            Self::Unchecked(failure) => {
-                let mut error = failure.json();
-                if failure.exit != Exit::Node {
-                    error["exit"] = json!(Exit::Unknown as u8);
-                }
-                json!({"target": target.to_string(), "error": error})
-            }
-        }
-    }
-}
-
 impl Verify {
     pub(crate) fn run(self, screen: Screen) -> Result<Exit> {
-        let targets = target::named(&self.targets)?;
-        let lists = self.lists()?;
-        let node = self.node.connect(screen)?;
-        let mut tally = show::Tally::new(screen, targets.len(), self.details);
-        let mut exit = Exit::Done;
-        let mut unanswered = Vec::new();
-        let mut checked = 0;
-        for window in targets.chunks(WINDOW) {
-            let findings = parallel::map(window, |target| {
-                self.check(&node, target, &lists)
-                    .unwrap_or_else(Finding::Unchecked)
-            });
-            checked += window.len();
-            for (target, finding) in window.iter().zip(findings) {
-                exit = worse(exit, finding.summary());
-                screen.json_line(&finding.json(target))?;
-                tally.show(target, &finding)?;
-                if let (true, Finding::Unchecked(failure)) = (finding.is_of_the_node(), finding) {
-                    unanswered.push(failure);
-                }
-            }
-            if !unanswered.is_empty() {
+        let format = self.format(screen)?;
+        let mut targets = Targets::named(&self.targets, self.column.as_deref())?;
+        if let Some(out) = self.out.as_ref().filter(|out| out.exists()) {
+            return Err(folder::is_there(out));
+        }
+        let node = self.node.connect_patiently(screen)?;
+        let checker = Checker {
+            node: &node,
+            at: self.at,
+            lists: self.lists()?,
+            send_credential: self.send_credential,
+            node_is_gone: AtomicBool::new(false),
+        };
+        let bar = progress(screen, targets.number);
+        let shown = match self.out {
+            None => screen,
+            Some(_) => screen.without_color(),
+        };
+        let tally = Tally::new(shown, targets.number, self.details);
+        let mut writer = Writer::new(screen, format, self.out.as_deref(), bar.clone(), tally)?;
+        let start = Instant::now();
+        let mut run = Run::default();
+        while run.unanswered.is_none() {
+            let window = targets.window(WINDOW)?;
+            if window.is_empty() {
                 break;
             }
+            let found = parallel::map_asking(&window, |target| {
+                let findings = checker.check(target);
+                bar.inc(1);
+                findings
+            });
+            let found: Vec<_> = found.into_iter().flatten().collect();
+            run.take(&found);
+            writer.write(&found)?;
         }
         // Verdicts that were reached count, whatever happened afterwards.
-        tally.end()?;
-        let number = unanswered.len() + targets.len() - checked;
-        match unanswered.into_iter().next() {
-            Some(failure) if targets.len() > 1 => {
-                let all = count(targets.len(), "credential");
-                Err(failure.during(format!(
-                    "{} of {all} could not be checked",
-                    grouped(number as u64)
-                )))
-            }
-            Some(failure) => Err(failure),
-            None => Ok(exit),
+        writer.end(start.elapsed())?;
+        run.end(targets.number)
+    }
+
+    fn format(&self, screen: Screen) -> Result<Format> {
+        let asked = match (&self.format, &self.out) {
+            (Some(format), _) => Some(*format),
+            (None, Some(out)) => Some(Format::of_file(out)),
+            (None, None) => None,
+        };
+        match (asked, screen.is_json() && self.out.is_none()) {
+            (None | Some(Format::Ndjson), true) => Ok(Format::Ndjson),
+            (Some(_), true) => Err(Failure::usage(
+                "--json is lines of JSON; leave one of --json and --format out",
+            )),
+            (asked, false) => Ok(asked.unwrap_or(Format::Table)),
         }
     }
 
@@ -161,58 +144,72 @@ impl Verify {
         };
         self.status_list.iter().map(read).collect()
     }
+}
 
-    fn check(&self, node: &Node, target: &Target, lists: &[Value]) -> Result<Finding> {
-        let path = match target {
-            Target::Digest(digest) => return self.check_digest(node, digest),
-            Target::File(path) => path,
-        };
-        let credential = match target::read(path) {
-            Ok(credential) => credential,
-            Err(Unreadable::File(failure)) => return Ok(Finding::Unchecked(failure)),
-            Err(Unreadable::NoCredential { reason, problem }) => {
-                return Ok(Finding::NoCredential { reason, problem });
+/// What the exit code depends on.
+#[derive(Default)]
+struct Run {
+    exit: Option<Exit>,
+    judged: usize,
+    not_answered: usize,
+    unanswered: Option<Failure>,
+}
+
+impl Run {
+    fn take(&mut self, found: &[(String, Finding)]) {
+        for (_, finding) in found {
+            self.exit = Some(worse(self.exit.unwrap_or(Exit::Done), finding.summary()));
+            match finding.node_failure() {
+                None => self.judged += 1,
+                Some(failure) => {
+                    self.not_answered += 1;
+                    self.unanswered.get_or_insert_with(|| failure.repeated());
+                }
             }
-        };
-        let verdict = if self.send_credential {
-            node.verify(&VerifyRequest {
-                subject: RequestSubject::Credential(credential.into_secured()),
-                at: self.at,
-                status_lists: lists.to_vec(),
-            })?
-        } else {
-            self.judge(node, &credential, lists)?
-        };
-        Ok(Finding::Judged(Box::new(verdict)))
+        }
     }
 
-    fn judge(&self, node: &Node, credential: &Credential, lists: &[Value]) -> Result<Verdict> {
-        let positions = positions_named(credential);
-        let query = CredentialQuery {
-            at: self.at,
-            issuer: issuer_of(credential),
-            positions: (!positions.is_empty()).then_some(Positions(positions)),
+    fn end(self, number: Option<usize>) -> Result<Exit> {
+        let Some(failure) = self.unanswered else {
+            return self
+                .exit
+                .ok_or_else(|| Failure::input("there is nothing to verify"));
         };
-        let facts = node.facts_at(&digest_of(credential), &query)?;
-        credlog_verify::verify(credential, lists, &facts, moment::now())
-            .map_err(|error| distrust(&error))
-    }
-
-    fn check_digest(&self, node: &Node, digest: &Digest) -> Result<Finding> {
-        let query = CredentialQuery {
-            at: self.at,
-            ..CredentialQuery::default()
-        };
-        let facts = node.facts_at(digest, &query)?;
-        let subject = Subject::Digest(DigestOnly::ProofUnchecked);
-        let verdict = judge(&subject, &facts, moment::now()).map_err(|error| distrust(&error))?;
-        Ok(Finding::Judged(Box::new(verdict)))
+        match number {
+            Some(1) => Err(failure),
+            Some(all) => Err(failure.during(format!(
+                "{} of {} could not be checked",
+                grouped(all.saturating_sub(self.judged) as u64),
+                count(all, "credential")
+            ))),
+            None => Err(failure.during(format!(
+                "{} and all after {} could not be checked",
+                count(self.not_answered, "credential"),
+                if self.not_answered == 1 { "it" } else { "them" }
+            ))),
+        }
     }
 }
 
-/// Facts about something else than what was asked: the node is not to be trusted.
-fn distrust(error: &credlog_verify::JudgeError) -> Failure {
-    Failure::new(Exit::Node, error.to_string())
+fn progress(screen: Screen, number: Option<usize>) -> ProgressBar {
+    if screen.hides_progress() || number.is_some_and(|number| number < BAR_MIN) {
+        return ProgressBar::hidden();
+    }
+    let (bar, form) = match number {
+        Some(number) => (
+            ProgressBar::new(number as u64),
+            "verifying [{bar:32}] {human_pos} of {human_len}, {per_sec}, {eta} left",
+        ),
+        None => (
+            ProgressBar::new_spinner(),
+            "verifying {spinner} {human_pos}, {per_sec}",
+        ),
+    };
+    if let Ok(style) = ProgressStyle::with_template(form) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
 }
 
 /// The exit code for all credentials so far.

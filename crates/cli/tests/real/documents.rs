@@ -53,3 +53,30 @@ fn every_built_in_context_is_documented_and_no_other() {
     built_in.sort_unstable();
     assert_eq!(documented, built_in);
 }
+
+#[test]
+fn the_example_table_is_issued() {
+    let world = World::running();
+    for name in ["example-people.csv", "example-template.json"] {
+        fs::write(world.path(name), page(&format!("docs/{name}"))).unwrap();
+    }
+    let answer = world.json(&[
+        "issue",
+        "--csv",
+        "example-people.csv",
+        "--template",
+        "example-template.json",
+        "--out",
+        "issued",
+        "--issuer-home",
+        "issuer",
+    ]);
+    assert_eq!(answer["issued"], 3);
+    assert_eq!(answer["unusedColumns"], serde_json::json!([]));
+    world.ok(&["verify", "issued"]);
+    let second = fs::read_to_string(world.path("issued/2.json")).unwrap();
+    assert!(
+        second.contains("Grace Hopper took part with success. \""),
+        "{second}"
+    );
+}

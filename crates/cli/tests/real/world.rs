@@ -263,6 +263,28 @@ impl World {
         credentials
     }
 
+    /// What the node answers to a GET.
+    fn get(&self, path: &str) -> Value {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{path}: {error}\n{answer}"))
+    }
+
+    /// How many positions in an issuer's status lists are in use.
+    pub(crate) fn positions_in_use(&self, folder: &str) -> usize {
+        let id = self.issuer_id(folder);
+        let issuer = self.get(&format!("/v1/issuers/{}", id.replace(':', "%3A")));
+        let lists = issuer["lists"].as_array().unwrap().iter();
+        let used = |list: &Value| self.get(&format!("/v1/status-lists/{list}"))["used"].clone();
+        lists
+            .map(|list| usize::try_from(used(list).as_u64().unwrap()).unwrap())
+            .sum()
+    }
+
     /// The id of an issuer's folder.
     pub(crate) fn issuer_id(&self, folder: &str) -> String {
         let text = fs::read(self.path(folder).join("issuer.json")).unwrap();

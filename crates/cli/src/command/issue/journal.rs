@@ -4,6 +4,7 @@
 //! out/issued.csv                        what the ledger has committed, a row a credential
 //! out/<file>.json                       the signed credentials of those rows
 //! out/.credlog/lock                     one run at a time
+//! out/.credlog/images/                  images that credentials are baked into
 //! out/.credlog/unfinished/              files that are being written
 //! out/.credlog/pending/<record id>.json records that were signed but are not known to be
 //!                                       committed, with their credentials
@@ -23,6 +24,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use credlog_credential::bake::bake;
 use credlog_ledger::body::{Body, Issue};
 use credlog_ledger::ids::{Digest, LeafIndex, ListNumber, RecordId, StatusIndex};
 use credlog_ledger::record::EncodedRecord;
@@ -30,6 +32,7 @@ use credlog_verify::Position;
 use fs2::FileExt;
 use serde::{Deserialize, Serialize};
 
+use super::output::Image;
 use super::prepare::Prepared;
 use crate::folder;
 use crate::outcome::{During, Failure, Result};
@@ -196,16 +199,47 @@ impl Journal {
     pub(super) fn keep(&mut self, pending: &Pending, rows: &[Row]) -> Result<()> {
         let issued = |one: &&Prepared| rows.iter().any(|row| row.source == one.source);
         let credentials: Vec<_> = pending.credentials.iter().filter(issued).collect();
-        let written = parallel::map_writing(&credentials, |one| self.write(one));
+        let images = self.images(&credentials)?;
+        let written = parallel::map_writing(&credentials, |one| self.write(one, &images));
         written.into_iter().collect::<Result<()>>()?;
         folder::sync_parent(&self.out.join("issued.csv"))?;
         self.append(rows)
     }
 
+    /// Keeps an image that credentials are baked into, for as long as the folder is there.
+    pub(super) fn keep_image(&self, image: &Image) -> Result<()> {
+        let path = self.image_path(&image.id());
+        if path.exists() {
+            return Ok(());
+        }
+        folder::make(&self.out.join(".credlog/images"))?;
+        folder::replace(&path, &image.bytes)
+    }
+
+    fn image_path(&self, id: &str) -> PathBuf {
+        self.out.join(".credlog/images").join(id)
+    }
+
+    /// The images of credentials, by what the journal calls them.
+    fn images(&self, credentials: &[&Prepared]) -> Result<HashMap<String, Vec<u8>>> {
+        let mut images = HashMap::new();
+        for id in credentials.iter().filter_map(|one| one.image.as_ref()) {
+            if !images.contains_key(id) {
+                images.insert(id.clone(), folder::read(&self.image_path(id))?);
+            }
+        }
+        Ok(images)
+    }
+
     /// Writes a signed credential; another file of that name stays as it is.
-    fn write(&self, credential: &Prepared) -> Result<()> {
+    fn write(&self, credential: &Prepared, images: &HashMap<String, Vec<u8>>) -> Result<()> {
         let path = self.out.join(&credential.file);
-        let bytes = credential.text.as_bytes();
+        let image = credential.image.as_ref().and_then(|id| images.get(id));
+        let baked = image
+            .map(|image| bake(image, &credential.text))
+            .transpose()
+            .during(|| credential.file.clone())?;
+        let bytes = baked.as_deref().unwrap_or(credential.text.as_bytes());
         if !path.exists() {
             return folder::replace_through(&self.unfinished(&credential.source), &path, bytes);
         }
@@ -345,6 +379,7 @@ mod tests {
                 index: StatusIndex(number.into()),
             },
             names_place: number % 2 == 1,
+            image: None,
             file: format!("{number}.json"),
             source: Digest([number; 32]),
             digest: Digest([number + 100; 32]),

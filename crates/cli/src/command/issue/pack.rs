@@ -63,6 +63,7 @@ mod tests {
                 index: StatusIndex(number.into()),
             },
             names_place: false,
+            image: None,
             text: String::new(),
         };
         (terms, prepared)

@@ -1,6 +1,8 @@
 //! From a file to a signed credential that is ready to be anchored.
 
-use credlog_credential::{Credential, SecretKey, SignOptions, Suite, sign};
+use credlog_credential::{
+    Credential, DataModel, Form, JwsForm, SecretKey, SignOptions, Suite, sign, sign_jws,
+};
 use credlog_ledger::ids::{AchievementId, IssuerId, ListNumber, StatusIndex};
 use credlog_verify::{Position, Terms, entries};
 use ed25519_dalek::SigningKey;
@@ -8,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::outlook::Outlook;
+use super::output::{Image, Output};
 use super::source::{self, Source};
-use crate::folder;
 use crate::keyfile;
-use crate::outcome::{During, Failure, Result};
+use crate::outcome::{During, Result};
 
 /// A signed credential and what the journal keeps of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +35,9 @@ pub(super) struct Prepared {
     /// credential.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) names_place: bool,
+    /// The image that will carry it, as the journal names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) image: Option<String>,
     /// The signed credential, byte for byte as it will be written.
     pub(super) text: String,
 }
@@ -42,6 +47,7 @@ pub(super) struct Signer {
     pub(super) issuer: IssuerId,
     pub(super) key: SigningKey,
     pub(super) suite: Suite,
+    pub(super) output: Output,
     pub(super) achievement: Option<AchievementId>,
 }
 
@@ -53,6 +59,14 @@ fn nowhere() -> Position {
 }
 
 impl Prepared {
+    /// The signed credential.
+    fn credential(&self) -> Result<Credential> {
+        Ok(match Form::sniff(self.text.as_bytes()) {
+            Some(Form::Jws) => Credential::from_jws(&self.text)?,
+            _ => Credential::parse(self.text.as_bytes())?,
+        })
+    }
+
     /// Whether it was signed here: what came in had no proof.
     fn was_signed_here(&self) -> bool {
         self.source != self.digest
@@ -80,27 +94,20 @@ impl Signer {
         place: Position,
         outlook: &Outlook,
     ) -> Result<(Terms, Prepared)> {
-        let at = || source.path.display().to_string();
-        let bytes = folder::read(&source.path)?;
-        let credential = source::parse(&source.path, &bytes)?;
-        if source::digest(&credential) != source.digest {
-            return Err(Failure::input("the file was changed while it was issued").during(at()));
-        }
-        let terms = Terms::of(&credential, self.achievement.as_ref()).during(at)?;
+        let at = || source.origin.to_string();
+        let content = source.read()?;
+        let terms = Terms::of(&content.credential, self.achievement.as_ref()).during(at)?;
         let mut names_place = false;
-        let (credential, text) = if !credential.is_secured() {
-            let unsigned = match outlook.status_url(&terms) {
-                Some(url) => {
-                    names_place = true;
-                    Credential::from_json(entries::add(credential, url.as_str(), place).during(at)?)
-                        .during(at)?
-                }
-                None => credential,
-            };
-            self.sign(unsigned).during(at)?
+        let (credential, text) = if !content.credential.is_secured() {
+            let mut unsigned = content.credential;
+            if let Some(url) = outlook.status_url(&terms) {
+                let document = entries::add(unsigned, url.as_str(), place).during(at)?;
+                unsigned = Credential::from_json(document).during(at)?;
+                names_place = true;
+            }
+            self.sign(unsigned, self.output.as_jws).during(at)?
         } else {
-            let text = String::from_utf8(bytes).during(at)?;
-            (credential, text)
+            content.into_text().during(at)?
         };
         let summary = credential.summary();
         outlook.check(&credential, &terms, place).during(at)?;
@@ -115,6 +122,7 @@ impl Signer {
             subject: summary.subject_id.unwrap_or_default(),
             place,
             names_place,
+            image: self.output.image.as_ref().map(Image::id),
             text,
         };
         Ok((terms, prepared))
@@ -129,7 +137,7 @@ impl Signer {
         outlook: &Outlook,
     ) -> Result<Prepared> {
         let at = || former.file.clone();
-        let credential = Credential::parse(former.text.as_bytes()).during(at)?;
+        let credential = former.credential().during(at)?;
         let problem = match outlook.check(&credential, terms, former.place) {
             Ok(()) => return Ok(former.clone()),
             Err(problem) => problem.during(at()),
@@ -166,16 +174,18 @@ impl Signer {
         outlook: &Outlook,
     ) -> Result<Prepared> {
         let at = || former.file.clone();
-        let mut document = Credential::parse(former.text.as_bytes())
-            .during(at)?
-            .into_document();
+        let credential = former.credential().during(at)?;
+        let as_jws = credential.jws().is_some();
+        let mut document = credential.into_document();
         if let Some(object) = document.as_object_mut() {
             object.remove("proof");
         }
         if former.names_place && place != former.place {
             entries::replace(&mut document, former.place, place).during(at)?;
         }
-        let (signed, text) = self.sign(Credential::from_json(document)?).during(at)?;
+        let (signed, text) = self
+            .sign(Credential::from_json(document)?, as_jws)
+            .during(at)?;
         outlook.check(&signed, terms, place).during(at)?;
         Ok(Prepared {
             digest: source::digest(&signed),
@@ -185,12 +195,21 @@ impl Signer {
         })
     }
 
-    pub(super) fn sign(&self, unsigned: Credential) -> Result<(Credential, String)> {
+    pub(super) fn sign(&self, unsigned: Credential, as_jws: bool) -> Result<(Credential, String)> {
+        let key = SecretKey::from(self.key.clone());
+        let method = self.verification_method();
+        if as_jws {
+            let form = match unsigned.model() {
+                DataModel::V2_0 => JwsForm::VcJwt,
+                _ => JwsForm::Jwt,
+            };
+            let text = sign_jws(unsigned.into_document(), &key, &method, form)?;
+            return Ok((Credential::from_jws(&text)?, text));
+        }
         let now = OffsetDateTime::now_utc()
             .replace_nanosecond(0)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        let options = SignOptions::new(self.suite, self.verification_method(), now);
-        let key = SecretKey::from(self.key.clone());
+        let options = SignOptions::new(self.suite, method, now);
         let signed = sign(unsigned.into_document(), &key, &options)?;
         let mut text = serde_json::to_string_pretty(&signed)?;
         text.push('\n');

@@ -1,89 +1,113 @@
 //! Verdicts for people: every check of a few credentials, a table of many.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use credlog_api::Verdict;
 use credlog_ledger::ids::AchievementId;
 use credlog_verify::{Check, CheckName, CredentialSummary, Outcome, Registered, Summary};
+use serde_json::{Map, Value, json};
 
-use super::Finding;
-use crate::outcome::Result;
+use super::check::Finding;
 use crate::screen::{Ink, Screen, grouped, shown, wrap};
 use crate::table::Table;
-use crate::target::Target;
 
 /// Up to this many credentials every check is shown.
 const DETAILED_MAX: usize = 4;
+/// Fewer targets than this are verified in no time worth telling.
+const RATE_MIN: u64 = 100;
 /// Columns of a line of text.
 const WIDTH: usize = 96;
 
-/// What was shown so far.
+/// How findings are shown, and how many there were of each kind.
 pub(super) struct Tally {
     screen: Screen,
     detailed: bool,
-    several: bool,
+    is_one: bool,
     counts: BTreeMap<Summary, u64>,
-    table: Table,
 }
 
 impl Tally {
-    pub(super) fn new(screen: Screen, targets: usize, details: bool) -> Self {
+    /// For so many targets, if it is known how many there are.
+    pub(super) fn new(screen: Screen, targets: Option<usize>, details: bool) -> Self {
         Self {
             screen,
-            detailed: details || targets <= DETAILED_MAX,
-            several: targets > 1,
+            detailed: details || targets.is_some_and(|number| number <= DETAILED_MAX),
+            is_one: targets == Some(1),
             counts: BTreeMap::new(),
-            table: Table::new(&["verdict", "credential", "achievement", "issuer"]),
         }
     }
 
-    pub(super) fn show(&mut self, target: &Target, finding: &Finding) -> Result<()> {
-        let summary = finding.summary();
-        let first = self.counts.is_empty();
+    pub(super) fn count(&mut self, summary: Summary) {
         *self.counts.entry(summary).or_default() += 1;
-        if self.detailed {
-            if !first {
-                self.screen.line("")?;
-            }
-            return self.screen.line(detailed(self.screen, target, finding));
-        }
-        let (title, issuer) = match finding {
-            Finding::Judged(verdict) => names(verdict).unwrap_or_default(),
-            Finding::NoCredential { .. } => ("not a credential".to_owned(), String::new()),
-            // Nothing else says why.
-            Finding::Unchecked(failure) => (failure.message.clone(), String::new()),
-        };
-        self.table.row([
-            words(summary).to_owned(),
-            shown(&target.to_string()),
-            shown(&title),
-            shown(&issuer),
-        ]);
-        Ok(())
     }
 
-    pub(super) fn end(&self) -> Result<()> {
-        if !self.detailed {
-            self.screen.line(self.table.text(""))?;
+    pub(super) fn is_one(&self) -> bool {
+        self.is_one
+    }
+
+    /// Findings for people; the first ones come with a head.
+    pub(super) fn text(&self, findings: &[(String, Finding)], is_first: bool) -> String {
+        if self.detailed {
+            let shown: Vec<_> = findings
+                .iter()
+                .map(|(name, finding)| detailed(self.screen, name, finding))
+                .collect();
+            let gap = if is_first { "" } else { "\n" };
+            return format!("{gap}{}", shown.join("\n\n"));
         }
-        if !self.several {
-            return Ok(());
+        let mut table = Table::new(&["verdict", "credential", "achievement", "issuer"]);
+        for (name, finding) in findings {
+            let (title, issuer) = match finding {
+                Finding::Judged(verdict) => names(verdict).unwrap_or_default(),
+                Finding::NoCredential { .. } => ("not a credential".to_owned(), String::new()),
+                // Nothing else says why.
+                Finding::Unchecked(failure) => (failure.message.clone(), String::new()),
+            };
+            table.row([
+                words(finding.summary()).to_owned(),
+                shown(name),
+                shown(&title),
+                shown(&issuer),
+            ]);
         }
+        let text = table.text("");
+        match text.split_once('\n') {
+            Some((_, rows)) if !is_first => rows.to_owned(),
+            _ => text,
+        }
+    }
+
+    /// How many there were of each kind, and how fast that went.
+    pub(super) fn end(&self, took: Duration) -> String {
         let counts = self.counts.iter().rev().map(|(summary, count)| {
-            self.screen.ink(
-                ink(*summary),
-                &format!("{} {}", grouped(*count), words(*summary)),
-            )
+            let text = format!("{} {}", grouped(*count), words(*summary));
+            self.screen.ink(ink(*summary), &text)
         });
-        self.screen
-            .line(format!("\n{}", counts.collect::<Vec<_>>().join(", ")))
+        let mut text = counts.collect::<Vec<_>>().join(", ");
+        let number: u64 = self.counts.values().sum();
+        let seconds = took.as_secs_f64();
+        if number >= RATE_MIN && seconds > 0.0 {
+            let rate = number as f64 / seconds;
+            text.push_str(&format!(" in {seconds:.1} s ({rate:.0} a second)"));
+        }
+        text
+    }
+
+    /// The same for programs.
+    pub(super) fn json(&self, took: Duration) -> Value {
+        let counts = self.counts.iter();
+        let counts: Map<_, _> = counts
+            .map(|(summary, count)| (summary.as_str().to_owned(), json!(count)))
+            .collect();
+        json!({"summaries": counts, "seconds": took.as_secs_f64()})
     }
 }
 
-fn detailed(screen: Screen, target: &Target, finding: &Finding) -> String {
+fn detailed(screen: Screen, name: &str, finding: &Finding) -> String {
     let summary = finding.summary();
     let head = screen.ink(ink(summary), &words(summary).to_uppercase());
-    let mut lines = vec![format!("{head}  {}", shown(&target.to_string()))];
+    let mut lines = vec![format!("{head}  {}", shown(name))];
     match finding {
         Finding::NoCredential { reason, problem } => {
             lines.push(wrap(
@@ -160,7 +184,7 @@ fn label(name: CheckName) -> &'static str {
 /// What is awarded and by whom: as the ledger calls them, for whoever wrote the credential chose
 /// the names in it. Those are for what the ledger has no name for. A digest alone has the
 /// ledger's names or none.
-fn names(verdict: &Verdict) -> Option<(String, String)> {
+pub(super) fn names(verdict: &Verdict) -> Option<(String, String)> {
     let registered = &verdict.registered;
     let issuer = registered.issuer_name.as_ref().map(ToString::to_string);
     let Some(credential) = &verdict.credential else {

@@ -15,10 +15,10 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::super::entries::StatusUrls;
-use super::super::source::{self, Checked, Source};
-use super::super::{IssueArgs, Tally};
+use super::super::output::Output;
+use super::super::run::{self, Tally};
+use super::super::source::{self, Checked, Origin, Source};
 use super::*;
-use crate::connection::NodeArgs;
 use crate::keyfile;
 use crate::outcome::Exit;
 use credlog_verify::entries;
@@ -137,6 +137,7 @@ fn signer(key: &SigningKey) -> Signer {
         issuer: ISSUER.parse().unwrap(),
         key: key.clone(),
         suite: Suite::EDDSA_JCS_2022,
+        output: Output::default(),
         achievement: None,
     }
 }
@@ -157,7 +158,7 @@ fn source(number: u8) -> Digest {
 
 /// A credential that was signed here; or that came in signed.
 fn credential(number: u8, key: &SigningKey, signed_here: bool) -> Prepared {
-    let (signed, text) = signer(key).sign(unsigned(number)).unwrap();
+    let (signed, text) = signer(key).sign(unsigned(number), false).unwrap();
     let digest = source::digest(&signed);
     Prepared {
         file: format!("{number}.json"),
@@ -167,6 +168,7 @@ fn credential(number: u8, key: &SigningKey, signed_here: bool) -> Prepared {
         subject: String::new(),
         place: place(number),
         names_place: false,
+        image: None,
         text,
     }
 }
@@ -351,7 +353,7 @@ fn naming(number: u8, key: &SigningKey) -> Prepared {
     let url = "https://node.example";
     let document = entries::add(unsigned(number), url, place(number)).unwrap();
     let unsigned = Credential::from_json(document).unwrap();
-    let (signed, text) = signer(key).sign(unsigned).unwrap();
+    let (signed, text) = signer(key).sign(unsigned, false).unwrap();
     Prepared {
         digest: source::digest(&signed),
         names_place: true,
@@ -485,7 +487,7 @@ fn pending_record(
 
 fn given(number: u8, content: u8) -> Source {
     Source {
-        path: format!("inbox/{number}.json").into(),
+        origin: Origin::File(format!("inbox/{number}.json").into()),
         file: format!("{number}.json"),
         digest: source(content),
     }
@@ -605,7 +607,7 @@ fn what_is_left_out_of_an_earlier_run_is_reported_once() {
         let checked = Checked {
             sources: sources
                 .map(|(number, digest)| Source {
-                    path: inbox.join(format!("{number}.json")),
+                    origin: Origin::File(inbox.join(format!("{number}.json"))),
                     file: format!("{number}.json"),
                     digest,
                 })
@@ -613,22 +615,9 @@ fn what_is_left_out_of_an_earlier_run_is_reported_once() {
             copies: Vec::new(),
         };
         pending_record(settlement, credentials, UnixMillis(1_000));
-        let args = IssueArgs {
-            paths: Vec::new(),
-            out: folder.to_owned(),
-            issuer_home: folder.to_owned(),
-            achievement: None,
-            suite: Suite::EDDSA_JCS_2022,
-            status_url: None,
-            no_status: true,
-            node: NodeArgs {
-                node: String::new(),
-                ca: None,
-            },
-        };
         let mut tally = Tally::default();
-        args.issue_all(&checked, settlement, &mut tally, &ProgressBar::hidden())
-            .unwrap();
+        let bar = ProgressBar::hidden();
+        run::issue_all(folder, &checked, settlement, &mut tally, &bar).unwrap();
         assert_eq!(tally.replaced, ["1.json"]);
         assert_eq!((tally.issued, tally.finished_from_before), (1, 0));
         let [left_out] = settlement.left_out.as_slice() else {
