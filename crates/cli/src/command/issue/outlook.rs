@@ -6,7 +6,7 @@
 //! uses, against the issuer's entry, as if it were issued now.
 
 use credlog_api::{Facts, Time};
-use credlog_credential::Credential;
+use credlog_credential::{Credential, StatusEntry};
 use credlog_ledger::ids::{
     Digest, IssuerId, KeyId, LeafIndex, MemberId, RecordId, UnixMillis, WebUrl,
 };
@@ -74,6 +74,35 @@ impl Outlook {
             .issuer
             .covering(self.moment(), terms.achievement.as_ref())?;
         self.status_urls.of(&covering.member)
+    }
+
+    /// The position in the ledger's lists that a signed credential names: it can be issued there
+    /// and nowhere else.
+    pub(super) fn position_of(&self, credential: &Credential) -> Result<Option<Position>> {
+        let mut named = None;
+        for entry in credential.status() {
+            let Some(place) = self.own_position(entry) else {
+                continue;
+            };
+            if named.is_some_and(|other| other != place) {
+                return Err(Failure::input(
+                    "its status entries name several positions of the ledger's lists",
+                ));
+            }
+            named = Some(place);
+        }
+        Ok(named)
+    }
+
+    fn own_position(&self, entry: &StatusEntry) -> Option<Position> {
+        let entry = entry.bitstring().ok()?;
+        let (address, rest) = entry.list.split_once("/v1/status-lists/")?;
+        let (list, _) = rest.split_once('/')?;
+        let is_ours = |url: &WebUrl| url.as_str().trim_end_matches('/') == address;
+        let known = self.facts.node_urls.iter().any(is_ours)
+            || matches!(&self.status_urls, StatusUrls::One(url) if is_ours(url));
+        let text = format!("{list}.{}", entry.index);
+        text.parse().ok().filter(|_| known)
     }
 
     /// Accrediting members under whose address no status lists can be named.

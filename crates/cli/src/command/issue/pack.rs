@@ -1,5 +1,5 @@
 //! Which credentials share an Issue record: those with the same achievement, validity and status
-//! list.
+//! list; those whose position cannot be changed stay among themselves.
 
 use std::collections::BTreeMap;
 
@@ -21,13 +21,13 @@ pub(super) struct Batch {
 
 /// Groups credentials by their terms and splits the groups.
 pub(super) fn pack(prepared: Vec<(Terms, Prepared)>) -> Vec<Batch> {
-    let mut groups: BTreeMap<(Terms, ListNumber), Vec<Prepared>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Terms, ListNumber, bool), Vec<Prepared>> = BTreeMap::new();
     for (terms, credential) in prepared {
-        let group = (terms, credential.place.list);
+        let group = (terms, credential.place.list, credential.is_fixed());
         groups.entry(group).or_default().push(credential);
     }
     let mut batches = Vec::new();
-    for ((terms, _), credentials) in groups {
+    for ((terms, _, _), credentials) in groups {
         for chunk in credentials.chunks(CREDENTIALS_PER_RECORD) {
             batches.push(Batch {
                 terms: terms.clone(),

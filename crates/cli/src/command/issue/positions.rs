@@ -95,13 +95,14 @@ impl<'a> Positions<'a> {
         Ok(())
     }
 
-    /// Whether the ledger says that one of these positions is in use.
-    pub(super) fn is_any_used(&self, places: &[Position]) -> Result<bool> {
+    /// Which of these positions of one list are in use, as the ledger says.
+    pub(super) fn used(&self, places: &[Position]) -> Result<HashSet<StatusIndex>> {
         let Some(first) = places.first() else {
-            return Ok(false);
+            return Ok(HashSet::new());
         };
         let used = self.ledger.status_list(first.list)?.used_positions;
-        Ok(places.iter().any(|one| used.is_used(one.index)))
+        let indexes = places.iter().map(|one| one.index);
+        Ok(indexes.filter(|index| used.is_used(*index)).collect())
     }
 
     /// Opens the next list; that another program did so just now is as good.

@@ -67,6 +67,11 @@ impl Prepared {
         })
     }
 
+    /// Whether it came in signed and names its position: it can be issued at no other.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.names_place && !self.was_signed_here()
+    }
+
     /// Whether it was signed here: what came in had no proof.
     fn was_signed_here(&self) -> bool {
         self.source != self.digest
@@ -87,11 +92,11 @@ impl Signer {
     }
 
     /// Signs an unsigned credential, with entries that name its position in status lists, takes
-    /// a signed one as it is, and makes sure that it will be valid.
+    /// a signed one as it is, at the position that it names, and makes sure that it will be valid.
     pub(super) fn prepare(
         &self,
         source: &Source,
-        place: Position,
+        mut place: Position,
         outlook: &Outlook,
     ) -> Result<(Terms, Prepared)> {
         let at = || source.origin.to_string();
@@ -107,6 +112,9 @@ impl Signer {
             }
             self.sign(unsigned, self.output.as_jws).during(at)?
         } else {
+            if let Some(named) = outlook.position_of(&content.credential).during(at)? {
+                (place, names_place) = (named, true);
+            }
             content.into_text().during(at)?
         };
         let summary = credential.summary();

@@ -177,9 +177,17 @@ fn anchor(
     bar: &ProgressBar,
 ) -> Result<()> {
     let mut prepared = Vec::with_capacity(signed.len());
+    let mut places = HashSet::new();
     for result in signed {
         match result {
-            Ok(one) => prepared.push(one),
+            Ok((terms, one)) if places.insert(one.place) => prepared.push((terms, one)),
+            Ok((_, one)) => {
+                bar.inc(1);
+                settlement.left_out.push(Failure::input(format!(
+                    "{}: another of these credentials has position {} of the status lists",
+                    one.file, one.place
+                )));
+            }
             Err(failure) => {
                 bar.inc(1);
                 settlement.left_out.push(failure);

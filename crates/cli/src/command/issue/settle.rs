@@ -15,13 +15,14 @@
 //! that was signed here with a key that was replaced meanwhile is signed again, unless the ledger
 //! has it; one that came in signed is left out. A credential that names its position is signed
 //! again for another one only when the ledger says that the position is in use, and has none of
-//! the record's credentials: then the former record can never be committed.
+//! the record's credentials: then the former record can never be committed. One that came in signed
+//! is left out then.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use credlog_ledger::body::{Body, Issue, Item};
-use credlog_ledger::ids::{Digest, IssuerId, RecordId, UnixMillis};
+use credlog_ledger::ids::{Digest, IssuerId, RecordId, StatusIndex, UnixMillis};
 
 use super::journal::{Journal, Pending, Row};
 use super::outlook::Outlook;
@@ -227,14 +228,35 @@ impl Settlement<'_> {
                 return self.adopt(pending, refusal);
             }
         }
+        if pending.credentials.iter().all(|one| !one.names_place) {
+            return self.elsewhere(&pending);
+        }
         let places: Vec<_> = pending.credentials.iter().map(|one| one.place).collect();
-        let bound = pending.credentials.iter().any(|one| one.names_place);
-        if bound && !self.positions.is_any_used(&places)? {
+        let used = self.positions.used(&places)?;
+        if used.is_empty() {
             // Not that the ledger says: this record may still be committed.
             std::thread::sleep(RETRY_PAUSE);
             return Ok(Next::Again(pending));
         }
+        if pending.credentials.iter().any(Prepared::is_fixed) {
+            return self.without(&pending, &used);
+        }
         self.elsewhere(&pending)
+    }
+
+    /// A new record without the credentials that name positions in use and cannot be signed again.
+    fn without(&mut self, pending: &Pending, used: &HashSet<StatusIndex>) -> Result<Next> {
+        let credentials = pending.credentials.iter().cloned();
+        let (gone, rest): (Vec<_>, Vec<_>) =
+            credentials.partition(|one| used.contains(&one.place.index));
+        let left_out = gone.iter().map(|one| {
+            Failure::input(format!(
+                "{}: its status entries name position {}, where another credential was issued",
+                one.file, one.place
+            ))
+        });
+        self.left_out.extend(left_out);
+        self.in_place_of(pending, rest)
     }
 
     /// A new record with other positions. Credentials that name theirs are signed again: the
@@ -253,10 +275,15 @@ impl Settlement<'_> {
                 Err(failure) => self.left_out.push(failure),
             }
         }
+        self.in_place_of(pending, moved)
+    }
+
+    /// A new record for what is left of one that can never be committed.
+    fn in_place_of(&mut self, pending: &Pending, credentials: Vec<Prepared>) -> Result<Next> {
         let old = pending.record.id();
-        let next = match moved.is_empty() {
+        let next = match credentials.is_empty() {
             true => None,
-            false => Some(self.make(&terms, moved, Some(old))?),
+            false => Some(self.make(&terms(pending.issue()?), credentials, Some(old))?),
         };
         self.journal.drop_pending(&old)?;
         Ok(next.map_or(Next::Done, Next::Again))
