@@ -28,6 +28,7 @@ mod algorithm;
 pub mod bake;
 pub mod context;
 mod credential;
+pub mod did;
 mod digest;
 mod form;
 pub mod json;
@@ -62,7 +63,9 @@ pub use presentation::{
     sign_presentation_jws, verify_presentation,
 };
 pub use proof::error::ProofError;
-pub use proof::method::{Candidates, KeyResolver, KeySource, MethodKey, NoRegistry, ResolvedKey};
+pub use proof::method::{
+    Candidates, KeyResolver, KeySource, MethodKey, NoRegistry, ResolvedKey, WithDocuments,
+};
 pub use proof::report::{IssuerBinding, Outcome, ProofReport, ProofResult};
 pub use proof::{Expected, PROOFS_MAX, verify_document, verify_jws, verify_proofs};
 pub use related::RelatedError;

@@ -263,6 +263,7 @@ pub fn verify_presentation(
                 jws,
                 presentation.holder().unwrap_or_default(),
                 expected,
+                at,
                 keys,
             );
             proof.result = proof.result.and_then(|()| jws::check_times(jws, at));

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use self::error::ProofError;
 pub(crate) use self::fields::Fields;
 pub use self::jws::verify_jws;
-use self::method::{Candidates, KeyResolver, KeySource, Meant, MethodKey};
+use self::method::{Candidates, KeyResolver, KeySource, Lookup, Meant, MethodKey};
 use self::report::{ProofReport, ProofResult};
 use crate::algorithm::Algorithm;
 use crate::credential::Credential;
@@ -32,7 +32,8 @@ const FORMS_MAX: usize = 8;
 /// Signatures of one document that are tried at most with keys of which any may be meant.
 const TRIES_MAX: usize = 256;
 
-/// Checks every proof of a credential, as of a time (which only a proof's `expires` looks at).
+/// Checks every proof of a credential, as of a time (at which only what
+/// ends looks: a proof, or a key of a DID document).
 /// For one that came as a JWS, the first result is that of its signature; proofs that it carries
 /// as well are checked as well.
 ///
@@ -46,7 +47,7 @@ pub fn verify_proofs(
 ) -> ProofReport {
     let mut report = verify_document(credential.document(), ASSERTION_METHOD, at, keys);
     if let Some(jws) = credential.jws() {
-        let signature = verify_jws(jws, credential.issuer_id(), ASSERTION_METHOD, keys);
+        let signature = verify_jws(jws, credential.issuer_id(), ASSERTION_METHOD, at, keys);
         report.proofs.insert(0, signature);
     }
     report
@@ -180,7 +181,12 @@ impl Verifier<'_> {
             return Err(ProofError::Expired { expires });
         }
         self.check_ids_are_unique(&fields)?;
-        let meant = method::find(fields.verification_method, self.keys)?;
+        let lookup = Lookup {
+            purpose: fields.purpose,
+            at: self.at,
+            keys: self.keys,
+        };
+        let meant = lookup.find(fields.verification_method)?;
         if let Meant::Key(method, _) = &meant {
             result.key = Some(method.clone());
         }

@@ -10,7 +10,7 @@ use crate::credential::{Credential, CredentialError};
 use crate::json::one_or_many;
 use crate::problem;
 use crate::proof::error::ProofError;
-use crate::proof::method::{NoRegistry, resolve};
+use crate::proof::method::self_contained;
 use crate::proof::{PROOFS_MAX, signed_document};
 use crate::rdf::budget::Budget;
 use crate::secret_key::SecretKey;
@@ -222,7 +222,7 @@ pub(crate) fn check_method(method: &str, key: &SecretKey) -> Result<(), SignErro
         });
     }
     let signing = key.public().to_string();
-    match resolve(method, &NoRegistry) {
+    match self_contained(method) {
         Ok((method, _)) if method.multikey != signing => Err(SignError::KeyMismatch {
             named: method.multikey,
             signing,

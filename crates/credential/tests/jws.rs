@@ -136,7 +136,7 @@ fn the_signatures_of_rfc_7515_are_good() {
                 multikey: key.to_string(),
             })
         };
-        let result = verify_jws(&jws, "urn:joe", "assertionMethod", &registry);
+        let result = verify_jws(&jws, "urn:joe", "assertionMethod", NOW, &registry);
         assert_eq!(result.result, Ok(()), "{}", vector["source"]);
         assert_eq!(result.cryptosuite.as_deref(), Some(jws.alg()));
     }
@@ -409,7 +409,7 @@ fn a_nonce_and_an_audience_are_what_challenge_and_domain_are() {
             challenge,
             domain,
         };
-        verify_jws(&jws, did(&method), expected, &NoRegistry).result
+        verify_jws(&jws, did(&method), expected, NOW, &NoRegistry).result
     };
     assert_eq!(check(None, None), Ok(()));
     assert_eq!(check(Some("n-1"), Some("https://employer.example")), Ok(()));

@@ -90,6 +90,40 @@ pub enum ProofError {
     /// The JSON Web Key that should check the signature is unusable.
     #[error("the verification method's key is unusable: {0}")]
     UnusableJwk(JwkError),
+    /// The DID document's verification method is of a type that is not known here: cannot be
+    /// checked.
+    #[error("cannot be checked: a verification method of the type {kind} is not supported")]
+    UnsupportedMethod {
+        /// The method's `type`.
+        kind: String,
+    },
+    /// The DID document has the verification method, but not for this.
+    #[error("the DID document does not list {verification_method} under {purpose}")]
+    NotForPurpose {
+        /// The verification method.
+        verification_method: String,
+        /// The proof's purpose.
+        purpose: String,
+    },
+    /// The DID document says that somebody else controls the verification method.
+    #[error(
+        "wrong controller: {verification_method} is controlled by {controller}, not by whom the \
+         DID document is about"
+    )]
+    WrongController {
+        /// The verification method.
+        verification_method: String,
+        /// The method's `controller`.
+        controller: String,
+    },
+    /// The DID document says that the verification method was revoked or has expired.
+    #[error("the DID document says that {verification_method} checks no proof since {since}")]
+    EndedMethod {
+        /// The verification method.
+        verification_method: String,
+        /// Since when.
+        since: OffsetDateTime,
+    },
     /// The proof was made for something else.
     #[error("the proof's purpose is {purpose:?}; {expected:?} is needed")]
     WrongPurpose {
@@ -158,6 +192,7 @@ impl ProofError {
             | Self::TooComplex { .. }
             | Self::UnsupportedSuite { .. }
             | Self::UnresolvableMethod { .. }
+            | Self::UnsupportedMethod { .. }
             | Self::KeysUntried { .. } => true,
             Self::UnusableKey(error) => error.is_unknown(),
             Self::WrongHolder { controller, .. } => controller.is_none(),

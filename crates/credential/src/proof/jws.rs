@@ -4,7 +4,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::error::ProofError;
-use super::method::{self, KeyResolver, KeySource, Meant, MethodKey};
+use super::method::{KeyResolver, KeySource, Lookup, Meant, MethodKey, is_key};
 use super::report::ProofResult;
 use super::{Expected, Signed, TRIES_MAX};
 use crate::json::one_or_many;
@@ -22,6 +22,7 @@ pub fn verify_jws<'a>(
     jws: &Jws,
     party: &str,
     expected: impl Into<Expected<'a>>,
+    at: OffsetDateTime,
     keys: &dyn KeyResolver,
 ) -> ProofResult {
     let expected = expected.into();
@@ -34,7 +35,12 @@ pub fn verify_jws<'a>(
         key: None,
         result: Ok(()),
     };
-    result.result = check(jws, party, &expected, keys, &mut result);
+    let lookup = Lookup {
+        purpose: expected.purpose,
+        at,
+        keys,
+    };
+    result.result = check(jws, party, &expected, &lookup, &mut result);
     result
 }
 
@@ -42,7 +48,7 @@ fn check(
     jws: &Jws,
     party: &str,
     expected: &Expected<'_>,
-    keys: &dyn KeyResolver,
+    lookup: &Lookup<'_>,
     result: &mut ProofResult,
 ) -> Result<(), ProofError> {
     let Alg::Known(algorithm) = jws.header().alg else {
@@ -53,10 +59,10 @@ fn check(
     check_expected(jws, expected)?;
     let method = method_of(jws, party);
     let meant = match &jws.header().jwk {
-        None => method::find(&method, keys)?,
+        None => lookup.find(&method)?,
         Some(jwk) => {
             let jwk = jwk.clone().map_err(ProofError::UnusableJwk)?;
-            Meant::Key(possessed(&jwk, &method, party, keys)?, jwk)
+            Meant::Key(possessed(&jwk, &method, party, lookup)?, jwk)
         }
     };
     let signed = Signed {
@@ -83,7 +89,7 @@ fn possessed(
     jwk: &Multikey,
     method: &str,
     party: &str,
-    keys: &dyn KeyResolver,
+    lookup: &Lookup<'_>,
 ) -> Result<MethodKey, ProofError> {
     let own = MethodKey {
         multikey: jwk.to_string(),
@@ -94,7 +100,7 @@ fn possessed(
     let named = format!("{party}#{jwk}");
     let methods = [method, &named, party];
     for (position, method) in methods.into_iter().enumerate() {
-        match method::find(method, keys) {
+        match lookup.find(method) {
             // `https://…#z6Mk…` says no more than the header.
             Ok(Meant::Key(known, key)) if key == *jwk && known.controller.is_some() => {
                 return Ok(known);
@@ -116,18 +122,22 @@ fn possessed(
             _ => {}
         }
     }
-    Ok(own)
+    let Lookup { purpose, at, keys } = *lookup;
+    let documents = keys.documents();
+    match documents.and_then(|documents| documents.with_key(party, jwk, purpose, at)) {
+        Some(found) => found.map(|(method, _)| method),
+        None => Ok(own),
+    }
 }
 
 /// The verification method: `kid` if it is a URL, else a fragment of the party's identifier; the
 /// party itself if the header names none.
 fn method_of(jws: &Jws, party: &str) -> String {
     // A did:key or did:jwk has one key, whatever a header calls it.
-    let is_key = party.starts_with("did:key:") || party.starts_with("did:jwk:");
     match jws.kid() {
         Some(kid) if is_url(kid) => kid.to_owned(),
         Some(fragment) if fragment.starts_with('#') => format!("{party}{fragment}"),
-        Some(fragment) if !is_key => format!("{party}#{fragment}"),
+        Some(fragment) if !is_key(party) => format!("{party}#{fragment}"),
         _ => party.to_owned(),
     }
 }

@@ -3,6 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use time::OffsetDateTime;
+
+use crate::did::Documents;
 use crate::json::{Limits, parse_strict};
 use crate::multikey::{self, Multikey};
 use crate::proof::error::ProofError;
@@ -32,6 +35,34 @@ pub trait KeyResolver {
     /// nothing is known about it.
     fn candidates(&self, _verification_method: &str) -> Option<Candidates> {
         None
+    }
+
+    /// The DID documents at hand, asked after [`Self::resolve`].
+    fn documents(&self) -> Option<&Documents> {
+        None
+    }
+}
+
+/// A registry, and DID documents that were handed over.
+#[derive(Clone, Copy)]
+pub struct WithDocuments<'a> {
+    /// What is asked first.
+    pub registry: &'a dyn KeyResolver,
+    /// What is asked next.
+    pub documents: &'a Documents,
+}
+
+impl KeyResolver for WithDocuments<'_> {
+    fn resolve(&self, verification_method: &str) -> Option<ResolvedKey> {
+        self.registry.resolve(verification_method)
+    }
+
+    fn candidates(&self, verification_method: &str) -> Option<Candidates> {
+        self.registry.candidates(verification_method)
+    }
+
+    fn documents(&self) -> Option<&Documents> {
+        Some(self.documents)
     }
 }
 
@@ -66,6 +97,8 @@ impl KeyResolver for NoRegistry {
 pub enum KeySource {
     /// The [`KeyResolver`].
     Registry,
+    /// A DID document that was handed over.
+    DidDocument,
     /// The DID is the key (did:key).
     DidKey,
     /// The DID is the key as a JSON Web Key (did:jwk).
@@ -95,42 +128,61 @@ pub(crate) enum Meant {
     OneOf(Candidates),
 }
 
-/// Finds the key of a verification method, or those that it may mean.
-pub(super) fn find(
-    verification_method: &str,
-    registry: &dyn KeyResolver,
-) -> Result<Meant, ProofError> {
-    match resolve(verification_method, registry) {
-        Ok((method, key)) => Ok(Meant::Key(method, key)),
-        Err(error @ ProofError::UnresolvableMethod { .. }) => registry
-            .candidates(verification_method)
-            .map(Meant::OneOf)
-            .ok_or(error),
-        Err(error) => Err(error),
+/// What keys are looked up for.
+#[derive(Clone, Copy)]
+pub(crate) struct Lookup<'a> {
+    pub(crate) purpose: &'a str,
+    pub(crate) at: OffsetDateTime,
+    pub(crate) keys: &'a dyn KeyResolver,
+}
+
+impl Lookup<'_> {
+    /// Finds the key of a verification method, or those that it may mean: what the registry knows,
+    /// then what a DID document at hand says, then what the method itself says.
+    pub(crate) fn find(&self, verification_method: &str) -> Result<Meant, ProofError> {
+        if let Some(known) = self.keys.resolve(verification_method) {
+            let key = multikey::decode(&known.multikey)?;
+            let method = MethodKey {
+                multikey: known.multikey,
+                controller: Some(known.controller),
+                source: KeySource::Registry,
+            };
+            return Ok(Meant::Key(method, key));
+        }
+        // What is a key is not changed by a document about it.
+        if !is_key(verification_method)
+            && let Some(documents) = self.keys.documents()
+            && let Some(found) = documents.resolve(verification_method, self.purpose, self.at)
+        {
+            return found.map(|(method, key)| Meant::Key(method, key));
+        }
+        match self_contained(verification_method) {
+            Ok((method, key)) => Ok(Meant::Key(method, key)),
+            Err(error @ ProofError::UnresolvableMethod { .. }) => self
+                .keys
+                .candidates(verification_method)
+                .map(Meant::OneOf)
+                .ok_or(error),
+            Err(error) => Err(error),
+        }
     }
 }
 
-/// Finds the key of a verification method: the registry first, then the method itself.
-pub(crate) fn resolve(
+/// Whether an identifier is itself a key.
+pub(super) fn is_key(id: &str) -> bool {
+    id.starts_with("did:key:") || id.starts_with("did:jwk:")
+}
+
+/// The key that a verification method carries.
+pub(crate) fn self_contained(
     verification_method: &str,
-    registry: &dyn KeyResolver,
 ) -> Result<(MethodKey, Multikey), ProofError> {
-    let method = match registry.resolve(verification_method) {
-        Some(ResolvedKey {
-            controller,
-            multikey,
-        }) => MethodKey {
-            multikey,
-            controller: Some(controller),
-            source: KeySource::Registry,
-        },
-        None => self_contained(verification_method)?,
-    };
+    let method = carried(verification_method)?;
     let key = multikey::decode(&method.multikey)?;
     Ok((method, key))
 }
 
-fn self_contained(verification_method: &str) -> Result<MethodKey, ProofError> {
+fn carried(verification_method: &str) -> Result<MethodKey, ProofError> {
     let (base, fragment) = match verification_method.split_once('#') {
         Some((base, fragment)) => (base, Some(fragment)),
         None => (verification_method, None),
@@ -197,6 +249,18 @@ fn did_jwk(text: &str) -> Result<Multikey, ProofError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn resolve(method: &str, keys: &dyn KeyResolver) -> Result<(MethodKey, Multikey), ProofError> {
+        let lookup = Lookup {
+            purpose: "assertionMethod",
+            at: OffsetDateTime::UNIX_EPOCH,
+            keys,
+        };
+        lookup.find(method).map(|meant| match meant {
+            Meant::Key(method, key) => (method, key),
+            Meant::OneOf(_) => panic!("{method} means several keys"),
+        })
+    }
 
     const KEY: &str = "z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2";
     const OTHER: &str = "z6MktgKTsu1QhX6QPbyqG6geXdw6FQCZBPq7uQpieWbiQiG7";
