@@ -3,6 +3,8 @@
 //!
 //! Nothing is fetched, so only built-in contexts can be compared.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -17,6 +19,11 @@ use crate::problem;
 /// built-in ones but for white space (contexts/README.md).
 const CREDENTIALS_V2_SHA256: &str =
     "59955ced6697d61e03f2b2556febe5308ab16842846f5b586d7f1f7adec92734";
+/// SHA-384 of the same bytes, in base64.
+const CREDENTIALS_V2_SHA384: &str =
+    "l/HrjlBCNWyAX91hr6LFV2Y3heB5Tcr6IeE4/Tje8YyzYBM8IhqjHWiWpr8+ZbYU";
+/// Bytes of a SHA-256 digest.
+const SHA256_BYTES: usize = 32;
 
 /// Related resources that are compared at most.
 const RESOURCES_MAX: usize = 32;
@@ -45,8 +52,10 @@ pub enum RelatedError {
         /// The resource's URL.
         id: String,
     },
-    /// Not an object with a URL and a digest.
-    #[error("a relatedResource is an object with id and digestSRI or digestMultibase")]
+    /// Not an object with a URL of its own and a digest.
+    #[error(
+        "a relatedResource is an object with an id of its own and digestSRI or digestMultibase"
+    )]
     Malformed,
 }
 
@@ -73,6 +82,11 @@ pub(crate) fn check(document: &Value) -> Result<(), RelatedError> {
     let resources = one_or_many(document.get("relatedResource"));
     if resources.len() > RESOURCES_MAX {
         return Err(RelatedError::TooMany);
+    }
+    let mut ids = BTreeSet::new();
+    let mut named = resources.iter().filter_map(|one| one.get("id")?.as_str());
+    if !named.all(|id| ids.insert(id)) {
+        return Err(RelatedError::Malformed);
     }
     let errors = || resources.iter().filter_map(|one| resource(one).err());
     match errors()
@@ -108,27 +122,33 @@ fn resource(resource: &Value) -> Result<(), RelatedError> {
 
 /// Whether a digest is that of a built-in context; `None` when that is not known.
 fn equals(digest: &str, url: &str, bytes: &[u8]) -> Option<bool> {
-    if let Some((algorithm, value)) = digest.split_once('-') {
+    // Base64url has hyphens, too.
+    if let Some((algorithm @ ("sha256" | "sha384" | "sha512"), value)) = digest.split_once('-') {
         let value = STANDARD.decode(value).ok()?;
-        let own = match algorithm {
-            "sha256" => return Some(equals_sha256(&value, url, bytes)),
-            "sha384" => Sha384::digest(bytes).to_vec(),
-            "sha512" => Sha512::digest(bytes).to_vec(),
-            _ => return None,
+        return match algorithm {
+            "sha256" => Some(equals_sha256(&value, url, bytes)),
+            "sha384" => Some(equals_sha384(&value, url, bytes)),
+            // The SHA-512 of the Recommendation's bytes is not known here.
+            _ => Some(Sha512::digest(bytes).as_slice() == value)
+                .filter(|same| *same || url != CREDENTIALS_V2),
         };
-        // The Recommendation's bytes have other digests than the built-in ones.
-        return Some(own == value).filter(|same| *same || url != CREDENTIALS_V2);
     }
     let hash = match digest.split_at_checked(1)? {
         ("u", text) => URL_SAFE_NO_PAD.decode(text).ok()?,
         ("z", text) if text.len() <= 100 => bs58::decode(text).into_vec().ok()?,
         _ => return None,
     };
-    Some(equals_sha256(
-        hash.strip_prefix(&MULTIHASH_SHA256)?,
-        url,
-        bytes,
-    ))
+    // Some issuers leave the multihash header out.
+    let digest = match hash.strip_prefix(&MULTIHASH_SHA256) {
+        None if hash.len() == SHA256_BYTES => &hash,
+        digest => digest?,
+    };
+    Some(equals_sha256(digest, url, bytes))
+}
+
+fn equals_sha384(value: &[u8], url: &str, bytes: &[u8]) -> bool {
+    value == Sha384::digest(bytes).as_slice()
+        || (url == CREDENTIALS_V2 && STANDARD.encode(value) == CREDENTIALS_V2_SHA384)
 }
 
 fn equals_sha256(value: &[u8], url: &str, bytes: &[u8]) -> bool {
@@ -191,12 +211,32 @@ mod tests {
         }
         let other = json!({"id": CREDENTIALS_V2, "digestSRI": sri(OB)});
         assert!(matches!(checked(&other), Err(RelatedError::Differs { .. })));
-        let sha384 = format!("sha384-{}", STANDARD.encode([0; 48]));
-        let not_known = json!({"id": CREDENTIALS_V2, "digestSRI": sha384});
+        let sha512 = format!("sha512-{}", STANDARD.encode([0; 64]));
+        let not_known = json!({"id": CREDENTIALS_V2, "digestSRI": sha512});
         assert!(matches!(
             checked(&not_known),
             Err(RelatedError::Unknown { .. })
         ));
+    }
+
+    /// As W3C's test suite of the data model gives them: SHA-384, and SHA-256 without the header
+    /// of a multihash.
+    #[test]
+    fn digests_of_the_recommendation_are_known_in_every_form() {
+        let sri = format!("sha384-{CREDENTIALS_V2_SHA384}");
+        let bare = "uWZVc7WaX1h4D8rJVb-vlMIqxaEKEb1tYbX8fet7JJzQ";
+        let resource =
+            |sri, bare| json!({"id": CREDENTIALS_V2, "digestSRI": sri, "digestMultibase": bare});
+        assert_eq!(checked(&resource(&sri, bare)), Ok(()));
+        for other in [
+            resource(&sri.replace("l/H", "l/I"), bare),
+            resource(&sri, &bare.replace("WZ", "WY")),
+        ] {
+            assert!(
+                matches!(checked(&other), Err(RelatedError::Differs { .. })),
+                "{other}"
+            );
+        }
     }
 
     #[test]
@@ -209,7 +249,13 @@ mod tests {
             let refused = checked(&unknown).unwrap_err();
             assert!(refused.is_unknown(), "{unknown}: {refused:?}");
         }
-        for malformed in [json!("x"), json!({"id": OB}), json!({"digestSRI": sri(OB)})] {
+        let resource = json!({"id": OB, "digestSRI": sri(OB)});
+        for malformed in [
+            json!("x"),
+            json!({"id": OB}),
+            json!({"digestSRI": sri(OB)}),
+            json!([resource, resource]),
+        ] {
             assert_eq!(checked(&malformed), Err(RelatedError::Malformed));
         }
         let many = json!(vec![json!({}); RESOURCES_MAX + 1]);
