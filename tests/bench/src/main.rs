@@ -1,7 +1,7 @@
 //! Measurements of docs/performance.md: a real node process beside its yardsticks.
 //!
 //! ```text
-//! tests/bench/setup                                   # wrk, etcd, PostgreSQL
+//! tests/bench/setup                                   # wrk, etcd, PostgreSQL, Node.js
 //! cargo build --release
 //! cargo run --release -p credlog-bench -- all --json figures.json
 //! ```
@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program for a terminal
 
+mod badges;
 mod bare_route;
 mod check;
 mod core;
@@ -84,8 +85,10 @@ enum Scenario {
     Lookup(lookup::Size),
     /// Start of a node, its memory and its disk.
     Start(lookup::Size),
-    /// Checks of credentials, in process.
+    /// Checks of credentials, in process, beside @digitalbazaar/vc.
     Verify,
+    /// Badges issued from a table on four members, and checked in a batch.
+    Badges(badges::Amount),
     /// The yardsticks alone, to see whether they run here.
     Yardsticks,
     /// Everything above, with the loads of docs/performance.md.
@@ -111,7 +114,8 @@ fn main() -> anyhow::Result<()> {
         Scenario::Core(load) => core::run(&setting, &load, &mut report)?,
         Scenario::Lookup(size) => lookup::run(&setting, &size, &mut report)?,
         Scenario::Start(size) => start::run(&setting, &size, &mut report)?,
-        Scenario::Verify => check::run(&mut report)?,
+        Scenario::Verify => check::run(&setting, &mut report)?,
+        Scenario::Badges(amount) => badges::run(&setting, &amount, &mut report)?,
         Scenario::Yardsticks => yardsticks(&setting, &mut report)?,
         Scenario::All => all(&setting, &mut report)?,
         Scenario::BareRoute { .. } => {}
@@ -126,11 +130,12 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn all(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
-    check::run(report)?;
+    check::run(setting, report)?;
     submit::run(setting, &submit::Load::single_one_a_request(), report)?;
     submit::run(setting, &submit::Load::single(), report)?;
     submit::run(setting, &submit::Load::packed(), report)?;
     members::run(setting, &members::Amount::default(), report)?;
+    badges::run(setting, &badges::Amount::default(), report)?;
     lookup::run(setting, &lookup::Size::default(), report)
 }
 
