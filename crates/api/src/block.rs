@@ -6,11 +6,12 @@ use credlog_ledger::rows::SealRow;
 use credlog_ledger::seal::Seal;
 use credlog_verify::Time;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::page::Page;
 
 /// A block in a list: GET /v1/blocks, newest first. The paging token is the height.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockBrief {
     /// Height.
@@ -48,7 +49,7 @@ impl BlockBrief {
 }
 
 /// GET /v1/blocks/{height}.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockView {
     /// Height, time and place in the log.
@@ -61,7 +62,7 @@ pub struct BlockView {
 }
 
 /// A record in a block.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockRecord {
     /// Its id.

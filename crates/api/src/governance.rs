@@ -7,9 +7,10 @@ use credlog_ledger::member::MemberSet;
 use credlog_ledger::rows::ProposalRow;
 use credlog_verify::Time;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// GET /v1/proposals: what can be approved now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProposalsView {
     /// As of the block of this height.
@@ -21,7 +22,7 @@ pub struct ProposalsView {
 }
 
 /// A proposal that can be approved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProposalView {
     /// Id of the Propose record; approvals name it.
@@ -41,7 +42,7 @@ pub struct ProposalView {
 }
 
 /// An approval of a proposal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApprovalView {
     /// Who approved.
@@ -79,7 +80,7 @@ impl ProposalView {
 }
 
 /// GET /v1/evidence: members that contradicted themselves, as far as this node saw it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EvidenceView {
     /// Each with two signatures that no honest member makes both.

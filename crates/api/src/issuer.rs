@@ -9,10 +9,11 @@ use credlog_ledger::ids::{
 use credlog_verify::Time;
 use credlog_verify::facts::IssuerFacts;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
 
 /// An issuer in a list: GET /v1/issuers, in the order of first accreditation. The paging
 /// token is the issuer's number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IssuerBrief {
     /// Its identifier.
@@ -47,7 +48,7 @@ impl IssuerBrief {
 }
 
 /// GET /v1/issuers/{did}.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IssuerView {
     /// Profile, keys and accreditations.
@@ -62,7 +63,7 @@ pub struct IssuerView {
 }
 
 /// GET /v1/status-lists/{list}.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusListView {
     /// Its number.
@@ -92,6 +93,23 @@ pub struct StatusListQuery {
 /// least significant bit first. In JSON base64url without padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsedPositions(Box<[u8]>);
+
+impl utoipa::PartialSchema for UsedPositions {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        let digits = (USED_POSITIONS_BYTES * 8).div_ceil(6);
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::Type::String)
+            .description(Some(
+                "A bit a position, least significant first: base64url.",
+            ))
+            .pattern(Some("^[A-Za-z0-9_-]+$"))
+            .min_length(Some(digits))
+            .max_length(Some(digits))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for UsedPositions {}
 
 /// Bytes of [`UsedPositions`].
 pub const USED_POSITIONS_BYTES: usize = POSITIONS as usize / 8;

@@ -10,9 +10,10 @@ use credlog_ledger::member::SeatedMember;
 use credlog_ledger::parameters::Parameters;
 use credlog_verify::Time;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// GET /v1/ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LedgerView {
     /// Name of the log.
@@ -51,7 +52,7 @@ pub struct LedgerView {
 }
 
 /// What a node is in the ledger.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum NodeRole {
     /// The node of a member: it votes, proposes and cosigns.
@@ -84,7 +85,7 @@ impl fmt::Display for NodeRole {
 }
 
 /// A checkpoint that a quorum has cosigned.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttestedView {
     /// Leaves of the log at it.
@@ -102,7 +103,7 @@ pub struct AttestedView {
 }
 
 /// A member in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberBrief {
     /// Its identifier.
@@ -126,7 +127,7 @@ impl MemberBrief {
 }
 
 /// GET /v1/members.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MembersView {
     /// The set is in force after the block of this height.
@@ -138,7 +139,7 @@ pub struct MembersView {
 }
 
 /// A member with its keys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberView {
     /// Its identifier.
@@ -157,7 +158,7 @@ pub struct MemberView {
 }
 
 /// The public keys of a member, each a Multikey.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberKeysView {
     /// Signs records.

@@ -1,6 +1,7 @@
 //! Paging: `?after=&limit=`.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Items on a page when no limit is given.
 pub const LIMIT_DEFAULT: u32 = 100;
@@ -8,7 +9,7 @@ pub const LIMIT_DEFAULT: u32 = 100;
 pub const LIMIT_MAX: u32 = 1_000;
 
 /// A part of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Page<T> {
     /// The items, in the order of the list.

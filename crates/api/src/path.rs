@@ -48,6 +48,16 @@ pub const HEALTHZ: &str = "/healthz";
 pub const READYZ: &str = "/readyz";
 /// GET: metrics in the Prometheus text format.
 pub const METRICS: &str = "/metrics";
+/// GET: the description of all this, OpenAPI 3.1.
+pub const OPENAPI: &str = "/openapi.json";
+/// GET: a page with a form for a credential; POST of that form: the page with the verdict.
+pub const HOME: &str = "/";
+/// GET: a page to read and try the interface.
+pub const DOCS: &str = "/docs";
+/// GET: the script of that page.
+pub const DOCS_SCRIPT: &str = "/docs.js";
+/// GET: the style of the pages.
+pub const STYLE: &str = "/style.css";
 
 /// `/v1/records/…`.
 pub fn record(id: &RecordId) -> String {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use credlog_ledger::rejection::{Rejection, Rule};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Media type of a problem.
 pub const MEDIA_TYPE_PROBLEM: &str = "application/problem+json";
@@ -11,7 +12,7 @@ pub const MEDIA_TYPE_PROBLEM: &str = "application/problem+json";
 pub const TYPE_PREFIX: &str = "urn:credlog:problem:";
 
 /// Why a request failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
     /// [`TYPE_PREFIX`] and a code of [`ProblemType::ALL`]: stable, for programs.

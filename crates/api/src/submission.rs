@@ -7,6 +7,7 @@ use credlog_ledger::ids::{Height, LeafIndex, RecordId};
 use credlog_ledger::record::{RECORD_BYTES_MAX, Record};
 use credlog_verify::Time;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::problem::Problem;
 
@@ -140,7 +141,7 @@ pub struct SubmitQuery {
 
 /// Answer to POST /v1/records, for one record too: 200, or 202 with `wait=none`. A single
 /// record that is refused is answered by its problem alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SubmitOutcomes {
     /// What became of each record, in the order of the request.
@@ -148,7 +149,7 @@ pub struct SubmitOutcomes {
 }
 
 /// What became of a record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(
     tag = "outcome",
     rename_all = "camelCase",
@@ -157,6 +158,7 @@ pub struct SubmitOutcomes {
 #[allow(clippy::large_enum_variant)] // most are committed; a problem is small enough
 pub enum RecordOutcome {
     /// It stands in the log.
+    #[schema(rename_all = "camelCase")]
     Committed {
         /// Its id.
         record_id: RecordId,
@@ -168,11 +170,13 @@ pub enum RecordOutcome {
         time: Time,
     },
     /// It was taken and is not committed yet; ask for it at /v1/records/{id}.
+    #[schema(rename_all = "camelCase")]
     Accepted {
         /// Its id.
         record_id: RecordId,
     },
     /// It is not in the log, and this request will not bring it there.
+    #[schema(rename_all = "camelCase")]
     Refused {
         /// Its id, if it could be read.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -183,7 +187,7 @@ pub enum RecordOutcome {
 }
 
 /// GET /v1/records/{id}.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordView {
     /// Its id.

@@ -1,6 +1,7 @@
 //! What records say: one body for each statement of docs/formats.md.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::{
     AchievementId, Digest, DisplayName, IssuerId, KeyId, ListNumber, MemberId, RecordId,
@@ -85,7 +86,9 @@ pub enum FormError {
 }
 
 /// Why a status changed or an accreditation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// No reason given.
@@ -141,7 +144,7 @@ impl std::fmt::Display for Reason {
 }
 
 /// Which achievements an accreditation covers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Scope {
     /// Every achievement, and credentials without one.
@@ -162,7 +165,7 @@ impl Scope {
 }
 
 /// Public profile of an issuer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
     /// Its name.
@@ -172,7 +175,7 @@ pub struct Profile {
 }
 
 /// What an issuer's key may sign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Purposes {
     /// Records of the ledger.
@@ -194,7 +197,7 @@ impl Purposes {
 }
 
 /// A new key of an issuer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewKey {
     /// The key and its proof of possession for the role of its purposes.
@@ -204,7 +207,7 @@ pub struct NewKey {
 }
 
 /// What the first accreditation of an issuer registers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Registration {
     /// Public profile.
@@ -216,7 +219,7 @@ pub struct Registration {
 }
 
 /// One credential of an Issue record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
     /// Its position in the status list.
@@ -226,7 +229,7 @@ pub struct Item {
 }
 
 /// Accredit: a member lets an issuer award what the scope covers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Accredit {
     /// The issuer.
@@ -240,11 +243,12 @@ pub struct Accredit {
     /// Ed25519 by the recovery key over
     /// [`countersigned_message`](crate::record::countersigned_message).
     #[serde(with = "signature_text")]
+    #[schema(schema_with = crate::schema::signature)]
     pub countersignature: [u8; 64],
 }
 
 /// ReplaceIssuerKeys and RotateKeys: keys come and go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyChange {
     /// New keys.
@@ -263,7 +267,7 @@ impl KeyChange {
 }
 
 /// DefineAchievement: what a credential attests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Achievement {
     /// Identifier, unique for the issuer.
@@ -279,7 +283,7 @@ pub struct Achievement {
 }
 
 /// Issue: credentials enter the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Issue {
     /// What they attest; without it the scope must be all.
@@ -295,7 +299,7 @@ pub struct Issue {
 }
 
 /// Revoke and Suspend.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusChange {
     /// The issuer of the credentials.
@@ -307,7 +311,7 @@ pub struct StatusChange {
 }
 
 /// What a record says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Body {
     /// Member: proposes an action to the members.
@@ -389,7 +393,7 @@ pub enum Body {
 }
 
 /// What members decide together (rule R9).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Action {
     /// A new member joins.
@@ -398,6 +402,7 @@ pub enum Action {
         member: Member,
     },
     /// A member leaves; its accreditations end or pass to another member.
+    #[schema(rename_all = "camelCase")]
     RemoveMember {
         /// Who leaves.
         member: MemberId,

@@ -2,6 +2,7 @@
 //! honest member makes only one.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::codec::{self, CodecError};
 use crate::ids::{Height, LedgerId, MemberId, Round, ValueId};
@@ -47,18 +48,19 @@ pub enum EvidenceError {
 }
 
 /// A vote of the kind, height and round that stand beside it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SignedVote {
     /// For what; nothing is a vote for no value.
     pub value: Option<ValueId>,
     /// Ed25519 over [`vote_message`].
     #[serde(with = "signature_text")]
+    #[schema(schema_with = crate::schema::signature)]
     pub signature: [u8; 64],
 }
 
 /// A proposal of the height and round that stand beside it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SignedProposal {
     /// What is proposed.
@@ -67,11 +69,12 @@ pub struct SignedProposal {
     pub valid_round: Option<Round>,
     /// Ed25519 over [`proposal_message`].
     #[serde(with = "signature_text")]
+    #[schema(schema_with = crate::schema::signature)]
     pub signature: [u8; 64],
 }
 
 /// Two statements that exclude each other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Conflict {
     /// Two votes of one kind, height and round for different values.
@@ -155,7 +158,7 @@ impl Conflict {
 }
 
 /// A member signed two statements that exclude each other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Equivocation {
     /// Whose key it is.

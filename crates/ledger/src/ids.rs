@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use crate::text_schema;
+
 /// A text that is not a valid value of its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{value:?} is not a valid {what}: {reason}")]
@@ -33,7 +35,18 @@ macro_rules! number {
     ($(#[$doc:meta])* $name:ident, $inner:ty) => {
         $(#[$doc])*
         #[derive(
-            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+            Debug,
+            Clone,
+            Copy,
+            PartialEq,
+            Eq,
+            PartialOrd,
+            Ord,
+            Hash,
+            Default,
+            Serialize,
+            Deserialize,
+            utoipa::ToSchema,
         )]
         #[serde(transparent)]
         pub struct $name(pub $inner);
@@ -121,6 +134,13 @@ macro_rules! bytes32 {
                 write!(f, concat!(stringify!($name), "({})"), self)
             }
         }
+
+        text_schema!(
+            $name,
+            concat!("A ", $what, ": 32 bytes, lower-case hex."),
+            "^[0-9a-f]{64}$",
+            "5f16f4c7f149ac4f9510d9cf8cf384038ad348b3bcdc01915f95de12df9d1b02"
+        );
 
         impl FromStr for $name {
             type Err = InvalidText;
@@ -241,6 +261,13 @@ impl<'de> Deserialize<'de> for KeyId {
     }
 }
 
+text_schema!(
+    KeyId,
+    "A key id: 16 bytes, lower-case hex.",
+    "^[0-9a-f]{32}$",
+    "5f16f4c7f149ac4f9510d9cf8cf38403"
+);
+
 /// Writes bytes as hex into `text`, which has room for exactly them.
 fn hex_text<'t>(bytes: &[u8], text: &'t mut [u8]) -> &'t str {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -262,11 +289,16 @@ fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
 }
 
 macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $reason:literal, $valid:expr) => {
+    (
+        $(#[$doc:meta])* $name:ident, $what:literal, $reason:literal,
+        like $pattern:literal, $example:literal, $valid:expr
+    ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
+
+        text_schema!($name, concat!("A ", $what, ": ", $reason, "."), $pattern, $example);
 
         impl $name {
             /// The text itself.
@@ -315,6 +347,7 @@ text!(
     MemberId,
     "member id",
     "1 to 40 of a-z, 0-9 and '-', beginning with a letter or digit",
+    like "^[a-z0-9][a-z0-9-]{0,39}$", "university-a",
     |text| {
         (1..=40).contains(&text.len())
             && !text.starts_with('-')
@@ -326,6 +359,7 @@ text!(
     IssuerId,
     "issuer id",
     "a DID or an https URL of at most 256 visible ASCII characters is needed",
+    like "^(did:[a-z0-9]+:[!-\"$-.0->@-~]+|https://[!-~]+)$", "did:web:university.example",
     |text| {
         text.len() <= 256
             && (is_did(text) || text.strip_prefix("https://").is_some_and(|rest| !rest.is_empty()))
@@ -337,6 +371,7 @@ text!(
     AchievementId,
     "achievement id",
     "an absolute URI of at most 256 visible ASCII characters is needed",
+    like "^[A-Za-z][A-Za-z0-9+.-]*:[!-~]+$", "https://university.example/achievements/1",
     |text| {
         text.len() <= 256
             && text.bytes().all(|b| b.is_ascii_graphic())
@@ -352,6 +387,7 @@ text!(
     DisplayName,
     "name",
     "1 to 200 bytes without control characters and invisible format characters are needed",
+    like "^.{1,200}$", "University A",
     |text| {
         (1..=200).contains(&text.len())
             && !text.chars().any(is_deceptive)
@@ -404,6 +440,7 @@ text!(
     Origin,
     "origin",
     "1 to 100 visible ASCII characters without '+' are needed",
+    like "^[!-*,-~]{1,100}$", "consortium.example/ledger",
     |text| {
         (1..=100).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_graphic() && b != b'+')
@@ -414,6 +451,7 @@ text!(
     WebUrl,
     "web address",
     "an http or https URL of at most 256 visible ASCII characters is needed",
+    like "^https?://[!-~]+$", "https://university.example",
     |text| {
         text.len() <= 256
             && text.bytes().all(|b| b.is_ascii_graphic())
@@ -427,6 +465,7 @@ text!(
     NodeAddress,
     "node address",
     "a multiaddr of at most 256 visible ASCII characters that begins with '/' is needed",
+    like "^/[!-~]*$", "/dns4/node.university.example/tcp/7701",
     |text| {
         text.len() <= 256 && text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic())
     }

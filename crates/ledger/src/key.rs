@@ -6,8 +6,10 @@ use std::str::FromStr;
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::{InvalidText, KeyId, Origin};
+use crate::text_schema;
 
 /// Longest multicodec key this ledger registers: an RSA key of 8,192 bits.
 pub const KEY_BYTES_MAX: usize = 1_100;
@@ -280,6 +282,13 @@ impl FromStr for PublicKey {
     }
 }
 
+text_schema!(
+    PublicKey,
+    "A public key as a Multikey (base58btc).",
+    "^z[1-9A-HJ-NP-Za-km-z]+$",
+    "z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
+);
+
 impl Serialize for PublicKey {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
@@ -358,13 +367,14 @@ pub fn possession_statement(origin: &Origin, role: Role, owner: &str, key: &Publ
 }
 
 /// A key with its proof of possession; the role stands where it is used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenKey {
     /// The public key.
     pub key: PublicKey,
     /// Signature by the key itself over [`possession_statement`].
     #[serde(with = "base64_bytes")]
+    #[schema(schema_with = crate::schema::base64)]
     pub possession: Vec<u8>,
 }
 

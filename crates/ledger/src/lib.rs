@@ -35,6 +35,7 @@ pub mod parameters;
 pub mod record;
 pub mod rejection;
 pub mod rows;
+pub mod schema;
 pub mod seal;
 pub mod signature;
 pub mod state;

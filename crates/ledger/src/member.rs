@@ -1,6 +1,7 @@
 //! Members: the institutions with a vote.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::codec::{self, CodecError};
 use crate::ids::{DisplayName, Height, MemberId, NodeAddress, Origin, Root, Round, WebUrl};
@@ -14,7 +15,7 @@ pub const ADDRESSES_MAX: usize = 8;
 pub const MEMBER_SET_BYTES_MAX: usize = 1 << 20;
 
 /// The keys of a member, each with its proof of possession; all Ed25519.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MemberKeys {
     /// Signs records.
@@ -40,7 +41,7 @@ impl MemberKeys {
 }
 
 /// An institution with a validating node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Member {
     /// Identifier, unique among members past and present: one who left comes back under

@@ -1,11 +1,12 @@
 //! Parameters of a ledger: caps of rule R10, set in genesis, changed by members.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 macro_rules! parameters {
     ($($(#[$doc:meta])* $field:ident / $variant:ident: $default:literal in $range:expr,)*) => {
         /// The caps of rule R10, with their defaults and ranges.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
         pub struct Parameters {
             $($(#[$doc])* pub $field: u32,)*
@@ -18,7 +19,7 @@ macro_rules! parameters {
         }
 
         /// One parameter with a new value.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         #[serde(rename_all = "camelCase")]
         pub enum Parameter {
             $($(#[$doc])* $variant(u32),)*

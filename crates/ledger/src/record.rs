@@ -2,6 +2,7 @@
 
 use ed25519_dalek::{Signer, SigningKey};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::body::{Body, FormError};
 use crate::codec::{self, CodecError};
@@ -42,7 +43,7 @@ pub enum RecordError {
 }
 
 /// Who signed a record, and with which key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Author {
     /// The institution or issuer.
@@ -52,7 +53,7 @@ pub struct Author {
 }
 
 /// A member or an issuer.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum AuthorId {
     /// A member, with its governance key.
@@ -71,7 +72,7 @@ impl std::fmt::Display for AuthorId {
 }
 
 /// A record: one signed statement, one leaf of the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     /// [`RECORD_VERSION`].
@@ -82,6 +83,7 @@ pub struct Record {
     pub author: Author,
     /// Makes two records with the same content different; random.
     #[serde(with = "nonce_text")]
+    #[schema(schema_with = crate::schema::nonce)]
     pub nonce: [u8; 16],
     /// The record may enter the log until this time, and at most 7 days before it.
     pub expires_at: UnixMillis,
@@ -89,6 +91,7 @@ pub struct Record {
     pub body: Body,
     /// Ed25519 over `credlog/record/v1\n` and the canonical bytes of the rest (ZIP 215).
     #[serde(with = "signature_text")]
+    #[schema(schema_with = crate::schema::signature)]
     pub signature: [u8; 64],
 }
 

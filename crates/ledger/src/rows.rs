@@ -1,6 +1,7 @@
 //! Values of the state's rows.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::body::{Action, Reason};
 use crate::ids::{
@@ -144,7 +145,7 @@ pub struct StatusEvent {
 }
 
 /// What happened to a credential's status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum StatusChangeKind {
     /// Revoked, for good.

@@ -1,6 +1,7 @@
 //! The seal: the last leaf of every block, and the state's roots under it.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::codec::{self, CodecError};
 use crate::ids::{Height, MemberId, Root, Round, UnixMillis};
@@ -13,7 +14,7 @@ pub const SEAL_VERSION: u8 = 1;
 pub const SEAL_BYTES_MAX: usize = 1_024;
 
 /// The seal of a block (rule R3).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Seal {
     /// [`SEAL_VERSION`].

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::{Height, LedgerId, Round, ValueId};
 
@@ -15,7 +16,9 @@ const PROPOSAL_DOMAIN: &[u8] = b"credlog/proposal/v1\n";
 const STREAM_DOMAIN: &[u8] = b"credlog/stream/v1\n";
 
 /// Which of the two votes of a round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum VoteKind {
     /// The first vote: byte 1.

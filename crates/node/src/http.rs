@@ -10,6 +10,8 @@ mod guard;
 mod lane;
 pub(crate) mod listener;
 mod manner;
+mod openapi;
+mod pages;
 mod patient;
 mod public_url;
 mod query;
@@ -286,6 +288,11 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .route(path::HEALTHZ, get(service::healthz))
         .route(path::READYZ, get(service::readyz))
         .route(path::METRICS, get(service::metrics))
+        .route(path::OPENAPI, get(openapi::openapi))
+        .route(path::HOME, get(pages::home).post(pages::check))
+        .route(path::DOCS, get(pages::docs))
+        .route(path::DOCS_SCRIPT, get(pages::docs_script))
+        .route(path::STYLE, get(pages::style))
         .fallback(guard::not_found)
         .method_not_allowed_fallback(guard::method_not_allowed)
         .layer(CatchPanicLayer::custom(panics))

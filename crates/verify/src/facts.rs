@@ -13,6 +13,7 @@ use credlog_ledger::key::PublicKey;
 use credlog_ledger::record::AuthorId;
 use credlog_ledger::rows::StatusChangeKind;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::shared::Shared;
 use crate::timestamp::Time;
@@ -38,6 +39,13 @@ pub struct Position {
     /// The position in it.
     pub index: StatusIndex,
 }
+
+credlog_ledger::text_schema!(
+    Position,
+    "A position in a status list of this ledger: list and index.",
+    "^(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)$",
+    "3.17"
+);
 
 /// A text that is not a [`Position`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -104,10 +112,11 @@ pub struct Question {
 }
 
 /// What the ledger says about one digest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Facts {
     /// The point of the log that answered.
+    #[schema(value_type = LedgerPoint)]
     pub ledger: Shared<LedgerPoint>,
     /// The digest.
     pub digest: Digest,
@@ -121,6 +130,7 @@ pub struct Facts {
     pub moment: Time,
     /// The issuers of the matches and the one asked for, as known at the moment; one that was
     /// not registered then is missing.
+    #[schema(value_type = Vec<IssuerFacts>)]
     pub issuers: Vec<Shared<IssuerFacts>>,
     /// Where the digest was issued: the match of the issuer asked for, or else the first
     /// [`MATCHES_MAX`]. Later than `at` too, so that an answer can say so.
@@ -133,6 +143,7 @@ pub struct Facts {
     /// Addresses of the members' nodes: a status list whose URL begins with one of them is
     /// this ledger's.
     #[serde(default = "no_urls", skip_serializing_if = "is_empty")]
+    #[schema(value_type = Vec<WebUrl>)]
     pub node_urls: Shared<Vec<WebUrl>>,
 }
 
@@ -159,7 +170,7 @@ impl Facts {
 }
 
 /// One issuance of the digest with all that happened to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Match {
     /// Who issued it.
@@ -175,7 +186,7 @@ pub struct Match {
 }
 
 /// What stands at a position of a status list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PositionFacts {
     /// The position.
@@ -194,7 +205,7 @@ pub struct PositionFacts {
 }
 
 /// An Issue record as it concerns one credential.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Issuance {
     /// Id of the record.
@@ -224,11 +235,12 @@ pub struct Issuance {
     /// The issuer's key that signed the record.
     pub key: KeyId,
     /// The accreditation that covered it, as it stood then.
+    #[schema(value_type = AccreditationFacts)]
     pub accreditation: Shared<AccreditationFacts>,
 }
 
 /// A change of status.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusFact {
     /// What happened.
@@ -248,7 +260,7 @@ pub struct StatusFact {
 }
 
 /// An issuer as the ledger knew it at a moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IssuerFacts {
     /// Its identifier.
@@ -321,7 +333,7 @@ impl IssuerFacts {
 }
 
 /// A key of an issuer with its interval.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyFacts {
     /// Its identifier.
@@ -359,7 +371,7 @@ impl KeyFacts {
 }
 
 /// A member lets an issuer award what the scope covers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccreditationFacts {
     /// Who accredits.
@@ -406,7 +418,7 @@ impl AccreditationFacts {
 }
 
 /// A replacement of an issuer's keys that has not taken effect (rule R5).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingFacts {
     /// The record.

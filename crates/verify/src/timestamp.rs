@@ -27,6 +27,14 @@ const SPOKEN: &[BorrowedFormatItem<'_>] = format_description!(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 
+impl utoipa::PartialSchema for Time {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        credlog_ledger::schema::time().into()
+    }
+}
+
+impl utoipa::ToSchema for Time {}
+
 /// A text that is not a time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a time; write one like 2026-11-21T10:00:00Z (1970 to 9999)")]

@@ -10,11 +10,12 @@ use credlog_ledger::ids::{
 use credlog_ledger::key::PublicKey;
 use credlog_ledger::record::AuthorId;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::timestamp::Time;
 
 /// Everything that can be said about one credential, as of one state of the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {
     /// One word; the first that matches, in the order of [`Summary`].
@@ -44,7 +45,7 @@ pub struct Verdict {
 }
 
 /// A credential as people want to see it. Every field is its own claim; nothing is verified.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialSummary {
     /// Its name.
@@ -84,7 +85,7 @@ impl Verdict {
 }
 
 /// Names that the ledger knows; only what it knows is there.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Registered {
     /// Name of the issuer, as the member that accredited it registered it.
@@ -106,7 +107,7 @@ impl Registered {
 }
 
 /// The point of the log that answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LedgerPoint {
     /// Origin of the log.
@@ -122,7 +123,9 @@ pub struct LedgerPoint {
 }
 
 /// One word for the whole. The order is the order of precedence: the first that matches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Summary {
@@ -192,7 +195,7 @@ impl fmt::Display for Summary {
 }
 
 /// One question with its answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
     /// Which question.
@@ -210,7 +213,9 @@ pub struct Check {
 }
 
 /// The questions, in the order in which a verdict answers them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CheckName {
@@ -255,7 +260,9 @@ impl fmt::Display for CheckName {
 }
 
 /// An answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It is so.
@@ -277,7 +284,7 @@ impl fmt::Display for Outcome {
 }
 
 /// What an answer rests on; only what applies is there.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Evidence {
     /// The record that made it so.

@@ -24,6 +24,7 @@ use tower_http::catch_panic::ResponseForPanic;
 use super::Context;
 use super::answer::{Refusal, internal};
 use super::manner::Manner;
+use super::pages;
 use crate::metrics::Metrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -205,7 +206,10 @@ fn finish(
     at_path: String,
 ) -> Response {
     if let Some(Refusal(problem)) = response.extensions_mut().remove::<Refusal>() {
-        response = write_problem(response, &problem.at_path(at_path));
+        response = match manner.is_page() {
+            true => pages::refused(&problem, None),
+            false => write_problem(response, &problem.at_path(at_path)),
+        };
     }
     let status = response.status();
     let headers = response.headers_mut();

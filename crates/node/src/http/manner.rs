@@ -30,6 +30,7 @@ const READ: Manner = Manner {
     is_prompt: true,
 };
 
+const HTML: &str = "text/html";
 const POST: &str = "POST, OPTIONS";
 
 impl Manner {
@@ -60,12 +61,36 @@ impl Manner {
                 media_types: STATUS_LIST_TYPES,
                 ..READ
             },
+            Some(path::HOME) => Self {
+                // Its form is a check like any other.
+                traffic: Some(Traffic::Verify),
+                media_types: &[HTML],
+                methods: "GET, HEAD, POST, OPTIONS",
+                ..READ
+            },
+            Some(path::DOCS) => Self {
+                media_types: &[HTML],
+                ..READ
+            },
+            Some(path::DOCS_SCRIPT) => Self {
+                media_types: &["text/javascript"],
+                ..READ
+            },
+            Some(path::STYLE) => Self {
+                media_types: &["text/css"],
+                ..READ
+            },
             Some(path::CHECKPOINT | path::METRICS) => Self {
                 media_types: &["text/plain"],
                 ..READ
             },
             _ => READ,
         }
+    }
+
+    /// Whether people read its answers in a browser.
+    pub(crate) fn is_page(self) -> bool {
+        self.media_types == [HTML]
     }
 
     /// Whether web pages of anybody may read it.

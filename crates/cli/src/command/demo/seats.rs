@@ -41,6 +41,7 @@ In another terminal:
   credlog revoke --csv registrar/issued.csv --where file=new-student-3.json --issuer-home university-a
 
 {employer}
+  {chamber}/     in a browser: choose issued/student-1.json
   credlog verify registrar issued/student-1.json --node {chamber}
   credlog verify suspicious/13-undefined-term-added-rdfc.json
   curl -s {chamber}/v1/verify -H 'content-type: application/json' --data @issued/student-1.json

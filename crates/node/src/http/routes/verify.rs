@@ -5,11 +5,12 @@ use credlog_api::verification::{RequestSubject, VerifyQuery};
 use credlog_api::{Problem, ProblemType, VerifyRequest};
 use credlog_credential::Credential;
 use credlog_verify::{
-    DigestOnly, Question, Subject, Time, digest_of, examine, issuer_of, judge, positions_named,
+    DigestOnly, Question, Subject, Time, Verdict, digest_of, examine, issuer_of, judge,
+    positions_named,
 };
 
 use crate::config::VerifySection;
-use crate::http::answer::{Answer, internal, json};
+use crate::http::answer::{Answer, Refusal, internal, json};
 use crate::http::lane::Lane;
 use crate::http::query::parameters;
 use crate::http::{Context, Shared, body};
@@ -41,12 +42,16 @@ pub(crate) async fn verify(Extract(context): Shared, request: Request) -> Answer
 
 fn check(context: &Context, body: &[u8], query: VerifyQuery) -> Answer {
     context.metrics.verify_running.inc();
-    let answer = verdict(context, body, query);
+    let verdict = verdict(context, body, query);
     context.metrics.verify_running.dec();
-    answer
+    json(&verdict?)
 }
 
-fn verdict(context: &Context, body: &[u8], query: VerifyQuery) -> Answer {
+pub(crate) fn verdict(
+    context: &Context,
+    body: &[u8],
+    query: VerifyQuery,
+) -> Result<Verdict, Refusal> {
     let request = VerifyRequest::parse(body).map_err(|error| error.problem())?;
     let at = match (request.at, query.at) {
         (Some(_), Some(_)) => {
@@ -93,7 +98,7 @@ fn verdict(context: &Context, body: &[u8], query: VerifyQuery) -> Answer {
         Ok(verdict) => {
             let summary = verdict.summary.as_str();
             context.metrics.verdicts.with_label_values(&[summary]).inc();
-            json(&verdict)
+            Ok(verdict)
         }
         Err(error) => {
             tracing::error!(%error, "the facts of the ledger do not fit the credential");
