@@ -68,7 +68,7 @@ fn step(bytes: &mut Vec<u8>, other: &[u8], rng: &mut StdRng) {
 }
 
 /// Pieces of the text formats, so that mutations reach past the first byte of a parser.
-const TOKENS: [&str; 18] = [
+const TOKENS: [&str; 30] = [
     "\"",
     "{",
     "}",
@@ -87,4 +87,16 @@ const TOKENS: [&str; 18] = [
     "z6Mk",
     "did:key:",
     "9007199254740993",
+    "eyJ",
+    ".",
+    "\"type\":",
+    "\"VerifiablePresentation\"",
+    "\"vp\":",
+    "\"proof\":",
+    "<svg>",
+    "</svg>",
+    "<openbadges:credential verify=\"",
+    "</openbadges:credential>",
+    "<![CDATA[",
+    "&#x41;&lt;&l9;",
 ];
