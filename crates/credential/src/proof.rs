@@ -176,6 +176,7 @@ impl Verifier<'_> {
             Suite::named(fields.cryptosuite).ok_or_else(|| ProofError::UnsupportedSuite {
                 cryptosuite: fields.cryptosuite.to_owned(),
             })?;
+        let signature = fields.signature()?;
         fields.check_expected(&self.expected)?;
         if let Some(expires) = fields.expires.filter(|expires| *expires < self.at) {
             return Err(ProofError::Expired { expires });
@@ -194,7 +195,7 @@ impl Verifier<'_> {
         let signed = Signed {
             algorithm: suite.algorithm(),
             message: &message,
-            signature: &fields.signature,
+            signature: &signature,
             holder: "proofValue",
         };
         match meant {

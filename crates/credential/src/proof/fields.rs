@@ -24,7 +24,7 @@ pub(crate) struct Fields<'a> {
     challenge: Option<&'a str>,
     domain: Vec<&'a str>,
     pub(crate) previous: Vec<String>,
-    pub(crate) signature: Vec<u8>,
+    proof_value: &'a str,
 }
 
 impl<'a> Fields<'a> {
@@ -60,8 +60,22 @@ impl<'a> Fields<'a> {
             challenge: text(object, "challenge")?,
             domain: domain(object)?,
             previous: previous(object)?,
-            signature: signature(required(object, "proofValue")?)?,
+            proof_value: required(object, "proofValue")?,
         })
+    }
+
+    /// The signature's bytes, in the encoding of every suite that is known here; others have
+    /// their own.
+    pub(crate) fn signature(&self) -> Result<Vec<u8>, ProofError> {
+        if self.proof_value.len() > PROOF_VALUE_CHARS_MAX {
+            return Err(malformed("proofValue", "is too long"));
+        }
+        let digits = self.proof_value.strip_prefix('z');
+        let bytes = digits.and_then(|digits| bs58::decode(digits).into_vec().ok());
+        bytes.ok_or(malformed(
+            "proofValue",
+            "must be \"z\" and base58btc characters",
+        ))
     }
 
     /// Compares the proof with what the verifier expects of it (Data Integrity v1.0 section 4.4).
@@ -169,17 +183,4 @@ fn previous(object: &Map<String, Value>) -> Result<Vec<String>, ProofError> {
         .map(|id| id.as_str().map(str::to_owned))
         .collect();
     ids.ok_or(malformed("previousProof", "must hold ids of proofs only"))
-}
-
-fn signature(value: &str) -> Result<Vec<u8>, ProofError> {
-    if value.len() > PROOF_VALUE_CHARS_MAX {
-        return Err(malformed("proofValue", "is too long"));
-    }
-    value
-        .strip_prefix('z')
-        .and_then(|digits| bs58::decode(digits).into_vec().ok())
-        .ok_or(malformed(
-            "proofValue",
-            "must be \"z\" and base58btc characters",
-        ))
 }
