@@ -10,7 +10,7 @@ use credlog_ledger::ids::{Digest, Height, IssuerId, ListNumber, RecordId};
 use credlog_ledger::member::{MEMBER_SET_BYTES_MAX, MemberSet};
 use credlog_tlog::{HASH_BYTES, NOTE_BYTES_MAX, TILE_WIDTH, TileLevel, TilePath};
 use credlog_verify::published::Purpose;
-use credlog_verify::{Facts, Verdict};
+use credlog_verify::{Answer, Facts};
 use reqwest::Url;
 
 use crate::block::{BlockBrief, BlockView};
@@ -366,7 +366,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, ClientError> {
+    pub async fn verify(&self, request: &VerifyRequest) -> Result<Answer, ClientError> {
         let body = request.to_json().to_string().into_bytes();
         self.json(Request::post(path::VERIFY, "application/json", body))
             .await

@@ -18,10 +18,11 @@ pub mod page;
 pub mod path;
 pub mod problem;
 pub mod submission;
+pub mod vcalm;
 pub mod verification;
 
 pub use client::{Client, ClientConfig, ClientError};
-pub use credlog_verify::{Facts, Time, Verdict};
+pub use credlog_verify::{Answer, Facts, Time, Verdict};
 pub use page::{Page, PageQuery};
 pub use problem::{Problem, ProblemType};
 pub use submission::{RecordOutcome, RecordView, SubmitOutcomes, Wait};

@@ -14,6 +14,16 @@ pub const RECORD: &str = "/v1/records/{id}";
 pub const CREDENTIAL: &str = "/v1/credentials/{digest}";
 /// POST [`VerifyRequest`](crate::VerifyRequest), `?at=`: [`Verdict`](crate::Verdict).
 pub const VERIFY: &str = "/v1/verify";
+/// POST, lines of JSON: [`BatchLine`](crate::verification::BatchLine) each; `?at=&brief=`.
+pub const VERIFY_BATCH: &str = "/v1/verify/batch";
+/// POST [`IssueRequest`](crate::vcalm::IssueRequest), of the compatibility profile.
+pub const VCALM_ISSUE: &str = "/credentials/issue";
+/// POST [`VerifyRequest`](crate::vcalm::VerifyRequest), of the compatibility profile.
+pub const VCALM_VERIFY: &str = "/credentials/verify";
+/// POST [`StatusRequest`](crate::vcalm::StatusRequest), of the compatibility profile.
+pub const VCALM_STATUS: &str = "/credentials/status";
+/// POST [`VerifyRequest`](crate::vcalm::VerifyRequest), of the compatibility profile.
+pub const VCALM_PRESENTATIONS: &str = "/presentations/verify";
 /// GET, paged: [`IssuerBrief`](crate::issuer::IssuerBrief).
 pub const ISSUERS: &str = "/v1/issuers";
 /// GET: [`IssuerView`](crate::issuer::IssuerView). The id is percent-encoded.

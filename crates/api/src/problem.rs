@@ -49,6 +49,20 @@ impl Problem {
         }
     }
 
+    /// A problem that the W3C names (400): the end of its identifier is its title.
+    pub fn w3c(type_uri: &str, detail: impl Into<String>) -> Self {
+        let title = type_uri.rsplit('#').next().unwrap_or_default();
+        Self {
+            type_uri: type_uri.to_owned(),
+            title: title.replace('_', " ").to_lowercase(),
+            status: 400,
+            detail: detail.into(),
+            instance: None,
+            rule: None,
+            retry_after_s: None,
+        }
+    }
+
     /// Why the ledger refuses a record.
     pub fn rejection(rejection: &Rejection) -> Self {
         let kind = ProblemType::by_code(rejection.code()).unwrap_or(ProblemType::INTERNAL);
@@ -114,6 +128,7 @@ impl ProblemType {
         Self::MALFORMED_RECORD,
         Self::MALFORMED_CREDENTIAL,
         Self::INVALID_PARAMETER,
+        Self::UNAUTHORIZED,
         Self::NOT_FOUND,
         Self::METHOD_NOT_ALLOWED,
         Self::NOT_ACCEPTABLE,
@@ -332,6 +347,8 @@ impl ProblemType {
     /// A parameter of path or query that is wrong or unknown.
     pub const INVALID_PARAMETER: Self =
         transport("invalid-parameter", 400, "A parameter is not valid");
+    /// No token, or not the right one.
+    pub const UNAUTHORIZED: Self = transport("unauthorized", 401, "Who asks may not do this");
     /// Nothing of this name.
     pub const NOT_FOUND: Self = transport("not-found", 404, "There is no such thing here");
     /// The route has no such method.

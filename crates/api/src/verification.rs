@@ -1,55 +1,60 @@
 //! POST /v1/verify and GET /v1/credentials/{digest}: what may be asked.
 
+use credlog_credential::did::{DidDocument, DidError, Documents};
 use credlog_credential::json::{JsonError, Limits, parse_strict};
+use credlog_credential::{Form, OpenError, Opened, open};
 use credlog_ledger::ids::{Digest, IssuerId};
-use credlog_verify::Time;
 use credlog_verify::facts::{POSITIONS_MAX, Position, PositionError};
+use credlog_verify::{
+    Answer, DigestSubject, HandedOver, PresentationVerdict, Summary, Time, Verdict,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::problem::{Problem, ProblemType};
 
 /// Most bytes of a request to verify: a credential and its status lists.
-pub const VERIFY_BYTES_MAX: usize = 4 << 20;
+pub const VERIFY_BYTES_MAX: usize = 8 << 20;
+/// Most bytes of JSON in it: credentials and their status lists.
+pub const VERIFY_JSON_BYTES_MAX: usize = 4 << 20;
 /// Levels of a request around a credential: the body, and the array of status lists. The limits
 /// of a credential are checked for each by itself, the same as anywhere.
 const AROUND_LEVELS: usize = 2;
 /// Most status lists in one request.
 pub const STATUS_LISTS_MAX: usize = 8;
 
+/// Most DID documents in one request.
+pub const DID_DOCUMENTS_MAX: usize = 8;
+
 /// A request to verify.
 ///
-/// Three forms, told apart by the properties of the body:
-/// - a credential itself: a JSON object with `@context`;
-/// - `{"credential": …}`: a credential (an object), and what else is said about the check;
+/// A body is an image, a compact JWS, or JSON in one of four forms, told apart by its properties:
+/// - a credential or presentation itself: an object with `@context`;
+/// - `{"credential": …}` or `{"presentation": …}`: an object, or a compact JWS as a string, and
+///   what else is said about the check;
 /// - `{"digest": …}`: only the digest, 64 lower-case hex digits.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct VerifyRequest {
     /// What is verified.
     pub subject: RequestSubject,
     /// The date asked about; absent for now.
     pub at: Option<Time>,
-    /// Status list credentials for a credential whose `credentialStatus` lives elsewhere. A
-    /// digest alone does not tell the position in a list, so they need the credential.
-    pub status_lists: Vec<Value>,
+    /// What comes with it. A digest alone does not tell the position in a list, so status lists
+    /// need the credential.
+    pub handed_over: HandedOver,
+    /// The DID documents of [`Self::handed_over`] as JSON, to be sent on.
+    pub did_documents: Vec<Value>,
 }
 
 /// What is verified.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)] // one a request
 pub enum RequestSubject {
-    /// A credential, read as strict JSON.
-    Credential(Value),
+    /// A credential or presentation.
+    Document(Opened),
     /// A digest.
-    Digest {
-        /// The digest.
-        digest: Digest,
-        /// The issuer whose issuance is meant.
-        issuer: Option<IssuerId>,
-        /// The caller checked the proof, that its key is this issuer's and that the credential
-        /// attests the achievement of the Issue record; the summary leaves these out. Needs the
-        /// issuer.
-        proof_checked_elsewhere: bool,
-    },
+    Digest(DigestSubject),
 }
 
 /// A body that is no request to verify.
@@ -59,12 +64,18 @@ pub enum VerifyRequestError {
     /// Not strict JSON.
     #[error(transparent)]
     Json(#[from] JsonError),
-    /// None of the three forms, or more than one.
+    /// None of the forms, or more than one.
     #[error(
-        "send a credential (a JSON object with @context), {{\"credential\": …}} or \
-         {{\"digest\": …}}"
+        "send a credential or presentation (an object with @context), {{\"credential\": …}}, \
+         {{\"presentation\": …}} or {{\"digest\": …}}"
     )]
     Form,
+    /// A line that is none of the forms.
+    #[error("a line is an object as in POST /v1/verify, or a string: a digest or a compact JWS")]
+    Line,
+    /// What was sent holds no credential or presentation.
+    #[error(transparent)]
+    Document(#[from] OpenError),
     /// A property that is wrong or does not belong here.
     #[error("{0}")]
     Property(String),
@@ -74,12 +85,19 @@ pub enum VerifyRequestError {
          checked, so that only what that issuer issued counts"
     )]
     IssuerMissing,
-    /// Too many status lists.
-    #[error("there are {count} status lists; at most {STATUS_LISTS_MAX} are read")]
-    StatusLists {
+    /// Too many things beside the credential.
+    #[error("there are {count} {what}; at most {max} are read")]
+    TooMany {
+        /// What.
+        what: &'static str,
         /// How many.
         count: usize,
+        /// The limit.
+        max: usize,
     },
+    /// A DID document that cannot be used.
+    #[error("a DID document cannot be used: {0}")]
+    DidDocument(#[from] DidError),
 }
 
 impl VerifyRequestError {
@@ -87,20 +105,30 @@ impl VerifyRequestError {
     pub fn problem(&self) -> Problem {
         let kind = match self {
             Self::IssuerMissing => ProblemType::INVALID_PARAMETER,
+            Self::Document(_) => ProblemType::MALFORMED_CREDENTIAL,
             _ => ProblemType::MALFORMED_REQUEST,
         };
         Problem::new(kind, self.to_string())
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct WithCredential {
-    credential: Value,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct WithDocument {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presentation: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<Time>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     status_lists: Vec<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    did_documents: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenge: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -118,82 +146,148 @@ struct WithDigest {
 }
 
 impl VerifyRequest {
-    /// Reads a body. Duplicate names, lone surrogates and inexact integers are refused: other
-    /// parsers might read another credential.
+    /// A request about a credential or presentation, now, with nothing handed over.
+    pub fn of(opened: Opened) -> Self {
+        Self {
+            subject: RequestSubject::Document(opened),
+            at: None,
+            handed_over: HandedOver::default(),
+            did_documents: Vec::new(),
+        }
+    }
+
+    /// Reads a body of a form; without one the content tells. Of JSON, duplicate names, lone
+    /// surrogates and inexact integers are refused: other parsers might read another credential.
     ///
     /// # Errors
     /// [`VerifyRequestError`].
-    pub fn parse(body: &[u8]) -> Result<Self, VerifyRequestError> {
-        let limits = Limits {
-            bytes_max: VERIFY_BYTES_MAX,
-            depth_max: Limits::DEFAULT.depth_max + AROUND_LEVELS,
-        };
-        Self::from_json(parse_strict(body, limits)?)
+    pub fn parse(body: &[u8], form: Option<Form>) -> Result<Self, VerifyRequestError> {
+        match form.or_else(|| Form::sniff(body)) {
+            None | Some(Form::Json) => Self::from_json(parse_strict(body, LIMITS)?),
+            form => Ok(Self::of(open(body, form)?)),
+        }
+    }
+
+    /// Reads a line of a batch: JSON as in [`Self::parse`], or a string that is a digest or a
+    /// compact JWS.
+    ///
+    /// # Errors
+    /// [`VerifyRequestError`].
+    pub fn parse_line(line: &[u8]) -> Result<Self, VerifyRequestError> {
+        match parse_strict(line, LIMITS)? {
+            Value::String(text) => Self::from_text(&text),
+            body @ Value::Object(_) => Self::from_json(body),
+            _ => Err(VerifyRequestError::Line),
+        }
+    }
+
+    /// Reads a digest or a compact JWS.
+    fn from_text(text: &str) -> Result<Self, VerifyRequestError> {
+        if let Ok(digest) = text.parse() {
+            return Ok(Self {
+                subject: RequestSubject::Digest(DigestSubject {
+                    digest,
+                    issuer: None,
+                    proof_checked_elsewhere: false,
+                }),
+                at: None,
+                handed_over: HandedOver::default(),
+                did_documents: Vec::new(),
+            });
+        }
+        match Form::sniff(text.as_bytes()) {
+            Some(Form::Jws) => Ok(Self::of(Opened::from_value(text.into())?)),
+            _ => Err(VerifyRequestError::Line),
+        }
     }
 
     fn from_json(body: Value) -> Result<Self, VerifyRequestError> {
         let object = body.as_object().ok_or(VerifyRequestError::Form)?;
         let has = |property| object.contains_key(property);
-        let request = match (has("@context"), has("credential"), has("digest")) {
-            (true, _, _) => Self {
-                subject: RequestSubject::Credential(body),
-                at: None,
-                status_lists: Vec::new(),
-            },
-            (false, true, false) => {
-                let read: WithCredential = property(body)?;
-                if !read.credential.is_object() {
-                    return Err(VerifyRequestError::Form);
-                }
-                Self {
-                    subject: RequestSubject::Credential(read.credential),
-                    at: read.at,
-                    status_lists: read.status_lists,
-                }
-            }
-            (false, false, true) => {
-                let read: WithDigest = property(body)?;
-                if read.proof_checked_elsewhere && read.issuer.is_none() {
-                    return Err(VerifyRequestError::IssuerMissing);
-                }
-                Self {
-                    subject: RequestSubject::Digest {
-                        digest: read.digest,
-                        issuer: read.issuer,
-                        proof_checked_elsewhere: read.proof_checked_elsewhere,
-                    },
-                    at: read.at,
-                    status_lists: read.status_lists,
-                }
-            }
-            _ => return Err(VerifyRequestError::Form),
-        };
-        let count = request.status_lists.len();
-        if count > STATUS_LISTS_MAX {
-            return Err(VerifyRequestError::StatusLists { count });
+        if has("@context") {
+            return Ok(Self::of(Opened::from_json(body)?));
         }
-        Ok(request)
+        match (has("credential"), has("presentation"), has("digest")) {
+            (true, false, false) | (false, true, false) => Self::with_document(property(body)?),
+            (false, false, true) => Self::with_digest(property(body)?),
+            _ => Err(VerifyRequestError::Form),
+        }
     }
 
-    /// The body, in the form with `credential` or `digest`.
-    pub fn to_json(&self) -> Value {
-        let (at, status_lists) = (self.at, self.status_lists.clone());
-        let body = match &self.subject {
-            RequestSubject::Credential(credential) => serde_json::to_value(WithCredential {
-                credential: credential.clone(),
-                at,
-                status_lists,
+    fn with_document(read: WithDocument) -> Result<Self, VerifyRequestError> {
+        let at_most = |what, count, max| match count > max {
+            true => Err(VerifyRequestError::TooMany { what, count, max }),
+            false => Ok(()),
+        };
+        at_most("status lists", read.status_lists.len(), STATUS_LISTS_MAX)?;
+        at_most("DID documents", read.did_documents.len(), DID_DOCUMENTS_MAX)?;
+        let opened = match (read.credential, read.presentation) {
+            (Some(document), None) | (None, Some(document)) => Opened::from_value(document)?,
+            _ => return Err(VerifyRequestError::Form),
+        };
+        let documents: Result<Vec<_>, _> = read
+            .did_documents
+            .iter()
+            .map(DidDocument::from_json)
+            .collect();
+        let documents = documents.and_then(Documents::new)?;
+        Ok(Self {
+            subject: RequestSubject::Document(opened),
+            at: read.at,
+            did_documents: read.did_documents,
+            handed_over: HandedOver {
+                status_lists: read.status_lists,
+                documents,
+                challenge: read.challenge,
+                domain: read.domain,
+                missing: Vec::new(),
+            },
+        })
+    }
+
+    fn with_digest(read: WithDigest) -> Result<Self, VerifyRequestError> {
+        if read.proof_checked_elsewhere && read.issuer.is_none() {
+            return Err(VerifyRequestError::IssuerMissing);
+        }
+        Ok(Self {
+            subject: RequestSubject::Digest(DigestSubject {
+                digest: read.digest,
+                issuer: read.issuer,
+                proof_checked_elsewhere: read.proof_checked_elsewhere,
             }),
-            RequestSubject::Digest {
-                digest,
-                issuer,
-                proof_checked_elsewhere,
-            } => serde_json::to_value(WithDigest {
-                digest: *digest,
-                issuer: issuer.clone(),
-                proof_checked_elsewhere: *proof_checked_elsewhere,
+            at: read.at,
+            handed_over: HandedOver::default(),
+            did_documents: Vec::new(),
+        })
+    }
+
+    /// The body, in the form with `credential`, `presentation` or `digest`.
+    pub fn to_json(&self) -> Value {
+        let at = self.at;
+        let handed = &self.handed_over;
+        let body = match &self.subject {
+            RequestSubject::Document(opened) => {
+                let secured = Some(opened.secured());
+                let (credential, presentation) = match opened {
+                    Opened::Presentation(_) => (None, secured),
+                    Opened::Credential(_) => (secured, None),
+                };
+                serde_json::to_value(WithDocument {
+                    credential,
+                    presentation,
+                    at,
+                    status_lists: handed.status_lists.clone(),
+                    did_documents: self.did_documents.clone(),
+                    challenge: handed.challenge.clone(),
+                    domain: handed.domain.clone(),
+                })
+            }
+            RequestSubject::Digest(subject) => serde_json::to_value(WithDigest {
+                digest: subject.digest,
+                issuer: subject.issuer.clone(),
+                proof_checked_elsewhere: subject.proof_checked_elsewhere,
                 at,
-                status_lists,
+                status_lists: Vec::new(),
             }),
         };
         // Plain data with text keys always has a JSON form.
@@ -201,8 +295,84 @@ impl VerifyRequest {
     }
 }
 
+/// Limits of a body of JSON. Those of a credential are checked for each by itself, the same as
+/// anywhere.
+const LIMITS: Limits = Limits {
+    bytes_max: VERIFY_JSON_BYTES_MAX,
+    depth_max: Limits::DEFAULT.depth_max + AROUND_LEVELS,
+};
+
 fn property<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, VerifyRequestError> {
     serde_json::from_value(body).map_err(|error| VerifyRequestError::Property(error.to_string()))
+}
+
+/// Query of POST /v1/verify/batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BatchQuery {
+    /// The date asked about, for lines that name none; absent for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+    /// Answers without checks and evidence.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub brief: bool,
+}
+
+/// The answer to one line of a batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchLine {
+    /// Number of the line, from 1; empty lines count, but have no answer.
+    pub line: u64,
+    /// What became of it.
+    #[serde(flatten)]
+    pub answer: BatchAnswer,
+}
+
+/// What became of a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(clippy::large_enum_variant)] // one at a time
+pub enum BatchAnswer {
+    /// It is a credential or a digest.
+    Verdict(Verdict),
+    /// It is a presentation.
+    Presentation(PresentationVerdict),
+    /// One word and a sentence, for whoever asked for no more.
+    Brief(Brief),
+    /// It could not be checked.
+    Error(Problem),
+}
+
+/// A verdict in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Brief {
+    /// One word.
+    pub summary: Summary,
+    /// The summary as a sentence.
+    pub headline: String,
+    /// The credential's digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+impl BatchAnswer {
+    /// An answer, in short or in full.
+    pub fn of(answer: Answer, brief: bool) -> Self {
+        match answer {
+            answer if brief => Self::Brief(Brief {
+                summary: answer.summary(),
+                headline: answer.headline().to_owned(),
+                digest: match &answer {
+                    Answer::Credential(verdict) => Some(verdict.digest),
+                    Answer::Presentation(_) => None,
+                },
+            }),
+            Answer::Credential(verdict) => Self::Verdict(verdict),
+            Answer::Presentation(verdict) => Self::Presentation(verdict),
+        }
+    }
 }
 
 /// Query of POST /v1/verify: `?at=`, for a body that is the credential itself.

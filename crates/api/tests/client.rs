@@ -5,9 +5,12 @@
 use std::time::{Duration, Instant};
 
 use credlog_api::verification::{CredentialQuery, RequestSubject};
-use credlog_api::{Client, ClientConfig, ClientError, PageQuery, ProblemType, VerifyRequest, Wait};
+use credlog_api::{
+    Answer, Client, ClientConfig, ClientError, PageQuery, ProblemType, VerifyRequest, Wait,
+};
 use credlog_ledger::ids::{Digest, IssuerId};
 use credlog_tlog::{TileLevel, TilePath};
+use credlog_verify::{DigestSubject, HandedOver};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -119,15 +122,19 @@ async fn requests_are_what_the_routes_say() {
     };
     assert_eq!(client.blocks(page).await.unwrap().next, Some(7));
     let request = VerifyRequest {
-        subject: RequestSubject::Digest {
+        subject: RequestSubject::Digest(DigestSubject {
             digest: digest(),
             issuer: None,
             proof_checked_elsewhere: false,
-        },
+        }),
         at: None,
-        status_lists: Vec::new(),
+        handed_over: HandedOver::default(),
+        did_documents: Vec::new(),
     };
-    assert_eq!(client.verify(&request).await.unwrap().digest, digest());
+    match client.verify(&request).await.unwrap() {
+        Answer::Credential(verdict) => assert_eq!(verdict.digest, digest()),
+        other @ Answer::Presentation(_) => panic!("{other:?}"),
+    }
     let tile = TilePath::new(TileLevel::Hash(0), 1_234_067, 7).unwrap();
     assert_eq!(client.tile(&tile).await.unwrap(), b"a tile");
 

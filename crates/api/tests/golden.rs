@@ -390,7 +390,7 @@ fn credentials_and_verdicts() {
 fn requests_to_verify() {
     for name in ["verify-digest.json", "verify-credential.json"] {
         let text = golden_text(name);
-        let request = VerifyRequest::parse(text.as_bytes()).unwrap();
+        let request = VerifyRequest::parse(text.as_bytes(), None).unwrap();
         let written = serde_json::to_string_pretty(&request.to_json()).unwrap() + "\n";
         assert_eq!(written, text, "{name}");
     }

@@ -83,7 +83,7 @@ proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in ".{0,60}") {
         let _ = text.parse::<Time>();
-        let _ = VerifyRequest::parse(text.as_bytes());
+        let _ = VerifyRequest::parse(text.as_bytes(), None);
         if let Ok(positions) = Positions::try_from(text.clone()) {
             prop_assert_eq!(String::from(positions), text);
         }
@@ -161,38 +161,88 @@ fn limits_of_framed_records() {
 }
 
 fn parse(body: &serde_json::Value) -> Result<VerifyRequest, VerifyRequestError> {
-    VerifyRequest::parse(body.to_string().as_bytes())
+    VerifyRequest::parse(body.to_string().as_bytes(), None)
+}
+
+/// The least that has the form of a credential.
+fn credential() -> serde_json::Value {
+    json!({
+        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "type": ["VerifiableCredential"],
+        "issuer": "did:example:a",
+        "credentialSubject": {"id": "did:example:h"},
+        "digest": "a term of its own",
+        "at": 7,
+    })
+}
+
+fn document(request: &VerifyRequest) -> serde_json::Value {
+    match &request.subject {
+        RequestSubject::Document(opened) => opened.secured(),
+        RequestSubject::Digest(_) => panic!("{request:?}"),
+    }
 }
 
 #[test]
-fn the_three_forms_of_a_request_are_told_apart() {
-    let credential = json!({"@context": ["x"], "digest": "a term of its own", "at": 7});
+fn the_forms_of_a_request_are_told_apart() {
+    let credential = credential();
     let request = parse(&credential).unwrap();
-    assert_eq!(
-        request.subject,
-        RequestSubject::Credential(credential.clone())
-    );
+    assert_eq!(document(&request), credential);
     assert_eq!(request.at, None);
 
     let wrapped = json!({
         "credential": credential,
         "at": "2026-11-21T10:00:00Z",
         "statusLists": [{}],
+        "challenge": "c",
     });
     let request = parse(&wrapped).unwrap();
-    assert_eq!(request.subject, RequestSubject::Credential(credential));
-    assert_eq!(request.status_lists.len(), 1);
+    assert_eq!(document(&request), credential);
+    assert_eq!(request.handed_over.status_lists.len(), 1);
+    assert_eq!(request.handed_over.challenge.as_deref(), Some("c"));
     assert_eq!(request.at.unwrap().to_string(), "2026-11-21T10:00:00.000Z");
 
     let digest = "d1".repeat(32);
     let request = parse(&json!({"digest": digest})).unwrap();
-    match request.subject {
-        RequestSubject::Digest {
-            digest: read,
-            issuer: None,
-            proof_checked_elsewhere: false,
-        } => assert_eq!(read.to_string(), digest),
-        other => panic!("{other:?}"),
+    let RequestSubject::Digest(subject) = request.subject else {
+        panic!("{request:?}");
+    };
+    assert_eq!(subject.digest.to_string(), digest);
+    assert!(subject.issuer.is_none() && !subject.proof_checked_elsewhere);
+
+    let mut presentation = json!({
+        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "type": "VerifiablePresentation",
+        "verifiableCredential": [credential],
+    });
+    for body in [presentation.clone(), json!({"presentation": presentation})] {
+        let request = parse(&body).unwrap();
+        assert_eq!(document(&request), presentation, "{body}");
+    }
+    presentation["type"] = json!("VerifiableCredential");
+    assert!(parse(&presentation).is_err());
+}
+
+#[test]
+fn a_line_is_a_request_a_digest_or_a_jws() {
+    let line = |line: &str| VerifyRequest::parse_line(line.as_bytes());
+    let digest = "d1".repeat(32);
+    for text in [
+        format!("\"{digest}\""),
+        json!({"digest": digest}).to_string(),
+    ] {
+        let request = line(&text).unwrap();
+        assert!(
+            matches!(request.subject, RequestSubject::Digest(_)),
+            "{text}"
+        );
+    }
+    assert_eq!(
+        document(&line(&credential().to_string()).unwrap()),
+        credential()
+    );
+    for bad in ["", "7", "[]", "\"d1\"", "\"eyJ.eyJ.AA\"", "{}", "{} {}"] {
+        assert!(line(bad).is_err(), "{bad}");
     }
 }
 
@@ -203,11 +253,20 @@ fn what_is_no_request_is_refused() {
         json!({}),
         json!([]),
         json!("d1"),
-        json!({"digest": digest, "credential": {"@context": []}}),
-        json!({"credential": "text"}),
+        json!({"digest": digest, "credential": credential()}),
         json!({"statusLists": []}),
     ] {
-        assert_eq!(parse(&body), Err(VerifyRequestError::Form), "{body}");
+        let refused = parse(&body).unwrap_err();
+        assert_eq!(refused, VerifyRequestError::Form, "{body}");
+    }
+    for body in [
+        json!({"credential": "text"}),
+        json!({"credential": 7}),
+        json!({"@context": ["x"]}),
+    ] {
+        let refused = parse(&body).unwrap_err();
+        assert!(matches!(refused, VerifyRequestError::Document(_)), "{body}");
+        assert_eq!(refused.problem().code(), Some("malformed-credential"));
     }
     for body in [
         json!({"digest": digest.to_uppercase()}),
@@ -216,7 +275,7 @@ fn what_is_no_request_is_refused() {
         json!({"digest": digest, "at": "yesterday"}),
         json!({"digest": digest, "at": 1_795_255_200_000_u64}),
         json!({"digest": digest, "issuer": "University A"}),
-        json!({"credential": {"@context": []}, "digests": []}),
+        json!({"credential": credential(), "digests": []}),
     ] {
         let refused = parse(&body);
         assert!(
@@ -237,19 +296,15 @@ fn what_is_no_request_is_refused() {
     assert!(problem.detail.contains("`issuer`"), "{}", problem.detail);
 
     let lists = vec![json!({}); STATUS_LISTS_MAX + 1];
-    let refused = parse(&json!({"credential": {"@context": []}, "statusLists": lists}));
-    assert_eq!(
-        refused,
-        Err(VerifyRequestError::StatusLists {
-            count: STATUS_LISTS_MAX + 1
-        })
-    );
+    let refused = parse(&json!({"credential": credential(), "statusLists": lists}));
+    let refused = refused.unwrap_err();
+    assert!(matches!(refused, VerifyRequestError::TooMany { count, .. } if count == lists.len()));
     // Two digests in one body: which one a parser takes is chance.
     let twice = format!(
         r#"{{"digest": "{digest}", "digest": "{}"}}"#,
         "d2".repeat(32)
     );
-    let refused = VerifyRequest::parse(twice.as_bytes());
+    let refused = VerifyRequest::parse(twice.as_bytes(), None);
     assert!(
         matches!(refused, Err(VerifyRequestError::Json(_))),
         "{refused:?}"

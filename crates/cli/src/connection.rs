@@ -11,7 +11,7 @@ use credlog_api::ledger::{LedgerView, MembersView};
 use credlog_api::problem::{Problem, ProblemType, TYPE_PREFIX};
 use credlog_api::verification::CredentialQuery;
 use credlog_api::{
-    Client, ClientConfig, ClientError, Facts, Page, PageQuery, RecordOutcome, RecordView, Verdict,
+    Answer, Client, ClientConfig, ClientError, Facts, Page, PageQuery, RecordOutcome, RecordView,
     VerifyRequest, Wait,
 };
 use credlog_ledger::body::Achievement;
@@ -224,7 +224,7 @@ impl Node {
     }
 
     /// Lets the node judge.
-    pub(crate) fn verify(&self, request: &VerifyRequest) -> Result<Verdict> {
+    pub(crate) fn verify(&self, request: &VerifyRequest) -> Result<Answer> {
         self.ask(self.client.verify(request))
     }
 

@@ -347,7 +347,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
 }
 
 /// A value that JSON-LD lets stand alone or in an array, as a slice.
-pub(crate) fn one_or_many(value: Option<&Value>) -> &[Value] {
+pub fn one_or_many(value: Option<&Value>) -> &[Value] {
     match value {
         None => &[],
         Some(Value::Array(items)) => items,

@@ -67,7 +67,9 @@ pub use proof::method::{
     Candidates, KeyResolver, KeySource, MethodKey, NoRegistry, ResolvedKey, WithDocuments,
 };
 pub use proof::report::{IssuerBinding, Outcome, ProofReport, ProofResult};
-pub use proof::{Expected, PROOFS_MAX, verify_document, verify_jws, verify_proofs};
+pub use proof::{
+    Expected, PROOFS_MAX, verify_document, verify_jws, verify_proofs, verify_proofs_expecting,
+};
 pub use related::RelatedError;
 pub use secret_key::SecretKey;
 pub use sign::{ExistingProofs, JwsForm, SignError, SignOptions, sign, sign_document, sign_jws};

@@ -13,7 +13,6 @@ use crate::problem;
 
 /// What was inside.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum Opened {
     /// One credential.
     Credential(Box<Credential>),
@@ -110,14 +109,43 @@ pub fn open(content: &[u8], form: Option<Form>) -> Result<Opened, OpenError> {
     }
 }
 
+impl Opened {
+    /// Opens how a document stands inside of another: an object, or a compact JWS as a text.
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn from_value(document: Value) -> Result<Self, OpenError> {
+        match document {
+            Value::String(text) => jws(&text),
+            document => Self::from_json(document),
+        }
+    }
+
+    /// Opens JSON that [`parse_strict`] gave: a presentation if it calls itself one.
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn from_json(document: Value) -> Result<Self, OpenError> {
+        let is_presentation = document.as_object().is_some_and(calls_itself_presentation);
+        Ok(if is_presentation {
+            Self::Presentation(Box::new(Presentation::from_json(document)?))
+        } else {
+            Self::Credential(Box::new(Credential::from_json(document)?))
+        })
+    }
+
+    /// The document as it is secured: an object, or a compact JWS as a text.
+    #[must_use]
+    pub fn secured(&self) -> Value {
+        match self {
+            Self::Credential(credential) => Credential::clone(credential).into_secured(),
+            Self::Presentation(presentation) => presentation.secured(),
+        }
+    }
+}
+
 fn json(text: &[u8]) -> Result<Opened, OpenError> {
-    let document = parse_strict(text, Presentation::LIMITS)?;
-    let is_presentation = document.as_object().is_some_and(calls_itself_presentation);
-    Ok(if is_presentation {
-        Opened::Presentation(Box::new(Presentation::from_json(document)?))
-    } else {
-        Opened::Credential(Box::new(Credential::from_json(document)?))
-    })
+    Opened::from_json(parse_strict(text, Presentation::LIMITS)?)
 }
 
 fn jws(text: &str) -> Result<Opened, OpenError> {

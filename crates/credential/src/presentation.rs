@@ -218,6 +218,15 @@ impl Presentation {
         self.credentials
     }
 
+    /// The presentation as it is secured: the JSON, or the compact JWS that it came as.
+    #[must_use]
+    pub fn secured(&self) -> Value {
+        match &self.jws {
+            Some(jws) => jws.as_str().into(),
+            None => self.document.clone(),
+        }
+    }
+
     /// The compact JWS that it came as, if it did.
     #[must_use]
     pub fn jws(&self) -> Option<&Jws> {

@@ -45,9 +45,20 @@ pub fn verify_proofs(
     at: OffsetDateTime,
     keys: &dyn KeyResolver,
 ) -> ProofReport {
-    let mut report = verify_document(credential.document(), ASSERTION_METHOD, at, keys);
+    verify_proofs_expecting(credential, ASSERTION_METHOD.into(), at, keys)
+}
+
+/// As [`verify_proofs`], for a verifier that expects more of the proofs, or another purpose.
+#[must_use]
+pub fn verify_proofs_expecting(
+    credential: &Credential,
+    expected: Expected<'_>,
+    at: OffsetDateTime,
+    keys: &dyn KeyResolver,
+) -> ProofReport {
+    let mut report = verify_document(credential.document(), expected, at, keys);
     if let Some(jws) = credential.jws() {
-        let signature = verify_jws(jws, credential.issuer_id(), ASSERTION_METHOD, at, keys);
+        let signature = verify_jws(jws, credential.issuer_id(), expected, at, keys);
         report.proofs.insert(0, signature);
     }
     report

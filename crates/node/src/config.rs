@@ -7,6 +7,7 @@
 
 mod address;
 mod defaults;
+mod service;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -18,6 +19,7 @@ use credlog_ledger::ids::MemberId;
 use serde::{Deserialize, Serialize};
 
 pub use address::{AddressRange, InvalidRange};
+pub use service::{AllowedUrl, FetchSection, InvalidAllowedUrl, IssuerSection};
 
 /// Longest configuration file in bytes.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
@@ -96,6 +98,12 @@ pub struct Config {
     /// Checking of credentials.
     #[serde(default)]
     pub verify: VerifySection,
+    /// What may be fetched for a check.
+    #[serde(default)]
+    pub fetch: FetchSection,
+    /// In whose name the node issues; it does not without this section.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<IssuerSection>,
     /// The store.
     #[serde(default)]
     pub store: StoreSection,
@@ -261,6 +269,12 @@ pub struct VerifySection {
     pub concurrent_max: u32,
     /// Checks that wait for their turn; more are answered 503.
     pub waiting_max: u32,
+    /// Batches under way at a time; more are answered 503.
+    pub batches_max: u32,
+    /// Batches under way at a time from one address (an IPv6 address counts with its /64).
+    pub batches_per_ip_max: u32,
+    /// A batch of which nothing comes for this time ends.
+    pub batch_idle_timeout_ms: u64,
 }
 
 /// The store.
@@ -397,6 +411,11 @@ impl Config {
             absolute(&mut tls.certificate);
             absolute(&mut tls.key);
         }
+        if let Some(issuer) = &mut config.issuer {
+            absolute(&mut issuer.key);
+            absolute(&mut issuer.token_file);
+            issuer.passphrase_file.iter_mut().for_each(absolute);
+        }
         Ok(config)
     }
 
@@ -426,6 +445,8 @@ impl Config {
             mempool: MempoolSection::default(),
             block: BlockSection::default(),
             verify: VerifySection::default(),
+            fetch: FetchSection::default(),
+            issuer: None,
             store: StoreSection::default(),
             network: NetworkSection::default(),
             consensus: ConsensusSection::default(),
@@ -459,6 +480,7 @@ impl Config {
         const TIME_MS: RangeInclusive<u64> = 1..=600_000;
         const RECORDS: u64 = RECORDS_BYTES_MAX as u64;
         const VERIFY: u64 = VERIFY_BYTES_MAX as u64;
+        const FETCH_BYTES_MAX: u64 = 4 << 20;
         let (http, mempool, consensus) = (&self.http, &self.mempool, &self.consensus);
         let burst = |per_second: u32, burst: u32| {
             // A limit that never lets anything pass is a mistake; off is spelt 0 a second.
@@ -537,6 +559,28 @@ impl Config {
                 self.verify.waiting_max.into(),
                 0..=100_000,
             ),
+            (
+                "verify.batches_max",
+                self.verify.batches_max.into(),
+                1..=1_024,
+            ),
+            (
+                "verify.batches_per_ip_max",
+                self.verify.batches_per_ip_max.into(),
+                1..=1_024,
+            ),
+            (
+                "verify.batch_idle_timeout_ms",
+                self.verify.batch_idle_timeout_ms,
+                TIME_MS,
+            ),
+            ("fetch.timeout_ms", self.fetch.timeout_ms, 1..=30_000),
+            (
+                "fetch.bytes_max",
+                self.fetch.bytes_max,
+                1_024..=FETCH_BYTES_MAX,
+            ),
+            ("fetch.cache_seconds", self.fetch.cache_seconds, 0..=86_400),
             (
                 "store.cache_bytes",
                 self.store.cache_bytes,

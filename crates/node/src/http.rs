@@ -6,6 +6,7 @@
 
 mod answer;
 mod body;
+mod checking;
 mod guard;
 mod lane;
 pub(crate) mod listener;
@@ -19,6 +20,7 @@ mod rate;
 mod routes;
 pub(crate) mod shares;
 mod status_lists;
+mod stream;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -43,6 +45,8 @@ use crate::admission::Admission;
 use crate::config::{Config, HttpSection};
 use crate::cosigning::Cosigning;
 use crate::doubt::Doubt;
+use crate::fetching::Fetching;
+use crate::issuing::Issuing;
 use crate::machine::cores;
 use crate::metrics::Metrics;
 use crate::participation::EngineMetrics;
@@ -53,8 +57,8 @@ use guard::Panics;
 use lane::{Lane, Turn};
 use rate::RateLimits;
 use routes::{
-    blocks, credentials, issuers, ledger, log, members, records, service, status_list, testimony,
-    verify,
+    batch, blocks, credentials, issuers, issuing, ledger, log, members, records, service,
+    status_list, testimony, vcalm, verify,
 };
 use shares::Shares;
 use status_lists::StatusLists;
@@ -76,6 +80,16 @@ pub(crate) struct Identity {
     pub(crate) node: SigningKey,
 }
 
+/// With what a node serves besides its ledger.
+pub(crate) struct Offers {
+    /// Answers in the node's own name.
+    pub(crate) identity: Identity,
+    /// Fetches what checks need from other sites.
+    pub(crate) fetching: Fetching,
+    /// Issues in the name of an issuer.
+    pub(crate) issuing: Option<Issuing>,
+}
+
 /// What the routes work with.
 pub(crate) struct Context {
     pub(crate) metrics: Arc<Metrics>,
@@ -87,6 +101,8 @@ pub(crate) struct Context {
     admission: Arc<Admission>,
     checkpoint: log::SignedCheckpoint,
     status_lists: StatusLists,
+    fetching: Fetching,
+    issuing: Option<Issuing>,
     /// Whose node this is.
     member: Option<MemberId>,
     members: watch::Receiver<Arc<MemberSet>>,
@@ -100,6 +116,9 @@ pub(crate) struct Context {
     verifiers: Lane,
     /// All other work on blocking threads.
     work: Lane,
+    /// Batches of checks under way.
+    batches: Shares,
+    batch_idle_timeout: Duration,
     /// Bytes of bodies that are read or worked on.
     bodies: Shares,
     http: HttpSection,
@@ -117,7 +136,7 @@ impl Context {
         shared: &crate::shared::Shared,
         admission: Arc<Admission>,
         doubt: Arc<Doubt>,
-        identity: Identity,
+        offers: Offers,
         presence: watch::Receiver<Presence>,
         engine: EngineMetrics,
     ) -> Self {
@@ -128,8 +147,10 @@ impl Context {
             store: Arc::clone(&shared.store),
             common: RwLock::default(),
             admission,
-            checkpoint: log::SignedCheckpoint::new(identity.checkpoints),
-            status_lists: StatusLists::new(identity.node),
+            checkpoint: log::SignedCheckpoint::new(offers.identity.checkpoints),
+            status_lists: StatusLists::new(offers.identity.node),
+            fetching: offers.fetching,
+            issuing: offers.issuing,
             member: config.member.id.clone(),
             members: shared.members.subscribe(),
             cosigning: Arc::clone(&shared.cosigning),
@@ -143,6 +164,11 @@ impl Context {
                 WORK_WAITING_MAX,
                 "too much is read from the store at a time; try again in a second",
             ),
+            batches: Shares::new(
+                config.verify.batches_max.into(),
+                config.verify.batches_per_ip_max.into(),
+            ),
+            batch_idle_timeout: Duration::from_millis(config.verify.batch_idle_timeout_ms),
             bodies: Shares::new(
                 config.http.bodies_bytes_max,
                 config.http.bodies_bytes_max / BODIES_PARTS,
@@ -276,6 +302,11 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .route(path::RECORD, get(records::record))
         .route(path::CREDENTIAL, get(credentials::credential))
         .route(path::VERIFY, post(verify::verify))
+        .route(path::VERIFY_BATCH, post(batch::batch))
+        .route(path::VCALM_ISSUE, post(issuing::issue))
+        .route(path::VCALM_VERIFY, post(vcalm::verify_credential))
+        .route(path::VCALM_STATUS, post(issuing::change_status))
+        .route(path::VCALM_PRESENTATIONS, post(vcalm::verify_presentation))
         .route(path::ISSUERS, get(issuers::issuers))
         .route(path::ISSUER, get(issuers::issuer))
         .route(path::ACHIEVEMENTS, get(issuers::achievements))

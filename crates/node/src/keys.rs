@@ -213,6 +213,17 @@ impl Keyring {
 }
 
 fn load_key(path: &Path, member: &MemberSection) -> Result<SigningKey, KeyFileError> {
+    load_secret(path, member.passphrase_file.as_deref())
+}
+
+/// Loads a key; if it is encrypted, with the passphrase of a file or of the environment.
+///
+/// # Errors
+/// Every [`KeyFileError`] but [`KeyFileError::OtherKey`].
+pub fn load_secret(
+    path: &Path,
+    passphrase_file: Option<&Path>,
+) -> Result<SigningKey, KeyFileError> {
     let path = path.to_owned();
     check_mode(&path)?;
     let pem = read(&path)?;
@@ -226,7 +237,7 @@ fn load_key(path: &Path, member: &MemberSection) -> Result<SigningKey, KeyFileEr
         return SigningKey::from_pkcs8_der(document.as_bytes())
             .map_err(|error| format(error.to_string()));
     }
-    let Some(passphrase) = passphrase(member)? else {
+    let Some(passphrase) = passphrase(passphrase_file)? else {
         return Err(KeyFileError::PassphraseMissing { path });
     };
     let encrypted = EncryptedPrivateKeyInfo::try_from(document.as_bytes())
@@ -237,8 +248,8 @@ fn load_key(path: &Path, member: &MemberSection) -> Result<SigningKey, KeyFileEr
     SigningKey::from_pkcs8_der(opened.as_bytes()).map_err(|error| format(error.to_string()))
 }
 
-fn passphrase(member: &MemberSection) -> Result<Option<String>, KeyFileError> {
-    match &member.passphrase_file {
+fn passphrase(file: Option<&Path>) -> Result<Option<String>, KeyFileError> {
+    match file {
         Some(path) => {
             check_mode(path)?;
             let text = read(path)?;

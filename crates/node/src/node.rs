@@ -21,7 +21,9 @@ use crate::attesting::Attesting;
 use crate::config::{Config, ConfigError, Role};
 use crate::cosigning::Cosigning;
 use crate::doubt::Doubt;
+use crate::fetching::Fetching;
 use crate::http;
+use crate::issuing::{Issuing, IssuingError};
 use crate::key_use::{KeyUse, KeyUseError};
 use crate::keys::{KeyFileError, Keyring};
 use crate::machine::cores;
@@ -111,6 +113,9 @@ pub enum StartError {
     /// The committed state cannot be read.
     #[error(transparent)]
     State(#[from] ViewError),
+    /// It cannot issue as it is configured.
+    #[error(transparent)]
+    Issuing(#[from] IssuingError),
     /// Something that never fails did.
     #[error("the node cannot start: {0}")]
     Internal(String),
@@ -250,12 +255,13 @@ impl Node {
         let (stop_ledger, ledger_stopped) = watch::channel(false);
         let (presence, seen) = watch::channel(Presence::default());
         let engine = EngineMetrics::default();
+        let offers = offers(config, identity, shared.store.ledger_id())?;
         let context = Arc::new(http::Context::new(
             config,
             &shared,
             Arc::clone(&admission),
             doubt,
-            identity,
+            offers,
             seen,
             engine.clone(),
         ));
@@ -400,6 +406,22 @@ fn report(ended: Result<(), task::JoinError>) {
     if let Err(error) = ended {
         tracing::error!(%error, "a task of the node failed");
     }
+}
+
+/// With what the node serves besides its ledger.
+fn offers(
+    config: &Config,
+    identity: http::Identity,
+    ledger: LedgerId,
+) -> Result<http::Offers, StartError> {
+    let fetching = Fetching::new(&config.fetch);
+    let issuer = config.issuer.as_ref();
+    let open = |section| Issuing::open(section, ledger, &config.node.data_dir);
+    Ok(http::Offers {
+        identity,
+        fetching: fetching.map_err(|error| StartError::Internal(error.to_string()))?,
+        issuing: issuer.map(open).transpose()?,
+    })
 }
 
 /// What the parts of a node have in common.

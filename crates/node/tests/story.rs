@@ -7,7 +7,7 @@ use credlog_api::verification::RequestSubject;
 use credlog_api::{RecordOutcome, VerifyRequest};
 use credlog_credential::Credential;
 use credlog_ledger::ids::Digest;
-use credlog_verify::{CheckName, Outcome, Summary, Time};
+use credlog_verify::{Answer, CheckName, DigestSubject, HandedOver, Outcome, Summary, Time};
 use town::{Running, Town, sample};
 
 async fn summary(running: &Running, name: &str, at: Option<Time>) -> Summary {
@@ -16,13 +16,16 @@ async fn summary(running: &Running, name: &str, at: Option<Time>) -> Summary {
         .iter()
         .map(|list| serde_json::from_slice(&sample(list)).unwrap());
     let request = VerifyRequest {
-        subject: RequestSubject::Credential(serde_json::from_slice(&sample(name)).unwrap()),
         at,
-        status_lists: lists.collect(),
+        handed_over: HandedOver {
+            status_lists: lists.collect(),
+            ..HandedOver::default()
+        },
+        ..VerifyRequest::parse(&sample(name), None).unwrap()
     };
-    let verdict = running.client.verify(&request).await.unwrap();
-    assert!(!verdict.headline.is_empty());
-    verdict.summary
+    let answer = running.client.verify(&request).await.unwrap();
+    assert!(!answer.headline().is_empty());
+    answer.summary()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -60,15 +63,18 @@ async fn a_credential_is_issued_verified_revoked_and_all_of_it_survives_a_restar
         .unwrap();
     assert_eq!(facts.matches.len(), 1);
     let request = VerifyRequest {
-        subject: RequestSubject::Digest {
+        subject: RequestSubject::Digest(DigestSubject {
             digest,
             issuer: Some(facts.matches[0].issuer.clone()),
             proof_checked_elsewhere: true,
-        },
+        }),
         at: None,
-        status_lists: Vec::new(),
+        handed_over: HandedOver::default(),
+        did_documents: Vec::new(),
     };
-    let verdict = running.client.verify(&request).await.unwrap();
+    let Answer::Credential(verdict) = running.client.verify(&request).await.unwrap() else {
+        unreachable!()
+    };
     assert_eq!(verdict.summary, Summary::Revoked);
     assert_eq!(
         verdict.check(CheckName::Anchored).unwrap().outcome,

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use credlog_credential::did::Documents;
 use credlog_credential::{
-    Candidates, Credential, KeyResolver, Multikey, Outcome as ProofOutcome, ProofReport,
-    ProofResult, ResolvedKey, StatusEntry, StatusListCredential, VerifiedStatusList, check_status,
-    verify_proofs,
+    ASSERTION_METHOD, Candidates, Credential, CredentialError, Expected, KeyResolver, Multikey,
+    Outcome as ProofOutcome, ProofReport, ProofResult, ResolvedKey, StatusEntry, StatusError,
+    StatusListCredential, VerifiedStatusList, check_status, problem, verify_proofs_expecting,
 };
 use credlog_ledger::ids::{Digest, IssuerId, ListNumber, StatusIndex, UnixMillis};
 use credlog_ledger::rows::StatusChangeKind;
@@ -13,13 +14,11 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::facts::{Facts, IssuerFacts, POSITIONS_MAX, Position};
+use crate::handed::{HandedOver, LISTS_PATH};
 use crate::judge::{JudgeError, judge, moment};
-use crate::presented::{Presented, ProofFinding, SigningKey, StatusListFinding, Subject};
+use crate::presented::{Presented, ProofFinding, SigningKey, StatusListFinding, Subject, Unread};
 use crate::timestamp::Time;
 use crate::verdict::{CredentialSummary, Outcome, Verdict};
-
-/// Path of a ledger's status lists below the address of a node.
-const LISTS_PATH: &str = "/v1/status-lists/";
 
 /// Examines a credential and judges it: [`examine`], then [`judge`].
 ///
@@ -27,11 +26,11 @@ const LISTS_PATH: &str = "/v1/status-lists/";
 /// [`JudgeError`] if the facts are not about this credential.
 pub fn verify(
     credential: &Credential,
-    status_lists: &[Value],
+    handed: &HandedOver,
     facts: &Facts,
     now: UnixMillis,
 ) -> Result<Verdict, JudgeError> {
-    let presented = examine(credential, status_lists, facts, now);
+    let presented = examine(credential, handed, facts, now);
     judge(&Subject::Credential(presented), facts, now)
 }
 
@@ -54,7 +53,7 @@ pub fn positions_named(credential: &Credential) -> Vec<Position> {
     let mut positions: Vec<Position> = credential
         .status()
         .iter()
-        .filter_map(|entry| Some(own_list(entry)?.position))
+        .filter_map(position_named)
         .collect();
     positions.sort_unstable();
     positions.dedup();
@@ -62,17 +61,48 @@ pub fn positions_named(credential: &Credential) -> Vec<Position> {
     positions
 }
 
+/// The position that a status entry names in a list with the form of a ledger's URL.
+pub fn position_named(entry: &StatusEntry) -> Option<Position> {
+    Some(own_list(entry)?.position)
+}
+
 /// Examines a credential, with the issuer's keys and positions as the ledger knows them and
-/// status list credentials that were handed over. A list that is not good says why; it never
-/// counts as "not revoked".
+/// what was handed over. A list that is not good says why; it never counts as "not revoked".
 pub fn examine(
     credential: &Credential,
-    status_lists: &[Value],
+    handed: &HandedOver,
+    facts: &Facts,
+    now: UnixMillis,
+) -> Presented {
+    let report = prove(credential, handed, facts, ASSERTION_METHOD.into(), now);
+    examine_with(credential, &report, handed, facts, now)
+}
+
+/// Checks the proofs of a credential, with the keys that the ledger knows of its issuer.
+pub fn prove(
+    credential: &Credential,
+    handed: &HandedOver,
+    facts: &Facts,
+    expected: Expected<'_>,
+    now: UnixMillis,
+) -> ProofReport {
+    let registry = Registry {
+        issuer: facts.issuer_facts(credential.issuer_id()),
+        documents: &handed.documents,
+    };
+    let moment = date_time(moment(facts, now));
+    verify_proofs_expecting(credential, expected, moment, &registry)
+}
+
+/// As [`examine`], of a credential whose proofs were checked by [`prove`].
+pub fn examine_with(
+    credential: &Credential,
+    report: &ProofReport,
+    handed: &HandedOver,
     facts: &Facts,
     now: UnixMillis,
 ) -> Presented {
     let moment = moment(facts, now);
-    let issuer = facts.issuer_facts(credential.issuer_id());
     let summary = credential.summary();
     let (valid_from, valid_until) = (
         credential.valid_from().map(clamped),
@@ -82,17 +112,10 @@ pub fn examine(
         digest: digest_of(credential),
         issuer: credential.issuer_id().to_owned(),
         achievements: credential.achievements(),
-        proof: with_related(
-            proof_finding(&verify_proofs(
-                credential,
-                date_time(moment),
-                &Registry { issuer },
-            )),
-            credential,
-        ),
+        proof: with_related(proof_finding(report), credential),
         valid_from,
         valid_until,
-        status_lists: list_findings(credential, status_lists, facts, moment),
+        status_lists: list_findings(credential, handed, facts, moment),
         summary: CredentialSummary {
             name: summary.name,
             issuer: summary.issuer_id,
@@ -116,7 +139,7 @@ fn clamped(time: OffsetDateTime) -> Time {
     Time::try_from(time).unwrap_or(end)
 }
 
-fn date_time(time: Time) -> OffsetDateTime {
+pub(crate) fn date_time(time: Time) -> OffsetDateTime {
     OffsetDateTime::try_from(time).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
@@ -127,26 +150,21 @@ fn base_of(verification_method: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The keys that the ledger knows for one issuer: every key that it ever had. Whether a key
-/// could speak for the issuer at a time is judged afterwards.
+/// The keys that the ledger knows for one issuer: every key that it ever had, whether or not it
+/// could speak for the issuer at a time, which is judged afterwards. For others the documents
+/// that were handed over count.
 struct Registry<'a> {
     issuer: Option<&'a IssuerFacts>,
+    documents: &'a Documents,
 }
 
 impl KeyResolver for Registry<'_> {
     fn resolve(&self, verification_method: &str) -> Option<ResolvedKey> {
-        let issuer = self.issuer?;
-        let (base, fragment) = base_of(verification_method);
-        let named = match base.strip_prefix("did:key:") {
-            // `did:key:A#B` must not let key B speak for A.
-            Some(key) if fragment.is_none_or(|fragment| fragment == key) => Some(key),
-            Some(_) => None,
-            None => fragment,
-        };
-        Some(ResolvedKey {
-            controller: issuer.id.to_string(),
-            multikey: named.filter(|key| issuer.key(key).is_some())?.to_owned(),
-        })
+        self.of_ledger(verification_method)
+    }
+
+    fn documents(&self) -> Option<&Documents> {
+        Some(self.documents)
     }
 
     /// A method of the issuer that does not name its key (`did:web:…#key-1`) may mean any of the
@@ -160,6 +178,23 @@ impl KeyResolver for Registry<'_> {
             keys: keys
                 .filter_map(|key| key.key.to_string().parse::<Multikey>().ok())
                 .collect(),
+        })
+    }
+}
+
+impl Registry<'_> {
+    fn of_ledger(&self, verification_method: &str) -> Option<ResolvedKey> {
+        let issuer = self.issuer?;
+        let (base, fragment) = base_of(verification_method);
+        let named = match base.strip_prefix("did:key:") {
+            // `did:key:A#B` must not let key B speak for A.
+            Some(key) if fragment.is_none_or(|fragment| fragment == key) => Some(key),
+            Some(_) => None,
+            None => fragment,
+        };
+        Some(ResolvedKey {
+            controller: issuer.id.to_string(),
+            multikey: named.filter(|key| issuer.key(key).is_some())?.to_owned(),
         })
     }
 }
@@ -216,7 +251,7 @@ fn why(report: &ProofReport) -> String {
 }
 
 /// An error's text as a sentence.
-fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().into_iter().flat_map(char::to_uppercase);
     first.chain(chars).chain(['.']).collect()
@@ -248,7 +283,7 @@ fn own_list(entry: &StatusEntry) -> Option<OwnList> {
 
 fn list_findings(
     credential: &Credential,
-    lists: &[Value],
+    handed: &HandedOver,
     facts: &Facts,
     moment: Time,
 ) -> Vec<StatusListFinding> {
@@ -257,16 +292,7 @@ fn list_findings(
         .iter()
         .find(|one| one.issuer.as_str() == credential.issuer_id())
         .map(|one| (one.issuance.list, one.issuance.index));
-    let named: BTreeSet<String> = credential
-        .status()
-        .iter()
-        .filter_map(|entry| Some(entry.bitstring().ok()?.list))
-        .collect();
-    // Lists that the credential does not name are not worth the work.
-    let wanted = lists
-        .iter()
-        .filter(|list| list["id"].as_str().is_some_and(|id| named.contains(id)));
-    let at_hand = ListsAtHand::read(wanted, facts, moment);
+    let at_hand = ListsAtHand::read(credential, handed, facts, moment);
     credential
         .status()
         .iter()
@@ -309,14 +335,14 @@ fn own_finding(
         .iter()
         .find(|one| one.position == own.position);
     let set = match found {
-        None => Err("the ledger was not asked about that position.".to_owned()),
+        None => Err("the ledger was not asked about that position."),
         Some(one)
             if !one.used
                 || one.issuer.as_ref().map(IssuerId::as_str) != Some(credential.issuer_id()) =>
         {
-            Err("its issuer issued nothing at that position of the ledger's list.".to_owned())
+            Err("its issuer issued nothing at that position of the ledger's list.")
         }
-        Some(_) if !facts.reached() => Err("the ledger has not reached that time.".to_owned()),
+        Some(_) if !facts.reached() => Err("the ledger has not reached that time."),
         Some(one) => {
             let before = |time: Time| facts.at.is_none_or(|at| time <= at);
             let last = one.history.iter().rev().find(|fact| before(fact.time));
@@ -335,27 +361,40 @@ fn own_finding(
     StatusListFinding {
         list,
         purpose,
-        set,
+        set: set.map_err(|why| Unread {
+            why: why.to_owned(),
+            problem: problem::STATUS_VERIFICATION_ERROR,
+        }),
         list_time: Some(facts.at.unwrap_or(facts.ledger.as_of)),
     }
 }
 
 /// Status list credentials that were handed over.
-struct ListsAtHand {
+struct ListsAtHand<'a> {
     good: Vec<VerifiedStatusList>,
-    /// Identifier (as far as it can be read) and why the list does not count.
-    bad: Vec<(Option<String>, String)>,
+    /// Identifier and why the list does not count.
+    bad: Vec<(String, Unread)>,
+    handed: &'a HandedOver,
 }
 
-impl ListsAtHand {
-    fn read<'l>(lists: impl Iterator<Item = &'l Value>, facts: &Facts, moment: Time) -> Self {
+impl<'a> ListsAtHand<'a> {
+    fn read(credential: &Credential, handed: &'a HandedOver, facts: &Facts, moment: Time) -> Self {
+        let named: BTreeSet<String> = credential
+            .status()
+            .iter()
+            .filter_map(|entry| Some(entry.bitstring().ok()?.list))
+            .collect();
         let mut read = Self {
             good: Vec::new(),
             bad: Vec::new(),
+            handed,
         };
-        for list in lists {
-            let id = list.get("id").and_then(Value::as_str).map(str::to_owned);
-            match verified_list(list, facts, moment) {
+        for list in &handed.status_lists {
+            // Lists that the credential does not name are not worth the work.
+            let Some((id, list)) = read_list(list).filter(|(id, _)| named.contains(id)) else {
+                continue;
+            };
+            match list.and_then(|list| verified_list(list, handed, facts, moment)) {
                 Ok(list) => read.good.push(list),
                 Err(why) => read.bad.push((id, why)),
             }
@@ -374,15 +413,17 @@ impl ListsAtHand {
                 purpose,
             },
             Err(error) => {
-                let bad = self
-                    .bad
-                    .iter()
-                    .find(|(id, _)| id.as_deref() == Some(list.as_str()));
-                let why = bad.map_or_else(|| format!("{error}."), |(_, why)| why.clone());
+                let bad = self.bad.iter().find(|(id, _)| *id == list);
+                let bad = bad.map(|(_, unread)| unread.clone());
+                let missing = || self.handed.why_missing(&list).map(sentence);
+                let unread = bad.unwrap_or_else(|| Unread {
+                    why: missing().unwrap_or_else(|| format!("{error}.")),
+                    problem: error.problem_type(),
+                });
                 StatusListFinding {
                     list,
                     purpose,
-                    set: Err(why),
+                    set: Err(unread),
                     list_time: None,
                 }
             }
@@ -390,17 +431,39 @@ impl ListsAtHand {
     }
 }
 
+/// A list's identifier, and the list as far as it can be read; nothing without an identifier.
+fn read_list(list: &Value) -> Option<(String, Result<Credential, Unread>)> {
+    let explain = |error: CredentialError| unread(&error.into());
+    match list {
+        Value::String(jws) => {
+            let list = Credential::from_jws(jws).map_err(explain);
+            let id = list.as_ref().ok()?.id()?.to_owned();
+            Some((id, list))
+        }
+        list => {
+            let id = list.get("id")?.as_str()?.to_owned();
+            Some((id, Credential::from_json(list.clone()).map_err(explain)))
+        }
+    }
+}
+
 /// A list whose proofs are good, by a key that may speak for its issuer at a time. A list is not
 /// on the ledger, so nothing but its own word says when it was signed: a key that was retired or
 /// is in other hands does not count, whatever date the list bears.
-fn verified_list(list: &Value, facts: &Facts, at: Time) -> Result<VerifiedStatusList, String> {
-    let explain = |error: &dyn std::fmt::Display| format!("{error}.");
-    let credential = Credential::from_json(list.clone()).map_err(|error| explain(&error))?;
+fn verified_list(
+    credential: Credential,
+    handed: &HandedOver,
+    facts: &Facts,
+    at: Time,
+) -> Result<VerifiedStatusList, Unread> {
     let issuer = facts.issuer_facts(credential.issuer_id());
-    let registry = Registry { issuer };
+    let registry = Registry {
+        issuer,
+        documents: &handed.documents,
+    };
     let list = StatusListCredential::from_credential(credential)
         .and_then(|list| list.verify(date_time(at), &registry))
-        .map_err(|error| explain(&error))?;
+        .map_err(|error| unread(&error))?;
     let speaks = |issuer: &IssuerFacts| {
         let keys = list.keys().iter();
         keys.filter_map(|key| issuer.key(&key.multikey)).any(|key| {
@@ -408,11 +471,21 @@ fn verified_list(list: &Value, facts: &Facts, at: Time) -> Result<VerifiedStatus
         })
     };
     match issuer {
-        Some(issuer) if !speaks(issuer) => Err(format!(
-            "the status list is signed with a key that is not one of {}'s keys for credentials \
-             at that time; hand over a newer list.",
-            issuer.name
-        )),
+        Some(issuer) if !speaks(issuer) => Err(Unread {
+            why: format!(
+                "the status list is signed with a key that is not one of {}'s keys for \
+                 credentials at that time; hand over a newer list.",
+                issuer.name
+            ),
+            problem: problem::STATUS_VERIFICATION_ERROR,
+        }),
         _ => Ok(list),
+    }
+}
+
+fn unread(error: &StatusError) -> Unread {
+    Unread {
+        why: format!("{error}."),
+        problem: error.problem_type(),
     }
 }

@@ -86,6 +86,7 @@ pub fn judge(subject: &Subject, facts: &Facts, now: UnixMillis) -> Result<Verdic
         registered: case.registered(),
         credential: presented.map(|presented| presented.summary.clone()),
         checks,
+        contained: Vec::new(),
     })
 }
 

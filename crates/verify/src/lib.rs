@@ -18,11 +18,14 @@
 //! storage, no clock: the time of the check is an argument.
 #![forbid(unsafe_code)]
 
+mod check;
 mod common;
 pub mod entries;
 mod examine;
 pub mod facts;
 mod gather;
+mod handed;
+mod holder;
 mod judge;
 mod presented;
 pub mod published;
@@ -31,12 +34,19 @@ mod terms;
 mod timestamp;
 mod verdict;
 
+pub use check::{Answer, CheckError, DigestSubject, check, check_digest};
 pub use common::Common;
-pub use examine::{digest_of, examine, issuer_of, positions_named, verify};
+pub use examine::{
+    digest_of, examine, examine_with, issuer_of, position_named, positions_named, prove, verify,
+};
 pub use facts::{Facts, Position, Question};
 pub use gather::{gather, gather_with};
+pub use handed::{HandedOver, Wanted, wanted};
+pub use holder::{PresentationVerdict, PresentedCredential};
 pub use judge::{JudgeError, judge};
-pub use presented::{DigestOnly, Presented, ProofFinding, SigningKey, StatusListFinding, Subject};
+pub use presented::{
+    DigestOnly, Presented, ProofFinding, SigningKey, StatusListFinding, Subject, Unread,
+};
 pub use shared::Shared;
 pub use terms::{Terms, TermsError};
 pub use timestamp::{Time, TimeError};

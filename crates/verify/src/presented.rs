@@ -72,6 +72,15 @@ pub struct SigningKey {
     pub controller: Option<String>,
 }
 
+/// Why a status is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// As a sentence.
+    pub why: String,
+    /// The W3C problem identifier.
+    pub problem: &'static str,
+}
+
 /// What a status list elsewhere says about the credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusListFinding {
@@ -80,7 +89,7 @@ pub struct StatusListFinding {
     /// `statusPurpose` of the entry.
     pub purpose: String,
     /// Whether the status is set, or why that cannot be known.
-    pub set: Result<bool, String>,
+    pub set: Result<bool, Unread>,
     /// From when the list that was read counts.
     pub list_time: Option<Time>,
 }

@@ -12,6 +12,7 @@ use credlog_ledger::record::AuthorId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::holder::PresentedCredential;
 use crate::timestamp::Time;
 
 /// Everything that can be said about one credential, as of one state of the ledger.
@@ -40,8 +41,12 @@ pub struct Verdict {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<CredentialSummary>,
     /// The checks, in the order of [`CheckName`]; `status_list` only when the credential
-    /// names a list elsewhere.
+    /// names a list elsewhere, `contained` only when credentials are inside of it.
     pub checks: Vec<Check>,
+    /// The verdicts about the credentials inside of it (Comprehensive Learner Record), in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(no_recursion)]
+    pub contained: Vec<PresentedCredential>,
 }
 
 /// A credential as people want to see it. Every field is its own claim; nothing is verified.
@@ -81,6 +86,35 @@ impl Verdict {
     /// The exit code of `credlog verify`: [`Summary::exit_code`].
     pub fn exit_code(&self) -> u8 {
         self.summary.exit_code()
+    }
+
+    /// Adds what was found out about the credentials inside of it. Each is judged by itself: one
+    /// that is revoked does not end the record that lists it, but has to be seen.
+    pub(crate) fn contain(&mut self, contained: Vec<PresentedCredential>) {
+        if contained.is_empty() {
+            return;
+        }
+        let valid = |one: &&PresentedCredential| one.summary() == Summary::Valid;
+        let (all, good) = (contained.len(), contained.iter().filter(valid).count());
+        let reason = match all - good {
+            0 => format!("All {all} credentials inside of it are valid."),
+            bad => format!("Of {all} credentials inside of it {bad} cannot be called valid."),
+        };
+        let outcome = match good == all {
+            true => Outcome::Yes,
+            false => Outcome::No,
+        };
+        if outcome == Outcome::No {
+            self.headline = format!("{} {reason}", self.headline);
+        }
+        self.checks.push(Check {
+            name: CheckName::Contained,
+            outcome,
+            reason,
+            amounts_to: Summary::Valid,
+            evidence: Evidence::default(),
+        });
+        self.contained = contained;
     }
 }
 
@@ -235,6 +269,10 @@ pub enum CheckName {
     StatusList,
     /// Is the moment within its validity?
     Validity,
+    /// Are the credentials inside of it valid? Informs only: each has a verdict of its own.
+    Contained,
+    /// Of a presentation: did its holder sign it, for whoever asked?
+    Holder,
 }
 
 impl CheckName {
@@ -249,6 +287,8 @@ impl CheckName {
             Self::Status => "status",
             Self::StatusList => "status_list",
             Self::Validity => "validity",
+            Self::Contained => "contained",
+            Self::Holder => "holder",
         }
     }
 }

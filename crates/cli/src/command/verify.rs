@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use credlog_api::Time;
 use credlog_credential::json::{Limits, parse_strict};
-use credlog_verify::Summary;
+use credlog_verify::{HandedOver, Summary};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
@@ -90,7 +90,10 @@ impl Verify {
         let checker = Checker {
             node: &node,
             at: self.at,
-            lists: self.lists()?,
+            handed: HandedOver {
+                status_lists: self.lists()?,
+                ..HandedOver::default()
+            },
             send_credential: self.send_credential,
             node_is_gone: AtomicBool::new(false),
         };

@@ -37,7 +37,7 @@ impl Default for HttpSection {
             write_bytes_per_second_min: 32 << 10,
             shutdown_timeout_ms: 10_000,
             records_body_bytes_max: 8 << 20,
-            verify_body_bytes_max: 4 << 20,
+            verify_body_bytes_max: 8 << 20,
             bodies_bytes_max: 64 << 20,
             trusted_proxies: Vec::new(),
             tls: None,
@@ -84,6 +84,9 @@ impl Default for VerifySection {
         Self {
             concurrent_max: 0,
             waiting_max: 64,
+            batches_max: 16,
+            batches_per_ip_max: 4,
+            batch_idle_timeout_ms: 30_000,
         }
     }
 }

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use bytes::Bytes;
 use credlog_api::{Problem, ProblemType};
+use credlog_credential::Form;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -20,27 +21,60 @@ pub(crate) fn media_type(
     headers: &HeaderMap,
     known: &[&'static str],
 ) -> Result<&'static str, Refusal> {
-    let unsupported = |detail: String| {
-        let problem = Problem::new(ProblemType::UNSUPPORTED_MEDIA_TYPE, detail);
-        Err(Refusal::from(problem))
-    };
-    let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
-    if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
-        return unsupported("send the body without Content-Encoding".to_owned());
-    }
-    let given = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let essence = given
-        .and_then(|given| given.split(';').next())
-        .map(str::trim);
+    refuse_encoded(headers)?;
+    let essence = essence(headers);
     let found = known
         .iter()
         .find(|known| essence.is_some_and(|essence| essence.eq_ignore_ascii_case(known)));
     match found {
         Some(found) => Ok(found),
-        None => unsupported(format!("send it with Content-Type {}", known.join(" or "))),
+        None => {
+            let known = known.join(" or ");
+            Err(unsupported(format!("send it with Content-Type {known}")))
+        }
     }
+}
+
+/// The form in which a credential comes, by its media type; `None`: its content tells.
+pub(crate) fn form(headers: &HeaderMap) -> Result<Option<Form>, Refusal> {
+    /// What says nothing about the content.
+    const UNTOLD: [&str; 2] = ["text/plain", "application/octet-stream"];
+    refuse_encoded(headers)?;
+    let Some(essence) = essence(headers) else {
+        return Ok(None);
+    };
+    if UNTOLD
+        .iter()
+        .any(|known| essence.eq_ignore_ascii_case(known))
+    {
+        return Ok(None);
+    }
+    match Form::of_media_type(essence) {
+        Some(form) => Ok(Some(form)),
+        None => Err(unsupported(
+            "send it as application/json, application/vc, application/vp, application/vc+jwt, \
+             application/vp+jwt, image/png or image/svg+xml; or as text/plain, and the content \
+             tells",
+        )),
+    }
+}
+
+/// The media type of a body as it is given, without parameters.
+fn essence(headers: &HeaderMap) -> Option<&str> {
+    let given = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    given.split(';').next().map(str::trim)
+}
+
+fn refuse_encoded(headers: &HeaderMap) -> Result<(), Refusal> {
+    let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+    if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
+        return Err(unsupported("send the body without Content-Encoding"));
+    }
+    Ok(())
+}
+
+fn unsupported(detail: impl Into<String>) -> Refusal {
+    Problem::new(ProblemType::UNSUPPORTED_MEDIA_TYPE, detail).into()
 }
 
 /// A body in memory, with its share of the memory for bodies. It belongs inside of the work

@@ -44,6 +44,14 @@ impl Lane {
             let problem = Problem::new(ProblemType::OVERLOADED, self.refusal).retry_after(1);
             return Err(problem.into());
         }
+        self.patient_turn().await
+    }
+
+    /// Waits for a turn however many wait: for work whose number is bounded elsewhere.
+    ///
+    /// # Errors
+    /// The lane is closed.
+    pub(crate) async fn patient_turn(&self) -> Result<Turn, Refusal> {
         let turn = Arc::clone(&self.running).acquire_owned();
         turn.await.map_err(|_| internal())
     }

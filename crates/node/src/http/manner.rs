@@ -7,6 +7,7 @@
 use credlog_api::path;
 
 use super::rate::Traffic;
+use super::routes::batch::NDJSON;
 use super::routes::status_list::STATUS_LIST_TYPES;
 
 /// How a route is treated.
@@ -48,8 +49,19 @@ impl Manner {
                 methods: POST,
                 ..READ
             },
-            Some(path::VERIFY) => Self {
+            Some(path::VERIFY | path::VCALM_VERIFY | path::VCALM_PRESENTATIONS) => Self {
                 traffic: Some(Traffic::Verify),
+                methods: POST,
+                ..READ
+            },
+            Some(path::VERIFY_BATCH) => Self {
+                traffic: Some(Traffic::Verify),
+                media_types: &[NDJSON],
+                methods: POST,
+                is_prompt: false,
+            },
+            Some(path::VCALM_ISSUE | path::VCALM_STATUS) => Self {
+                traffic: Some(Traffic::Write),
                 methods: POST,
                 ..READ
             },

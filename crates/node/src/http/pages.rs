@@ -10,7 +10,7 @@ use axum::extract::{Request, State as Extract};
 use axum::response::Response;
 use credlog_api::{Problem, path};
 use credlog_ledger::state::{State, ViewError};
-use credlog_verify::{Time, Verdict};
+use credlog_verify::{Answer as Checked, Time};
 use http::header::{CONTENT_SECURITY_POLICY, HeaderValue, RETRY_AFTER};
 use http::{StatusCode, Uri};
 use maud::{DOCTYPE, Markup, html};
@@ -56,25 +56,25 @@ pub(crate) async fn check(Extract(context): Shared, request: Request) -> Answer 
             let date = input.date.clone();
             form::check(&context, input)
                 .await
-                .map(|verdict| (verdict, date))
+                .map(|answer| (answer, date))
         }
         Err(refusal) => Err(refusal),
     };
     match answer {
-        Ok((verdict, date)) => Ok(told(&ledger, &verdict, &date)),
+        Ok((answer, date)) => Ok(told(&ledger, &answer, &date)),
         // A failure of the node is for the guard to see.
         Err(refusal) if refusal.0.status >= 500 => Err(refusal),
         Err(refusal) => Ok(refused(&refusal.0, Some(&ledger))),
     }
 }
 
-fn told(ledger: &LedgerHead, verdict: &Verdict, date: &str) -> Response {
+fn told(ledger: &LedgerHead, answer: &Checked, date: &str) -> Response {
     let body = html! {
-        (checked::verdict(verdict))
+        (checked::answer(answer))
         h2 { "Check another" }
         (form::form(date))
     };
-    let title = checked::word(verdict.summary);
+    let title = checked::word(answer.summary());
     page(StatusCode::OK, title, Some(ledger), &body)
 }
 

@@ -7,7 +7,7 @@ use credlog_ledger::rows::StatusChangeKind;
 
 use super::{Answer, Case};
 use crate::facts::{Match, StatusFact};
-use crate::presented::StatusListFinding;
+use crate::presented::{StatusListFinding, Unread};
 use crate::timestamp::Time;
 use crate::verdict::{Check, CheckName, Evidence, Summary};
 
@@ -109,13 +109,16 @@ impl Case<'_> {
         };
         let (answer, when_no) = if let Some(one) = set(REVOCATION) {
             (listed(one, "revoked"), Summary::Revoked)
-        } else if let Some((one, why)) = unreadable(findings) {
+        } else if let Some((one, unread)) = unreadable(findings) {
             // A list that cannot be read may hide a revocation; a suspension that is known
             // says more than that.
             match set(SUSPENSION) {
                 Some(one) => (listed(one, "suspended"), Summary::Suspended),
                 None => (
-                    Answer::unknown(format!("Its status in {} is not known: {why}", one.list)),
+                    Answer::unknown(format!(
+                        "Its status in {} is not known: {}",
+                        one.list, unread.why
+                    )),
                     Summary::Unknown,
                 ),
             }
@@ -132,10 +135,10 @@ impl Case<'_> {
     }
 }
 
-fn unreadable(findings: &[StatusListFinding]) -> Option<(&StatusListFinding, &str)> {
+fn unreadable(findings: &[StatusListFinding]) -> Option<(&StatusListFinding, &Unread)> {
     findings
         .iter()
-        .find_map(|one| one.set.as_ref().err().map(|why| (one, why.as_str())))
+        .find_map(|one| Some((one, one.set.as_ref().err()?)))
 }
 
 fn listed(one: &StatusListFinding, state: &str) -> Answer {

@@ -2,7 +2,7 @@
 
 use credlog_ledger::body::{Body, Reason};
 use credlog_ledger::ids::{IssuerId, RecordId};
-use credlog_verify::{CheckName, JudgeError, Outcome, Summary, verify};
+use credlog_verify::{CheckName, HandedOver, JudgeError, Outcome, Summary, verify};
 use serde_json::json;
 
 use crate::ledger::{
@@ -231,14 +231,14 @@ fn a_list_elsewhere_or_at_a_position_of_another_is_not_known() {
 fn facts_about_something_else_are_refused() {
     let ledger = Ledger::with_university();
     let facts = ledger.facts(&made(1), None, NOW);
-    let other = verify(&made(2), &[], &facts, time(NOW).into());
+    let other = verify(&made(2), &HandedOver::default(), &facts, time(NOW).into());
     assert!(
         matches!(other, Err(JudgeError::OtherDigest { .. })),
         "{other:?}"
     );
     let mut facts = ledger.facts(&made(1), None, NOW);
     facts.issuer = Some(did("impostor X"));
-    let other = verify(&made(1), &[], &facts, time(NOW).into());
+    let other = verify(&made(1), &HandedOver::default(), &facts, time(NOW).into());
     assert!(
         matches!(other, Err(JudgeError::OtherIssuer { .. })),
         "{other:?}"

@@ -1,6 +1,6 @@
 //! Questions about a date.
 
-use credlog_verify::{CheckName, Outcome, Summary};
+use credlog_verify::{CheckName, HandedOver, Outcome, Summary};
 
 use crate::ledger::{Ledger, check, digest_of, made, outcome, time};
 
@@ -105,7 +105,13 @@ fn a_clock_behind_the_ledger_is_set_right_by_it() {
     ledger.issue("2026-11-10T00:00:00Z", digest_of(&credential));
     let now = "2026-11-05T00:00:00Z";
     let facts = ledger.facts(&credential, None, now);
-    let verdict = credlog_verify::verify(&credential, &[], &facts, time(now).into()).unwrap();
+    let verdict = credlog_verify::verify(
+        &credential,
+        &HandedOver::default(),
+        &facts,
+        time(now).into(),
+    )
+    .unwrap();
     assert_eq!(verdict.summary, Summary::Valid);
     assert_eq!(verdict.moment, time("2026-11-10T00:00:00Z"));
 }

@@ -18,8 +18,8 @@ use credlog_ledger::record::{Author, AuthorId, EncodedRecord, Record, countersig
 use credlog_ledger::state::{MemoryState, State};
 use credlog_ledger::transition::{Execution, Opening, execute, genesis_state};
 use credlog_verify::{
-    Check, CheckName, Common, DigestOnly, Facts, Outcome, Question, Subject, Time, Verdict, gather,
-    gather_with, issuer_of, judge, positions_named, verify,
+    Check, CheckName, Common, DigestOnly, Facts, HandedOver, Outcome, Question, Subject, Time,
+    Verdict, gather, gather_with, issuer_of, judge, positions_named, verify,
 };
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
@@ -390,7 +390,11 @@ impl Ledger {
         at: Option<&str>,
     ) -> Verdict {
         let facts = self.facts(credential, at, NOW);
-        let verdict = verify(credential, lists, &facts, time(NOW).into()).unwrap();
+        let handed = HandedOver {
+            status_lists: lists.to_vec(),
+            ..HandedOver::default()
+        };
+        let verdict = verify(credential, &handed, &facts, time(NOW).into()).unwrap();
         check_consistent(&verdict);
         verdict
     }

@@ -5,7 +5,7 @@ use credlog_ledger::ids::Digest;
 use credlog_ledger::ids::RecordId;
 use credlog_verify::{
     CheckName, CredentialSummary, Outcome, Presented, ProofFinding, SigningKey, StatusListFinding,
-    Subject, Summary, Time, judge,
+    Subject, Summary, Time, Unread, judge,
 };
 use proptest::prelude::*;
 
@@ -50,7 +50,10 @@ fn finding() -> impl Strategy<Value = StatusListFinding> {
     let set = prop_oneof![
         4 => Just(Ok(false)),
         1 => Just(Ok(true)),
-        1 => Just(Err("it was not handed over.".to_owned()))
+        1 => Just(Err(Unread {
+            why: "it was not handed over.".to_owned(),
+            problem: "https://www.w3.org/ns/credentials/status-list#STATUS_RETRIEVAL_ERROR",
+        }))
     ];
     (purpose, set).prop_map(|(purpose, set)| StatusListFinding {
         list: "https://lists.example/1".to_owned(),

@@ -11,7 +11,7 @@ use credlog_ledger::ids::{
     Digest, IssuerId, KeyId, LeafIndex, MemberId, RecordId, UnixMillis, WebUrl,
 };
 use credlog_verify::facts::{AccreditationFacts, Issuance, IssuerFacts, Match};
-use credlog_verify::{CheckName, Outcome, Position};
+use credlog_verify::{CheckName, HandedOver, Outcome, Position};
 
 use super::entries::StatusUrls;
 use super::positions;
@@ -147,7 +147,7 @@ impl Outlook {
         facts.matches = vec![self.issued(terms, place, moment, accreditation)];
         facts.match_count = 1;
         let now: UnixMillis = moment.unix_millis();
-        let verdict = credlog_verify::verify(credential, &[], &facts, now)?;
+        let verdict = credlog_verify::verify(credential, &HandedOver::default(), &facts, now)?;
         let bad = NEEDED
             .iter()
             .filter_map(|name| verdict.check(*name))

@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use credlog_api::verification::{CredentialQuery, Positions, RequestSubject, VerifyRequest};
-use credlog_api::{Time, Verdict};
-use credlog_credential::Credential;
+use credlog_api::verification::{CredentialQuery, Positions, VerifyRequest};
+use credlog_api::{Answer, Time, Verdict};
+use credlog_credential::{Credential, Opened};
 use credlog_ledger::ids::Digest;
-use credlog_verify::{DigestOnly, Subject, Summary, digest_of, issuer_of, judge, positions_named};
+use credlog_verify::{
+    DigestOnly, HandedOver, Subject, Summary, digest_of, issuer_of, judge, positions_named,
+};
 use serde_json::{Value, json};
 
 use super::targets::Target;
@@ -80,7 +82,7 @@ impl Finding {
 pub(super) struct Checker<'n> {
     pub(super) node: &'n Node,
     pub(super) at: Option<Time>,
-    pub(super) lists: Vec<Value>,
+    pub(super) handed: HandedOver,
     pub(super) send_credential: bool,
     /// The node gave no answer, however often it was asked.
     pub(super) node_is_gone: AtomicBool,
@@ -132,11 +134,18 @@ impl Checker<'_> {
 
     fn of_credential(&self, credential: &Credential) -> Result<Verdict> {
         if self.send_credential {
-            return self.node.verify(&VerifyRequest {
-                subject: RequestSubject::Credential(credential.clone().into_secured()),
+            let request = VerifyRequest {
                 at: self.at,
-                status_lists: self.lists.clone(),
-            });
+                handed_over: self.handed.clone(),
+                ..VerifyRequest::of(Opened::Credential(Box::new(credential.clone())))
+            };
+            return match self.node.verify(&request)? {
+                Answer::Credential(verdict) => Ok(verdict),
+                Answer::Presentation(_) => Err(Failure::new(
+                    Exit::Node,
+                    "the node answered about a presentation; ask another node",
+                )),
+            };
         }
         let positions = positions_named(credential);
         let query = CredentialQuery {
@@ -145,7 +154,7 @@ impl Checker<'_> {
             positions: (!positions.is_empty()).then_some(Positions(positions)),
         };
         let facts = self.node.facts_at(&digest_of(credential), &query)?;
-        credlog_verify::verify(credential, &self.lists, &facts, moment::now())
+        credlog_verify::verify(credential, &self.handed, &facts, moment::now())
             .map_err(|error| distrust(&error))
     }
 

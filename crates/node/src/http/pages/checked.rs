@@ -1,7 +1,8 @@
 //! A verdict in words.
 
 use credlog_verify::{
-    Check, CheckName, CredentialSummary, Evidence, Outcome, Registered, Summary, Time, Verdict,
+    Answer, Check, CheckName, CredentialSummary, Evidence, Outcome, PresentationVerdict,
+    PresentedCredential, Registered, Summary, Time, Verdict,
 };
 use maud::{Markup, html};
 use serde_json::Value;
@@ -30,13 +31,62 @@ fn look(summary: Summary) -> (&'static str, &'static str) {
     }
 }
 
-pub(super) fn verdict(verdict: &Verdict) -> Markup {
-    let (class, sign) = look(verdict.summary);
+pub(super) fn answer(answer: &Answer) -> Markup {
+    html! {
+        (banner(answer.summary(), answer.headline()))
+        @match answer {
+            Answer::Credential(verdict) => { (findings(verdict)) }
+            Answer::Presentation(verdict) => { (presentation(verdict)) }
+        }
+    }
+}
+
+fn banner(summary: Summary, headline: &str) -> Markup {
+    let (class, sign) = look(summary);
     html! {
         div class={ "verdict " (class) } role="status" {
-            h1 { span aria-hidden="true" { (sign) } " " (word(verdict.summary)) }
-            p { (verdict.headline) }
+            h1 { span aria-hidden="true" { (sign) } " " (word(summary)) }
+            p { (headline) }
         }
+    }
+}
+
+fn presentation(verdict: &PresentationVerdict) -> Markup {
+    html! {
+        @if let Some(holder) = &verdict.holder {
+            dl { dt { "Holder" } dd { (holder) span class="soft" { " (it says)" } } }
+        }
+        @for one in &verdict.checks { (check(one, verdict.summary)) }
+        (inside(&verdict.credentials))
+    }
+}
+
+/// Credentials inside of something else, each folded.
+fn inside(credentials: &[PresentedCredential]) -> Markup {
+    html! {
+        @for (at, credential) in credentials.iter().enumerate() {
+            @let (class, sign) = look(credential.summary());
+            details {
+                summary {
+                    span class={ "outcome " (class) } {
+                        span aria-hidden="true" { (sign) " " } (word(credential.summary()))
+                    }
+                    " Credential " (at + 1) " of " (credentials.len())
+                }
+                @match credential {
+                    PresentedCredential::Judged(verdict) => {
+                        p { (verdict.headline) }
+                        (findings(verdict))
+                    }
+                    PresentedCredential::NoCredential { detail, .. } => { p { (detail) } }
+                }
+            }
+        }
+    }
+}
+
+fn findings(verdict: &Verdict) -> Markup {
+    html! {
         dl {
             (registered(&verdict.registered))
             @if let Some(claims) = &verdict.credential { (claimed(claims)) }
@@ -47,6 +97,7 @@ pub(super) fn verdict(verdict: &Verdict) -> Markup {
         h2 { "Checks" }
         p class="soft" { "What was asked, and why the answer is what it is." }
         @for one in &verdict.checks { (check(one, verdict.summary)) }
+        (inside(&verdict.contained))
     }
 }
 
@@ -91,6 +142,8 @@ fn question(name: CheckName) -> &'static str {
         CheckName::Status => "Is it neither revoked nor suspended?",
         CheckName::StatusList => "Is it neither revoked nor suspended on other lists?",
         CheckName::Validity => "Is the moment within its validity?",
+        CheckName::Contained => "Are the credentials inside of it valid? (informs only)",
+        CheckName::Holder => "Did its holder sign it?",
         _ => "A further question",
     }
 }

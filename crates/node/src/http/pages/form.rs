@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::extract::Request;
 use credlog_api::verification::VerifyQuery;
 use credlog_api::{Problem, ProblemType, path};
-use credlog_verify::{Time, Verdict};
+use credlog_verify::{Answer, Time};
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyDataStream, Full};
 use maud::{Markup, html};
@@ -39,7 +39,8 @@ pub(super) fn form(date: &str) -> Markup {
             div {
                 label for="file" { "A file" }
                 input #file type="file" name="file" aria-describedby="file-hint";
-                p #file-hint class="hint" { "The credential as you were given it." }
+                p #file-hint class="hint" { "The credential as you were given it: a badge (PNG or SVG), JSON, or a "
+                    "presentation." }
             }
             div {
                 label for="text" { "… or its text" }
@@ -130,14 +131,14 @@ fn malformed(error: multer::Error) -> Refusal {
 }
 
 /// Checks what was handed over, as POST /v1/verify does.
-pub(super) async fn check(context: &Arc<Context>, input: Input) -> Result<Verdict, Refusal> {
+pub(super) async fn check(context: &Arc<Context>, input: Input) -> Result<Answer, Refusal> {
     let turn = context.verifiers.turn().await?;
-    let check = move |context: &Context| {
+    let read = move || {
         let digest = digest(&input.bytes);
         let bytes = digest.as_ref().unwrap_or(&input.bytes);
-        verify::verdict(context, bytes, VerifyQuery { at: input.at })
+        verify::read(bytes, None, VerifyQuery { at: input.at })
     };
-    context.with_turn(turn, check).await
+    context.check(turn, read).await
 }
 
 /// A digest as a request.

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 
 use crate::admission::place;
 use crate::admission::{REQUEST_BAD_SIGNATURES_MAX, Sender};
-use crate::http::answer::{Answer, Refusal, json, json_with, not_found};
+use crate::http::answer::{Answer, Refusal, internal, json, json_with, not_found};
 use crate::http::guard::{client, rate_limited};
 use crate::http::query::{no_parameters, parameters, segment};
 use crate::http::{Context, Shared, body, disk_full};
@@ -86,6 +86,24 @@ struct Handed {
     /// Kept where others of the request may depend on it, or it on them.
     record: Option<EncodedRecord>,
     outcome: Outcome,
+}
+
+/// What became of one record that the node made itself for a client.
+pub(super) async fn submit_one(
+    context: &Context,
+    client: IpAddr,
+    record: EncodedRecord,
+) -> RecordOutcome {
+    let handed = hand_in(context, client, vec![record], Wait::Committed, false).await;
+    let ended = handed
+        .into_iter()
+        .next()
+        .map(|end| outcome(end.id, end.outcome));
+    // One record has one end.
+    ended.unwrap_or_else(|| RecordOutcome::Refused {
+        record_id: None,
+        problem: *internal().0,
+    })
 }
 
 /// Hands the records in and waits for what becomes of each.
