@@ -9,10 +9,12 @@ mod fixtures;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use credlog_credential::did::{DidDocument, Documents};
 use credlog_credential::{
     Candidates, Credential, CredentialError, Expected, IssuerBinding, Jws, JwsForm, KeyResolver,
     KeySource, Multikey, NoRegistry, Outcome, ProofError, ProofReport, ResolvedKey, SecretKey,
-    SignError, SignOptions, Suite, digest_jws, problem, sign, sign_jws, verify_jws, verify_proofs,
+    SignError, SignOptions, Suite, WithDocuments, digest_jws, problem, sign, sign_jws, verify_jws,
+    verify_proofs,
 };
 use proptest::prelude::*;
 use ring::rsa::{KeyPair, KeyPairComponents, PublicKeyComponents};
@@ -140,6 +142,40 @@ fn the_signatures_of_rfc_7515_are_good() {
         assert_eq!(result.result, Ok(()), "{}", vector["source"]);
         assert_eq!(result.cryptosuite.as_deref(), Some(jws.alg()));
     }
+}
+
+/// RS256 with the key in the header, as Open Badges v3.0 prints it.
+#[test]
+fn the_example_of_open_badges_verifies() {
+    let text = fixtures::read("vectors/1edtech-ob/basic.jwt");
+    let text = String::from_utf8(text).unwrap();
+    let credential = Credential::from_jws(&text).unwrap();
+    assert_eq!(credential.digest(), digest_jws(text.trim_end()));
+    assert_eq!(credential.document()["name"], "Teamwork Badge");
+    assert!(credential.document().get("iss").is_none());
+    let report = verify_proofs(&credential, NOW, &NoRegistry);
+    assert_eq!(report.outcome(), Outcome::Valid, "{report:?}");
+    let binding = report.issuer_binding(credential.issuer_id());
+    assert_eq!(binding, IssuerBinding::Unknown);
+    let found = report.proofs[0].key.clone().unwrap();
+    assert_eq!(found.source, KeySource::JwsHeader);
+    // The issuer's own document may have the key, under whatever name.
+    let key: Multikey = found.multikey.parse().unwrap();
+    let issuer = credential.issuer_id();
+    let document = json!({
+        "id": issuer,
+        "assertionMethod": [{
+            "id": "#key-0", "type": "JsonWebKey", "controller": issuer,
+            "publicKeyJwk": key.to_jwk().unwrap(),
+        }],
+    });
+    let document = DidDocument::from_json(&document).unwrap();
+    let keys = WithDocuments {
+        registry: &NoRegistry,
+        documents: &Documents::new([document]).unwrap(),
+    };
+    let report = verify_proofs(&credential, NOW, &keys);
+    assert_eq!(report.issuer_binding(issuer), IssuerBinding::Bound);
 }
 
 #[test]
