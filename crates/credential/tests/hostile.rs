@@ -8,13 +8,17 @@
 mod fixtures;
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
+use credlog_credential::bake::{IMAGE_BYTES_MAX, unbake};
 use credlog_credential::context::BUILT_IN;
 use credlog_credential::{
     Candidates, Credential, KeyResolver, KeySource, Outcome, PROOFS_MAX, ProofError, ProofReport,
     ResolvedKey, SignOptions, Suite, multikey, sign, verify_document, verify_proofs,
 };
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -462,5 +466,83 @@ fn large_documents_without_tricks_are_checked() {
             signed.as_bytes(),
         );
         assert_eq!(report.unwrap().outcome(), Outcome::Valid, "{name}");
+    }
+}
+
+/// Images that are as large as they may be, or pretend to hold much.
+#[test]
+fn large_images_are_read_at_once() {
+    let chunk = |kind: &[u8], data: &[u8]| {
+        let body = [kind, data].concat();
+        let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+        let sum = crc32fast::hash(&body).to_be_bytes();
+        [&length[..], &body, &sum].concat()
+    };
+    let png = |inside: Vec<u8>| {
+        let header = chunk(b"IHDR", &[0; 13]);
+        [
+            &b"\x89PNG\r\n\x1a\n"[..],
+            &header,
+            &inside,
+            &chunk(b"IEND", &[]),
+        ]
+        .concat()
+    };
+    let keyword = b"openbadgecredential\0\x01\0\0\0";
+    let mut bomb = ZlibEncoder::new(Vec::new(), Compression::best());
+    bomb.write_all(&vec![b' '; 64 << 20]).unwrap();
+    let bomb = [&keyword[..], &bomb.finish().unwrap()].concat();
+    let svg = |inside: String| format!("<svg>{inside}</svg>").into_bytes();
+    let names: String = (0..120).map(|i| format!(" xmlns:p{i}='a'")).collect();
+    for (name, image) in [
+        ("8 MB of PNG", png(chunk(b"IDAT", &vec![7; 8_300_000]))),
+        ("chunks", png(chunk(b"tEXt", &[b'a'; 800]).repeat(9_990))),
+        ("a bomb", png(chunk(b"iTXt", &bomb))),
+        ("elements", svg("<a/>".repeat(2_000_000))),
+        ("depth", svg("<a>".repeat(60_000))),
+        (
+            "names",
+            svg(format!(
+                "<p119:a{names}>{}</p119:a>",
+                "<p0:a/>".repeat(1_000_000)
+            )),
+        ),
+        (
+            "attributes",
+            svg(format!("<a {}/>", "b='' ".repeat(1_500_000))),
+        ),
+        (
+            "many attributes",
+            svg(format!(
+                "<credential xmlns='https://purl.imsglobal.org/ob/v3p0' {}/>",
+                (0..500_000)
+                    .map(|i| format!("b{i}='' "))
+                    .collect::<String>()
+            )),
+        ),
+        (
+            "references",
+            svg(format!("<g>{}</g>", "&lt;".repeat(2_000_000))),
+        ),
+        ("comments", svg("<!---->".repeat(1_100_000))),
+        (
+            "declarations",
+            format!(
+                "<!DOCTYPE svg [{}]><svg></svg>",
+                "<!ELEMENT a ANY>".repeat(500_000)
+            )
+            .into_bytes(),
+        ),
+        ("one text", svg("x".repeat(8_000_000))),
+    ] {
+        assert!(image.len() <= IMAGE_BYTES_MAX || name == "a bomb", "{name}");
+        let start = Instant::now();
+        let before = cpu(start);
+        let refused = unbake(&image);
+        show(
+            &format!("unbake: {name}"),
+            cpu(start).saturating_sub(before),
+        );
+        assert!(refused.is_err(), "{name}");
     }
 }

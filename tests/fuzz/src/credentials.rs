@@ -6,6 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use credlog_credential::bake::{bake, unbake};
+use credlog_credential::did::{DidDocument, Documents};
 use credlog_credential::json::{Limits, jcs, parse_strict};
 use credlog_credential::{
     Challenge, Credential, Form, Jws, JwsForm, NoRegistry, Opened, Presentation, SecretKey,
@@ -31,6 +32,14 @@ const PNG: &[u8] = fixture!("baked/plain.png");
 const PNG_COMPRESSED: &[u8] = fixture!("baked/compressed.png");
 const SVG: &[u8] = fixture!("baked/spec.svg");
 const SVG_ENTITIES: &[u8] = fixture!("baked/entities.svg");
+
+const DID_DOCUMENT: &[u8] = br##"{"@context":["https://www.w3.org/ns/did/v1"],
+    "id":"did:web:a.example","verificationMethod":[{"id":"#key-1","type":"Multikey",
+    "controller":"did:web:a.example",
+    "publicKeyMultibase":"z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2"},
+    {"id":"did:web:a.example#key-2","type":"JsonWebKey2020","controller":"did:web:a.example",
+    "publicKeyJwk":{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}],
+    "assertionMethod":["#key-1","did:web:a.example#key-2"],"authentication":["#key-1"]}"##;
 
 const V2: &str = "https://www.w3.org/ns/credentials/v2";
 
@@ -92,6 +101,12 @@ pub(crate) fn all() -> anyhow::Result<Vec<Target>> {
             Ok(Opened::Presentation(presentation)) => check_presentation(&presentation),
             Ok(_) => {}
             Err(error) => drop((error.problem_type(), error.to_string())),
+        }),
+        target("DID document", vec![DID_DOCUMENT.to_vec()], |bytes| {
+            if let Ok(document) = DidDocument::parse(bytes) {
+                let documents = Documents::new([document]);
+                let _ = documents.map(|documents| documents.is_empty());
+            }
         }),
         target("status list", vec![STATUS_LIST.to_vec()], |bytes| {
             let _ = StatusListCredential::parse(bytes);

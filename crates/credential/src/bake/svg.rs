@@ -19,6 +19,8 @@ const NAMESPACE_ALIAS: &str = "https://purl.imsglobal.org/spec/ob/v3p0";
 
 const BYTE_ORDER_MARK: &str = "\u{FEFF}";
 
+/// Pieces of one image at most: tags, texts, comments. A drawing of 8 MiB has fewer.
+const PIECES_MAX: usize = 500_000;
 /// Elements named `credential` or `assertion` at most: for each, its namespace is looked up.
 const CANDIDATES_MAX: usize = 100;
 /// Attributes of a credential element at most.
@@ -120,6 +122,7 @@ struct Reader<'a> {
     /// Elements that are open.
     depth: usize,
     candidates: usize,
+    pieces: usize,
     found: Option<Scan>,
 }
 
@@ -132,6 +135,7 @@ impl<'a> Reader<'a> {
             offset: text.len() - content.len(),
             depth: 0,
             candidates: 0,
+            pieces: 0,
             found: None,
         }
     }
@@ -272,6 +276,10 @@ impl<'a> Reader<'a> {
     }
 
     fn event(&mut self) -> Result<Event<'a>, BakeError> {
+        self.pieces += 1;
+        if self.pieces > PIECES_MAX {
+            return Err(unreadable("it has more than 500,000 pieces"));
+        }
         self.xml.read_event().map_err(|error| self.broken(&error))
     }
 
