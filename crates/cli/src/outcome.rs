@@ -60,7 +60,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// Why a command did not do what was asked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Failure {
     /// The exit code.
     pub(crate) exit: Exit,
@@ -113,15 +113,6 @@ impl Failure {
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)
-    }
-
-    /// The same failure, to be told in another place too.
-    pub(crate) fn repeated(&self) -> Self {
-        Self {
-            exit: self.exit,
-            message: self.message.clone(),
-            problem: self.problem.clone(),
-        }
     }
 
     /// The same failure with what was being done in front.

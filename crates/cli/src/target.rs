@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use credlog_credential::bake::unbake;
-use credlog_credential::{Credential, CredentialError, Form};
+use credlog_credential::{Credential, Opened, problem};
 use credlog_ledger::ids::Digest;
 
 use crate::command::issue::source::credential_files;
@@ -124,40 +123,36 @@ pub(crate) fn read(path: &Path) -> std::result::Result<Credential, Unreadable> {
     })
 }
 
-/// Reads a credential from the content of a file.
+/// Reads a credential from the content of a file, in any form.
 pub(crate) fn parse(bytes: &[u8]) -> std::result::Result<Credential, Unreadable> {
+    match open(bytes)? {
+        Opened::Credential(credential) => Ok(*credential),
+        Opened::Presentation(_) => Err(Unreadable::NoCredential {
+            reason: "it is a presentation, which may hold several credentials".to_owned(),
+            problem: problem::MALFORMED_VALUE_ERROR.to_owned(),
+        }),
+    }
+}
+
+/// Reads a credential or presentation from the content of a file, in any form.
+pub(crate) fn open(bytes: &[u8]) -> std::result::Result<Opened, Unreadable> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Unreadable::NoCredential {
             reason: "the file is empty".to_owned(),
-            problem: credlog_credential::problem::PARSING_ERROR,
+            problem: problem::PARSING_ERROR.to_owned(),
         });
     }
-    let text = match Form::sniff(bytes) {
-        Some(Form::Png | Form::Svg) => unbake(bytes)
-            .map_err(|error| refused(&error, error.is_too_large(), error.problem_type()))?,
-        Some(Form::Jws) => String::from_utf8_lossy(bytes).into_owned(),
-        _ => return Credential::parse(bytes).map_err(|error| no_credential(&error)),
-    };
-    match Form::sniff(text.as_bytes()) {
-        Some(Form::Jws) => Credential::from_jws(&text),
-        _ => Credential::parse(text.as_bytes()),
-    }
-    .map_err(|error| no_credential(&error))
-}
-
-fn no_credential(error: &CredentialError) -> Unreadable {
-    refused(error, error.is_too_large(), error.problem_type())
-}
-
-fn refused(error: &dyn std::error::Error, is_too_large: bool, problem: &'static str) -> Unreadable {
-    if is_too_large {
-        // It may be a credential, and nobody looked at it.
-        return Unreadable::File(Failure::input(error.to_string()).of_problem(problem));
-    }
-    Unreadable::NoCredential {
-        reason: error.to_string(),
-        problem,
-    }
+    credlog_credential::open(bytes, None).map_err(|error| {
+        if error.is_too_large() {
+            // It may be a credential, and nobody looked at it.
+            let failure = Failure::input(error.to_string());
+            return Unreadable::File(failure.of_problem(error.problem_type()));
+        }
+        Unreadable::NoCredential {
+            reason: error.to_string(),
+            problem: error.problem_type().to_owned(),
+        }
+    })
 }
 
 /// Why a file gave no credential.
@@ -169,7 +164,7 @@ pub(crate) enum Unreadable {
     NoCredential {
         reason: String,
         /// W3C problem identifier.
-        problem: &'static str,
+        problem: String,
     },
 }
 

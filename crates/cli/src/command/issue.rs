@@ -17,6 +17,7 @@ mod template;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -155,6 +156,7 @@ impl IssueArgs {
             key: signatory.key.clone(),
             suite: self.suite,
             output: output.clone(),
+            a_row_verified: AtomicBool::new(false),
             achievement: self.achievement.clone(),
         };
         node.write_above(&bar);

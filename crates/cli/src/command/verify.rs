@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use credlog_api::Time;
+use credlog_credential::Form;
+use credlog_credential::did::{DidDocument, Documents};
 use credlog_credential::json::{Limits, parse_strict};
 use credlog_verify::{HandedOver, Summary};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -44,7 +46,7 @@ const BAR_MIN: usize = 50;
 /// anchored or cannot be checked; 3 the node failed, and what it did not answer is told.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// Credentials (JSON, compact JWS, PNG or SVG with one inside), folders of them, digests, tables
+    /// Credentials and presentations (JSON, compact JWS, PNG or SVG with one inside), folders of them, digests, tables
     /// (.csv) or lines (.ndjson) of digests or paths; - is standard input
     #[arg(required = true, value_name = "FILE|DIR|DIGEST|-")]
     targets: Vec<PathBuf>,
@@ -65,6 +67,16 @@ pub(crate) struct Verify {
     /// several times
     #[arg(long, value_name = "FILE")]
     status_list: Vec<PathBuf>,
+    /// The DID document of an issuer or holder that the ledger does not know; may be given several
+    /// times
+    #[arg(long, value_name = "FILE")]
+    did_document: Vec<PathBuf>,
+    /// What the holder of a presentation was asked to sign
+    #[arg(long, value_name = "TEXT")]
+    challenge: Option<String>,
+    /// For whom a presentation has to be meant
+    #[arg(long, value_name = "TEXT")]
+    domain: Option<String>,
     /// Send whole credentials to the node and let it judge
     #[arg(long)]
     send_credential: bool,
@@ -87,13 +99,18 @@ impl Verify {
             return Err(folder::is_there(out));
         }
         let node = self.node.connect_patiently(screen)?;
+        let did_documents = read_all(&self.did_document)?;
         let checker = Checker {
             node: &node,
             at: self.at,
             handed: HandedOver {
                 status_lists: self.lists()?,
+                documents: self.documents(&did_documents)?,
+                challenge: self.challenge.clone(),
+                domain: self.domain.clone(),
                 ..HandedOver::default()
             },
+            did_documents,
             send_credential: self.send_credential,
             node_is_gone: AtomicBool::new(false),
         };
@@ -140,13 +157,35 @@ impl Verify {
         }
     }
 
+    /// Status lists as JSON, or as a compact JWS in a string.
     fn lists(&self) -> Result<Vec<Value>> {
-        let read = |path: &PathBuf| {
-            parse_strict(&folder::read(path)?, Limits::DEFAULT)
-                .during(|| path.display().to_string())
-        };
-        self.status_list.iter().map(read).collect()
+        let mut lists = Vec::new();
+        for path in &self.status_list {
+            let bytes = folder::read(path)?;
+            lists.push(match Form::sniff(&bytes) {
+                Some(Form::Jws) => String::from_utf8_lossy(&bytes).trim().into(),
+                _ => parse_strict(&bytes, Limits::DEFAULT).during(|| path.display().to_string())?,
+            });
+        }
+        Ok(lists)
     }
+
+    fn documents(&self, read: &[Value]) -> Result<Documents> {
+        let mut documents = Documents::default();
+        for (document, path) in read.iter().zip(&self.did_document) {
+            let at = || path.display().to_string();
+            let document = DidDocument::from_json(document).during(at)?;
+            documents.insert(document).during(at)?;
+        }
+        Ok(documents)
+    }
+}
+
+fn read_all(paths: &[PathBuf]) -> Result<Vec<Value>> {
+    let read = |path: &PathBuf| {
+        parse_strict(&folder::read(path)?, Limits::DEFAULT).during(|| path.display().to_string())
+    };
+    paths.iter().map(read).collect()
 }
 
 /// What the exit code depends on.
@@ -166,7 +205,7 @@ impl Run {
                 None => self.judged += 1,
                 Some(failure) => {
                     self.not_answered += 1;
-                    self.unanswered.get_or_insert_with(|| failure.repeated());
+                    self.unanswered.get_or_insert_with(|| failure.clone());
                 }
             }
         }

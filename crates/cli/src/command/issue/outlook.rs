@@ -6,12 +6,14 @@
 //! uses, against the issuer's entry, as if it were issued now.
 
 use credlog_api::{Facts, Time};
-use credlog_credential::{Credential, StatusEntry};
+use credlog_credential::{
+    ASSERTION_METHOD, Credential, KeySource, MethodKey, ProofReport, ProofResult, StatusEntry,
+};
 use credlog_ledger::ids::{
     Digest, IssuerId, KeyId, LeafIndex, MemberId, RecordId, UnixMillis, WebUrl,
 };
 use credlog_verify::facts::{AccreditationFacts, Issuance, IssuerFacts, Match};
-use credlog_verify::{CheckName, HandedOver, Outcome, Position};
+use credlog_verify::{CheckName, HandedOver, Outcome, Position, Subject, judge};
 
 use super::entries::StatusUrls;
 use super::positions;
@@ -28,6 +30,15 @@ const NEEDED: [CheckName; 3] = [
     CheckName::Issuer,
     CheckName::AccreditationAtIssue,
 ];
+
+/// Whether a proof is to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Nobody has looked at it.
+    Unseen,
+    /// It was made here just now, as one was that did verify: signing refuses what would not.
+    MadeHere,
+}
 
 /// The issuer as the ledger knows it, the key that signs its records, and where the ledger's
 /// status lists are named.
@@ -136,6 +147,7 @@ impl Outlook {
         credential: &Credential,
         terms: &Terms,
         place: Position,
+        proof: Proof,
     ) -> Result<()> {
         let moment = self.moment();
         let achievement = terms.achievement.as_ref();
@@ -147,7 +159,15 @@ impl Outlook {
         facts.matches = vec![self.issued(terms, place, moment, accreditation)];
         facts.match_count = 1;
         let now: UnixMillis = moment.unix_millis();
-        let verdict = credlog_verify::verify(credential, &HandedOver::default(), &facts, now)?;
+        let handed = HandedOver::default();
+        let report = match proof {
+            Proof::Unseen => {
+                credlog_verify::prove(credential, &handed, &facts, ASSERTION_METHOD.into(), now)
+            }
+            Proof::MadeHere => self.made_here(),
+        };
+        let presented = credlog_verify::examine_with(credential, &report, &handed, &facts, now);
+        let verdict = judge(&Subject::Credential(presented), &facts, now)?;
         let bad = NEEDED
             .iter()
             .filter_map(|name| verdict.check(*name))
@@ -162,6 +182,27 @@ impl Outlook {
                 "verifiers could never call it valid: {}",
                 check.reason
             ))),
+        }
+    }
+
+    /// What verifying a proof finds that this issuer's key has just made.
+    fn made_here(&self) -> ProofReport {
+        let key = self.issuer.key_by_id(&self.record_key);
+        let key = key.map(|key| MethodKey {
+            multikey: key.key.to_string(),
+            controller: Some(self.issuer.id.to_string()),
+            source: KeySource::Registry,
+        });
+        ProofReport {
+            proofs: vec![ProofResult {
+                id: None,
+                cryptosuite: None,
+                verification_method: None,
+                purpose: None,
+                created: None,
+                key,
+                result: Ok(()),
+            }],
         }
     }
 

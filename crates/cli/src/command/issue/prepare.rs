@@ -1,5 +1,7 @@
 //! From a file to a signed credential that is ready to be anchored.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use credlog_credential::{
     Credential, DataModel, Form, JwsForm, SecretKey, SignOptions, Suite, sign, sign_jws,
 };
@@ -9,7 +11,7 @@ use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::outlook::Outlook;
+use super::outlook::{Outlook, Proof};
 use super::output::{Image, Output};
 use super::source::{self, Source};
 use crate::keyfile;
@@ -48,6 +50,8 @@ pub(super) struct Signer {
     pub(super) key: SigningKey,
     pub(super) suite: Suite,
     pub(super) output: Output,
+    /// Whether the proof of a row's credential was looked at and is good.
+    pub(super) a_row_verified: AtomicBool,
     pub(super) achievement: Option<AchievementId>,
 }
 
@@ -118,7 +122,13 @@ impl Signer {
             content.into_text().during(at)?
         };
         let summary = credential.summary();
-        outlook.check(&credential, &terms, place).during(at)?;
+        let proof = self.proof_of(source);
+        outlook
+            .check(&credential, &terms, place, proof)
+            .during(at)?;
+        if source.is_row() {
+            self.a_row_verified.store(true, Ordering::Relaxed);
+        }
         let prepared = Prepared {
             file: source.file.clone(),
             source: source.digest,
@@ -136,6 +146,14 @@ impl Signer {
         Ok((terms, prepared))
     }
 
+    /// All rows of a table fill in one template: once one of them verified, the others will.
+    fn proof_of(&self, source: &Source) -> Proof {
+        match source.is_row() && self.a_row_verified.load(Ordering::Relaxed) {
+            true => Proof::MadeHere,
+            false => Proof::Unseen,
+        }
+    }
+
     /// Signs anew a credential whose proof is no longer good for a new issue; only one that
     /// was signed here. Its former digest must not be on the ledger.
     pub(super) fn prepare_again(
@@ -146,7 +164,7 @@ impl Signer {
     ) -> Result<Prepared> {
         let at = || former.file.clone();
         let credential = former.credential().during(at)?;
-        let problem = match outlook.check(&credential, terms, former.place) {
+        let problem = match outlook.check(&credential, terms, former.place, Proof::Unseen) {
             Ok(()) => return Ok(former.clone()),
             Err(problem) => problem.during(at()),
         };
@@ -194,7 +212,9 @@ impl Signer {
         let (signed, text) = self
             .sign(Credential::from_json(document)?, as_jws)
             .during(at)?;
-        outlook.check(&signed, terms, place).during(at)?;
+        outlook
+            .check(&signed, terms, place, Proof::Unseen)
+            .during(at)?;
         Ok(Prepared {
             digest: source::digest(&signed),
             place,

@@ -71,6 +71,11 @@ impl Content {
 }
 
 impl Source {
+    /// Whether it is a row of a table.
+    pub(super) fn is_row(&self) -> bool {
+        matches!(self.origin, Origin::Row(..))
+    }
+
     /// Reads it again; it must not have changed.
     pub(super) fn read(&self) -> Result<Content> {
         let (digest, content) = match &self.origin {

@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use credlog_api::verification::{CredentialQuery, Positions, VerifyRequest};
-use credlog_api::{Answer, Time, Verdict};
-use credlog_credential::{Credential, Opened};
+use credlog_api::{Answer, Facts, Time, Verdict};
+use credlog_credential::Opened;
 use credlog_ledger::ids::Digest;
 use credlog_verify::{
-    DigestOnly, HandedOver, Subject, Summary, digest_of, issuer_of, judge, positions_named,
+    CheckError, DigestSubject, HandedOver, PresentationVerdict, PresentedCredential, Question,
+    Summary,
 };
 use serde_json::{Value, json};
 
@@ -25,15 +26,14 @@ const ATTEMPTS_MAX: usize = 3;
 const PAUSE_MS: u64 = 300;
 
 /// What became of one target.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Finding {
     /// It was judged.
     Judged(Box<Verdict>),
+    /// A presentation was judged, with each credential in it.
+    Presented(Box<PresentationVerdict>),
     /// The file holds no credential.
-    NoCredential {
-        reason: String,
-        problem: &'static str,
-    },
+    NoCredential { reason: String, problem: String },
     /// Nothing is known: the file cannot be read, or the node did not answer.
     Unchecked(Failure),
 }
@@ -42,9 +42,31 @@ impl Finding {
     pub(super) fn summary(&self) -> Summary {
         match self {
             Self::Judged(verdict) => verdict.summary,
+            Self::Presented(verdict) => verdict.summary,
             Self::NoCredential { .. } => Summary::Invalid,
             Self::Unchecked(_) => Summary::Unknown,
         }
+    }
+
+    /// The credentials inside of a presentation, each with a name of its own.
+    pub(super) fn parts(&self, name: &str) -> Vec<(String, Self)> {
+        let Self::Presented(verdict) = self else {
+            return Vec::new();
+        };
+        let part = |(number, one): (usize, &PresentedCredential)| {
+            let finding = match one.clone() {
+                PresentedCredential::Judged(verdict) => Self::Judged(verdict),
+                PresentedCredential::NoCredential {
+                    problem_type,
+                    detail,
+                } => Self::NoCredential {
+                    reason: detail,
+                    problem: problem_type,
+                },
+            };
+            (format!("{name}, credential {number}"), finding)
+        };
+        (1..).zip(&verdict.credentials).map(part).collect()
     }
 
     /// The node's failure, if that is why nothing is known: it need not be asked any further.
@@ -58,6 +80,7 @@ impl Finding {
     pub(super) fn json(&self, name: &str) -> Value {
         match self {
             Self::Judged(verdict) => json!({"target": name, "verdict": verdict}),
+            Self::Presented(verdict) => json!({"target": name, "presentation": verdict}),
             Self::NoCredential { reason, problem } => json!({
                 "target": name,
                 "error": {
@@ -83,6 +106,8 @@ pub(super) struct Checker<'n> {
     pub(super) node: &'n Node,
     pub(super) at: Option<Time>,
     pub(super) handed: HandedOver,
+    /// As they were handed over, for a node that judges.
+    pub(super) did_documents: Vec<Value>,
     pub(super) send_credential: bool,
     /// The node gave no answer, however often it was asked.
     pub(super) node_is_gone: AtomicBool,
@@ -104,8 +129,8 @@ impl Checker<'_> {
     }
 
     fn of_content(&self, bytes: &[u8]) -> Finding {
-        match target::parse(bytes) {
-            Ok(credential) => self.asked(|| self.of_credential(&credential)),
+        match target::open(bytes) {
+            Ok(opened) => self.asked(|| self.of_opened(&opened)),
             Err(Unreadable::File(failure)) => Finding::Unchecked(failure),
             Err(Unreadable::NoCredential { reason, problem }) => {
                 Finding::NoCredential { reason, problem }
@@ -114,11 +139,12 @@ impl Checker<'_> {
     }
 
     /// Asks the node, and again if it gave no answer.
-    fn asked(&self, ask: impl Fn() -> Result<Verdict>) -> Finding {
+    fn asked(&self, ask: impl Fn() -> Result<Answer>) -> Finding {
         let mut attempt = 1;
         loop {
             match ask() {
-                Ok(verdict) => return Finding::Judged(Box::new(verdict)),
+                Ok(Answer::Credential(verdict)) => return Finding::Judged(Box::new(verdict)),
+                Ok(Answer::Presentation(verdict)) => return Finding::Presented(Box::new(verdict)),
                 Err(failure) if failure.exit != Exit::Node => return Finding::Unchecked(failure),
                 Err(failure) => {
                     let is_gone = attempt == ATTEMPTS_MAX;
@@ -132,44 +158,44 @@ impl Checker<'_> {
         }
     }
 
-    fn of_credential(&self, credential: &Credential) -> Result<Verdict> {
+    fn of_opened(&self, opened: &Opened) -> Result<Answer> {
         if self.send_credential {
-            let request = VerifyRequest {
+            return self.node.verify(&VerifyRequest {
                 at: self.at,
                 handed_over: self.handed.clone(),
-                ..VerifyRequest::of(Opened::Credential(Box::new(credential.clone())))
-            };
-            return match self.node.verify(&request)? {
-                Answer::Credential(verdict) => Ok(verdict),
-                Answer::Presentation(_) => Err(Failure::new(
-                    Exit::Node,
-                    "the node answered about a presentation; ask another node",
-                )),
-            };
+                did_documents: self.did_documents.clone(),
+                ..VerifyRequest::of(opened.clone())
+            });
         }
-        let positions = positions_named(credential);
-        let query = CredentialQuery {
-            at: self.at,
-            issuer: issuer_of(credential),
-            positions: (!positions.is_empty()).then_some(Positions(positions)),
-        };
-        let facts = self.node.facts_at(&digest_of(credential), &query)?;
-        credlog_verify::verify(credential, &self.handed, &facts, moment::now())
-            .map_err(|error| distrust(&error))
+        let ask = |question: &Question| self.ask(question);
+        credlog_verify::check(opened, &self.handed, self.at, moment::now(), ask).map_err(untrusted)
     }
 
-    fn of_digest(&self, digest: &Digest) -> Result<Verdict> {
+    fn of_digest(&self, digest: &Digest) -> Result<Answer> {
+        let subject = DigestSubject {
+            digest: *digest,
+            issuer: None,
+            proof_checked_elsewhere: false,
+        };
+        let ask = |question: &Question| self.ask(question);
+        credlog_verify::check_digest(&subject, self.at, moment::now(), ask).map_err(untrusted)
+    }
+
+    fn ask(&self, question: &Question) -> Result<Facts> {
+        let positions = question.positions.clone();
         let query = CredentialQuery {
             at: self.at,
-            ..CredentialQuery::default()
+            issuer: question.issuer.clone(),
+            positions: (!positions.is_empty()).then_some(Positions(positions)),
         };
-        let facts = self.node.facts_at(digest, &query)?;
-        let subject = Subject::Digest(DigestOnly::ProofUnchecked);
-        judge(&subject, &facts, moment::now()).map_err(|error| distrust(&error))
+        self.node.facts_at(&question.digest, &query)
     }
 }
 
 /// Facts about something else than what was asked: the node is not to be trusted.
-fn distrust(error: &credlog_verify::JudgeError) -> Failure {
-    Failure::new(Exit::Node, error.to_string())
+fn untrusted(error: CheckError<Failure>) -> Failure {
+    match error {
+        CheckError::Ask(failure) => failure,
+        CheckError::Judge(error) => Failure::new(Exit::Node, error.to_string()),
+    }
 }

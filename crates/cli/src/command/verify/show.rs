@@ -1,15 +1,18 @@
 //! Verdicts for people: every check of a few credentials, a table of many.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use credlog_api::Verdict;
 use credlog_ledger::ids::AchievementId;
-use credlog_verify::{Check, CheckName, CredentialSummary, Outcome, Registered, Summary};
+use credlog_verify::{
+    Check, CheckName, CredentialSummary, Outcome, PresentationVerdict, Registered, Summary,
+};
 use serde_json::{Map, Value, json};
 
 use super::check::Finding;
-use crate::screen::{Ink, Screen, grouped, shown, wrap};
+use crate::screen::{Ink, Screen, count, grouped, shown, wrap};
 use crate::table::Table;
 
 /// Up to this many credentials every check is shown.
@@ -57,16 +60,17 @@ impl Tally {
             return format!("{gap}{}", shown.join("\n\n"));
         }
         let mut table = Table::new(&["verdict", "credential", "achievement", "issuer"]);
-        for (name, finding) in findings {
-            let (title, issuer) = match finding {
+        for (name, finding) in with_parts(findings) {
+            let (title, issuer) = match &*finding {
                 Finding::Judged(verdict) => names(verdict).unwrap_or_default(),
+                Finding::Presented(verdict) => presented(verdict),
                 Finding::NoCredential { .. } => ("not a credential".to_owned(), String::new()),
                 // Nothing else says why.
                 Finding::Unchecked(failure) => (failure.message.clone(), String::new()),
             };
             table.row([
                 words(finding.summary()).to_owned(),
-                shown(name),
+                shown(&name),
                 shown(&title),
                 shown(&issuer),
             ]);
@@ -123,8 +127,38 @@ fn detailed(screen: Screen, name: &str, finding: &Finding) -> String {
             2,
         )),
         Finding::Judged(verdict) => lines.extend(judged(screen, verdict)),
+        Finding::Presented(verdict) => {
+            lines.push(wrap(&shown(&verdict.headline), WIDTH, 2));
+            lines.extend(verdict.checks.iter().map(|check| check_line(screen, check)));
+            let parts = finding.parts(name);
+            lines.extend(
+                parts
+                    .iter()
+                    .map(|(name, part)| detailed(screen, name, part)),
+            );
+        }
     }
     lines.join("\n")
+}
+
+/// Findings, with those of the credentials inside of a presentation after it.
+pub(super) fn with_parts(findings: &[(String, Finding)]) -> Vec<(String, Cow<'_, Finding>)> {
+    let mut all = Vec::new();
+    for (name, finding) in findings {
+        all.push((name.clone(), Cow::Borrowed(finding)));
+        let parts = finding.parts(name).into_iter();
+        all.extend(parts.map(|(name, part)| (name, Cow::Owned(part))));
+    }
+    all
+}
+
+/// What a presentation is called in a table: what it holds, and who shows it.
+pub(super) fn presented(verdict: &PresentationVerdict) -> (String, String) {
+    let title = format!(
+        "presentation of {}",
+        count(verdict.credentials.len(), "credential")
+    );
+    (title, verdict.holder.clone().unwrap_or_default())
 }
 
 fn judged(screen: Screen, verdict: &Verdict) -> Vec<String> {
@@ -177,6 +211,7 @@ fn label(name: CheckName) -> &'static str {
         CheckName::Status => "status",
         CheckName::StatusList => "status list",
         CheckName::Validity => "validity",
+        CheckName::Holder => "holder",
         other => other.as_str(),
     }
 }

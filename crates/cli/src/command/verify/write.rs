@@ -197,8 +197,8 @@ fn csv_text(findings: &[(String, Finding)], with_head: bool) -> Result<String> {
         let checks = CHECKS.iter().map(|check| check.as_str());
         writer.write_record(fixed.into_iter().chain(checks))?;
     }
-    for (name, finding) in findings {
-        writer.write_record(cells(name, finding))?;
+    for (name, finding) in show::with_parts(findings) {
+        writer.write_record(cells(&name, &finding))?;
     }
     let bytes = writer
         .into_inner()
@@ -222,6 +222,10 @@ fn cells(name: &str, finding: &Finding) -> Vec<String> {
                     .iter()
                     .map(|check| outcome(check).unwrap_or_default()),
             );
+        }
+        Finding::Presented(verdict) => {
+            let (title, holder) = show::presented(verdict);
+            cells.extend([verdict.headline.clone(), title, holder]);
         }
         Finding::NoCredential { reason, .. } => {
             cells.push(format!("this is no credential: {reason}"));

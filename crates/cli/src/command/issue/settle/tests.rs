@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use credlog_api::Facts;
 use credlog_api::issuer::{IssuerView, StatusListView, USED_POSITIONS_BYTES};
@@ -138,6 +139,7 @@ fn signer(key: &SigningKey) -> Signer {
         key: key.clone(),
         suite: Suite::EDDSA_JCS_2022,
         output: Output::default(),
+        a_row_verified: AtomicBool::new(false),
         achievement: None,
     }
 }
