@@ -9,6 +9,7 @@ use credlog_ledger::certificate::{CERTIFICATE_BYTES_MAX, CommitCertificate};
 use credlog_ledger::ids::{Digest, Height, IssuerId, ListNumber, RecordId};
 use credlog_ledger::member::{MEMBER_SET_BYTES_MAX, MemberSet};
 use credlog_tlog::{HASH_BYTES, NOTE_BYTES_MAX, TILE_WIDTH, TileLevel, TilePath};
+use credlog_verify::prefix::Crowd;
 use credlog_verify::published::Purpose;
 use credlog_verify::{Answer, Facts};
 use reqwest::Url;
@@ -24,7 +25,7 @@ use crate::submission::{
     FramingError, MEDIA_TYPE_RECORD, MEDIA_TYPE_RECORDS, RecordView, SubmitOutcomes, Wait,
     encode_records,
 };
-use crate::verification::{CredentialQuery, Positions, VerifyRequest};
+use crate::verification::{CredentialQuery, CrowdQuery, Positions, VerifyRequest};
 use transfer::Request;
 
 /// Most bytes of an answer in JSON.
@@ -360,6 +361,34 @@ impl Client {
             });
         }
         Ok(facts)
+    }
+
+    /// The credentials whose digests begin like this one, so many that the node does not learn
+    /// which one is meant; with `after`, those of a [`Crowd`] that come behind its first part.
+    ///
+    /// # Errors
+    /// [`ClientError::OtherAnswer`] if the node answers another question; other
+    /// [`ClientError`].
+    pub async fn crowd(&self, query: &CrowdQuery) -> Result<Crowd, ClientError> {
+        let after = query.after.map(|digest| digest.to_string());
+        let request = Request::get(path::CREDENTIALS)
+            .query("prefix", Some(query.prefix.as_str()))
+            .query("after", after.as_deref());
+        let crowd: Crowd = self.json(request).await?;
+        let is_wider = query.prefix.as_str().starts_with(crowd.prefix.as_str());
+        let answers = match query.after {
+            None => is_wider,
+            Some(_) => crowd.prefix == query.prefix,
+        };
+        let mut digests = crowd.credentials.iter().map(|one| &one.digest);
+        if answers && digests.all(|digest| crowd.prefix.covers(digest)) {
+            return Ok(crowd);
+        }
+        Err(ClientError::OtherAnswer {
+            url: self.url(path::CREDENTIALS),
+            found: format!("digests that begin with {}", crowd.prefix),
+            asked: format!("digests that begin with {}", query.prefix),
+        })
     }
 
     /// Lets the node judge. A whole credential leaves the machine with this.

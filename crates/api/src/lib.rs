@@ -11,6 +11,7 @@
 
 pub mod block;
 pub mod client;
+pub mod event;
 pub mod governance;
 pub mod issuer;
 pub mod ledger;

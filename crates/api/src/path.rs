@@ -12,6 +12,8 @@ pub const RECORDS: &str = "/v1/records";
 pub const RECORD: &str = "/v1/records/{id}";
 /// GET, `?at=&issuer=`: [`Facts`](crate::Facts).
 pub const CREDENTIAL: &str = "/v1/credentials/{digest}";
+/// GET, `?prefix=&after=`: [`Crowd`](credlog_verify::prefix::Crowd).
+pub const CREDENTIALS: &str = "/v1/credentials";
 /// POST [`VerifyRequest`](crate::VerifyRequest), `?at=`: [`Verdict`](crate::Verdict).
 pub const VERIFY: &str = "/v1/verify";
 /// POST, lines of JSON: [`BatchLine`](crate::verification::BatchLine) each; `?at=&brief=`.
@@ -28,6 +30,8 @@ pub const VCALM_PRESENTATIONS: &str = "/presentations/verify";
 pub const ISSUERS: &str = "/v1/issuers";
 /// GET: [`IssuerView`](crate::issuer::IssuerView). The id is percent-encoded.
 pub const ISSUER: &str = "/v1/issuers/{did}";
+/// GET: the did:web document of an issuer of the ledger.
+pub const DID_DOCUMENT: &str = "/issuers/{slug}/did.json";
 /// GET, paged: [`Achievement`](credlog_ledger::body::Achievement). The id is percent-encoded.
 pub const ACHIEVEMENTS: &str = "/v1/issuers/{did}/achievements";
 /// GET: [`StatusListView`](crate::issuer::StatusListView).
@@ -44,6 +48,8 @@ pub const PROPOSALS: &str = "/v1/proposals";
 pub const CERTIFICATE: &str = "/v1/certificates/{height}";
 /// GET: [`EvidenceView`](crate::governance::EvidenceView).
 pub const EVIDENCE: &str = "/v1/evidence";
+/// GET, `?types=&issuer=&prefix=&since=`: server-sent [`Event`](crate::event::Event)s.
+pub const EVENTS: &str = "/v1/events";
 /// GET, paged, newest first: [`BlockBrief`](crate::block::BlockBrief).
 pub const BLOCKS: &str = "/v1/blocks";
 /// GET, paged: [`BlockView`](crate::block::BlockView).

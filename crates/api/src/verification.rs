@@ -5,6 +5,7 @@ use credlog_credential::json::{JsonError, Limits, parse_strict};
 use credlog_credential::{Form, OpenError, Opened, open};
 use credlog_ledger::ids::{Digest, IssuerId};
 use credlog_verify::facts::{POSITIONS_MAX, Position, PositionError};
+use credlog_verify::prefix::DigestPrefix;
 use credlog_verify::{
     Answer, DigestSubject, HandedOver, PresentationVerdict, Summary, Time, Verdict,
 };
@@ -382,6 +383,20 @@ pub struct VerifyQuery {
     /// The date asked about; absent for now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,
+}
+
+/// Query of GET /v1/credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CrowdQuery {
+    /// The beginning of a digest: at least [`PREFIX_DIGITS_MIN`] digits, unless `after` is
+    /// given.
+    ///
+    /// [`PREFIX_DIGITS_MIN`]: credlog_verify::prefix::PREFIX_DIGITS_MIN
+    pub prefix: DigestPrefix,
+    /// `next` of the answer before, whose prefix this is; absent for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Digest>,
 }
 
 /// Query of GET /v1/credentials/{digest}.

@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use credlog_api::block::{BlockBrief, BlockRecord, BlockView};
+use credlog_api::event::{Event, EventKind, WebhookMessage};
 use credlog_api::governance::{EvidenceView, ProposalView, ProposalsView};
 use credlog_api::issuer::{
     IssuerBrief, IssuerView, StatusListView, USED_POSITIONS_BYTES, UsedPositions,
@@ -29,10 +30,12 @@ use credlog_ledger::record::{Author, AuthorId, Record};
 use credlog_ledger::rejection::Rejection;
 use credlog_ledger::rows::{ProposalRow, StatusChangeKind};
 use credlog_ledger::seal::{SEAL_VERSION, Seal};
+use credlog_ledger::status::Status;
 use credlog_ledger::vote::VoteKind;
 use credlog_verify::facts::{
     AccreditationFacts, Issuance, IssuerFacts, KeyFacts, Match, PositionFacts, StatusFact,
 };
+use credlog_verify::prefix::{Crowd, CrowdMember};
 use credlog_verify::{DigestOnly, Facts, LedgerPoint, Position, Subject, Verdict, judge};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -438,6 +441,49 @@ fn issuers_and_lists() {
         as_of: revoked(),
     };
     golden("status-list.json", &view);
+}
+
+#[test]
+fn crowd() {
+    let one = |byte: u8, status, since| CrowdMember {
+        digest: Digest([byte; 32]),
+        issuer: issuer(),
+        status,
+        since,
+        list: ListNumber(0),
+        index: StatusIndex(byte.into()),
+    };
+    let crowd = Crowd {
+        ledger: point(),
+        prefix: "d".parse().unwrap(),
+        credentials: vec![
+            one(0xd0, Status::Revoked, revoked()),
+            one(0xd1, Status::Valid, sealed()),
+        ],
+        next: Some(Digest([0xd1; 32])),
+    };
+    golden("crowd.json", &crowd);
+}
+
+#[test]
+fn event() {
+    let event = Event {
+        id: "17.0".parse().unwrap(),
+        event: EventKind::Superseded,
+        digest: Digest([0xd1; 32]),
+        issuer: issuer(),
+        list: ListNumber(0),
+        index: StatusIndex(17),
+        record_id: record_id(0xee),
+        leaf_index: LeafIndex(17),
+        height: Height(7),
+        time: revoked(),
+        by: AuthorId::Issuer(issuer()),
+        reason: Some(Reason::Superseded),
+        superseded_by: Some(Digest([0xd2; 32])),
+    };
+    golden("event.json", &event);
+    golden("webhook.json", &WebhookMessage::new(event));
 }
 
 #[test]

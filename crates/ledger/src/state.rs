@@ -570,6 +570,34 @@ impl State<'_> {
             .collect()
     }
 
+    /// Credentials whose digest begins with `prefix`, in order of digest and issuer number,
+    /// at most `limit`: those with a key above `above`, which begins with `prefix` and is the
+    /// beginning of a digest, a digest, or a digest and the number of an issuer.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn credentials_above(
+        &self,
+        prefix: &[u8],
+        above: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Digest, IssuerNumber, CredentialRow)>, ViewError> {
+        let table = Key::of(Table::Credential);
+        let (prefix, above) = (table.clone().bytes(prefix), table.bytes(above));
+        let rows = self
+            .0
+            .scan(prefix.as_bytes(), Some(above.as_bytes()), limit)?;
+        rows.iter()
+            .map(|(key, value)| {
+                let digest = key.get(1..).and_then(<[u8]>::first_chunk);
+                let digest =
+                    digest.ok_or_else(|| ViewError::Damaged("a key is too short".to_owned()))?;
+                let issuer = IssuerNumber(last_u64(key)?);
+                Ok((Digest(*digest), issuer, decode("credential", value)?))
+            })
+            .collect()
+    }
+
     /// A proposal.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Status bits: two a position, in chunks of 128 positions (docs/formats.md, "Status tree").
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::body::POSITIONS;
 use crate::ids::{ListNumber, StatusIndex};
@@ -13,7 +14,7 @@ pub const CHUNK_BYTES: usize = 32;
 pub const LIST_CHUNKS: u32 = POSITIONS / CHUNK_POSITIONS;
 
 /// Status of a credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Status {
     /// Neither bit is set.

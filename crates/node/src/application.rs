@@ -352,6 +352,7 @@ impl Ledger {
             self.shared.cosign()?;
         }
         self.shared.save_cosignatures()?;
+        self.shared.heads.send_replace(height);
         self.shared.members.send_if_modified(|known| {
             let changed = **known != members;
             if changed {

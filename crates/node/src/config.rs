@@ -8,6 +8,7 @@
 mod address;
 mod defaults;
 mod service;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -20,9 +21,13 @@ use serde::{Deserialize, Serialize};
 
 pub use address::{AddressRange, InvalidRange};
 pub use service::{AllowedUrl, FetchSection, InvalidAllowedUrl, IssuerSection};
+pub use webhook::WebhookSection;
 
 /// Longest configuration file in bytes.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+
+/// Most webhooks of a node.
+pub const WEBHOOKS_MAX: usize = 64;
 
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +55,14 @@ pub enum ConfigError {
     /// Not what the role asks for.
     #[error("{0}")]
     Role(&'static str),
+    /// A webhook that cannot be.
+    #[error("webhook {name:?}: {reason}")]
+    Webhook {
+        /// Its name.
+        name: String,
+        /// What is wrong, and what is right.
+        reason: String,
+    },
     /// Not a multiaddr or peer id of the kind that is needed.
     #[error("{setting} is {value}: {reason}")]
     Address {
@@ -119,6 +132,9 @@ pub struct Config {
     /// Logging.
     #[serde(default)]
     pub log: LogSection,
+    /// Where events are posted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub webhook: Vec<WebhookSection>,
 }
 
 /// What a node is to its ledger.
@@ -191,6 +207,8 @@ pub struct HttpSection {
     pub write_bytes_per_second_min: u32,
     /// At shutdown, requests under way have this time to end.
     pub shutdown_timeout_ms: u64,
+    /// Streams of GET /v1/events open at a time; more are answered 503.
+    pub event_streams_max: u32,
     /// Longest body of POST /v1/records with one record or many.
     pub records_body_bytes_max: u64,
     /// Longest body of POST /v1/verify.
@@ -416,6 +434,8 @@ impl Config {
             absolute(&mut issuer.token_file);
             issuer.passphrase_file.iter_mut().for_each(absolute);
         }
+        let webhooks = config.webhook.iter_mut();
+        webhooks.for_each(|webhook| absolute(&mut webhook.secret_file));
         Ok(config)
     }
 
@@ -452,6 +472,7 @@ impl Config {
             consensus: ConsensusSection::default(),
             cosign: CosignSection::default(),
             log: LogSection::default(),
+            webhook: Vec::new(),
         }
     }
 
@@ -473,7 +494,30 @@ impl Config {
             }
             _ => {}
         }
+        self.check_webhooks()?;
         self.check_ranges()
+    }
+
+    fn check_webhooks(&self) -> Result<(), ConfigError> {
+        let count = self.webhook.len();
+        if count > WEBHOOKS_MAX {
+            return Err(ConfigError::OutOfRange {
+                setting: "the number of webhooks",
+                value: count as u64,
+                min: 0,
+                max: WEBHOOKS_MAX as u64,
+            });
+        }
+        for (place, webhook) in self.webhook.iter().enumerate() {
+            let mut before = self.webhook[..place].iter();
+            let twice = before.any(|other| other.name == webhook.name);
+            let twice = twice.then(|| "two webhooks have this name".to_owned());
+            if let Some(reason) = webhook.fault().or(twice) {
+                let name = webhook.name.clone();
+                return Err(ConfigError::Webhook { name, reason });
+            }
+        }
+        Ok(())
     }
 
     fn check_ranges(&self) -> Result<(), ConfigError> {
@@ -503,6 +547,11 @@ impl Config {
                 1..=100_000,
             ),
             ("http.requests_max", http.requests_max.into(), 1..=1_000_000),
+            (
+                "http.event_streams_max",
+                http.event_streams_max.into(),
+                0..=100_000,
+            ),
             ("http.header_timeout_ms", http.header_timeout_ms, TIME_MS),
             ("http.body_timeout_ms", http.body_timeout_ms, TIME_MS),
             ("http.request_timeout_ms", http.request_timeout_ms, TIME_MS),

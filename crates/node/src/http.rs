@@ -22,6 +22,7 @@ pub(crate) mod shares;
 mod status_lists;
 mod stream;
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -45,6 +46,7 @@ use crate::admission::Admission;
 use crate::config::{Config, HttpSection};
 use crate::cosigning::Cosigning;
 use crate::doubt::Doubt;
+use crate::events::Feed;
 use crate::fetching::Fetching;
 use crate::issuing::Issuing;
 use crate::machine::cores;
@@ -57,8 +59,8 @@ use guard::Panics;
 use lane::{Lane, Turn};
 use rate::RateLimits;
 use routes::{
-    batch, blocks, credentials, issuers, issuing, ledger, log, members, records, service,
-    status_list, testimony, vcalm, verify,
+    batch, blocks, credentials, did, events, issuers, issuing, ledger, log, members, records,
+    service, status_list, testimony, vcalm, verify,
 };
 use shares::Shares;
 use status_lists::StatusLists;
@@ -90,6 +92,14 @@ pub(crate) struct Offers {
     pub(crate) issuing: Option<Issuing>,
 }
 
+/// What the node does meanwhile.
+pub(crate) struct Watched {
+    pub(crate) presence: watch::Receiver<Presence>,
+    pub(crate) engine: EngineMetrics,
+    /// Says true when the node is to stop.
+    pub(crate) stopped: watch::Receiver<bool>,
+}
+
 /// What the routes work with.
 pub(crate) struct Context {
     pub(crate) metrics: Arc<Metrics>,
@@ -110,6 +120,11 @@ pub(crate) struct Context {
     production: watch::Receiver<Production>,
     presence: watch::Receiver<Presence>,
     engine: EngineMetrics,
+    stopped: watch::Receiver<bool>,
+    feed: Feed,
+    /// One permit a stream of events.
+    streams: Arc<Semaphore>,
+    event_readers: Lane,
     /// One permit a request at work.
     requests: Semaphore,
     /// Checks of credentials.
@@ -137,8 +152,7 @@ impl Context {
         admission: Arc<Admission>,
         doubt: Arc<Doubt>,
         offers: Offers,
-        presence: watch::Receiver<Presence>,
-        engine: EngineMetrics,
+        watched: Watched,
     ) -> Self {
         let proxies = &config.http.trusted_proxies;
         Self {
@@ -155,8 +169,12 @@ impl Context {
             members: shared.members.subscribe(),
             cosigning: Arc::clone(&shared.cosigning),
             production: shared.obstacles.subscribe(),
-            presence,
-            engine,
+            presence: watched.presence,
+            engine: watched.engine,
+            stopped: watched.stopped,
+            feed: Feed::new(Arc::clone(&shared.store), shared.heads.subscribe()),
+            streams: Arc::new(Semaphore::new(config.http.event_streams_max as usize)),
+            event_readers: events::lane(),
             requests: Semaphore::new(config.http.requests_max as usize),
             verifiers: verify::lane(&config.verify),
             work: Lane::new(
@@ -174,10 +192,15 @@ impl Context {
                 config.http.bodies_bytes_max / BODIES_PARTS,
             ),
             http: config.http.clone(),
-            request_prefix: guard::random_prefix(),
+            request_prefix: random(),
             request_number: AtomicU64::new(0),
             metrics: Arc::clone(&shared.metrics),
         }
+    }
+
+    /// The events of the ledger.
+    pub(crate) fn feed(&self) -> Feed {
+        self.feed.clone()
     }
 
     /// The store, for upkeep.
@@ -208,6 +231,14 @@ impl Context {
             }
         };
         gather_with(&snapshot, &common, question)
+    }
+
+    /// Sees to it that the node looks into a store that could not be read.
+    fn note(&self, problem: &Problem) {
+        if problem.is(ProblemType::STORE_UNREADABLE) {
+            self.metrics.store_faults.inc();
+            self.doubt.raise();
+        }
     }
 
     fn request_timeout(&self) -> Duration {
@@ -280,6 +311,12 @@ impl Context {
     }
 }
 
+/// A number that nobody guesses who is not told; no key is made of it.
+#[allow(clippy::cast_possible_truncation)] // half of a hash is enough
+pub(crate) fn random() -> u32 {
+    RandomState::new().hash_one(0) as u32
+}
+
 /// The disk is full. The folder is named in the log, for the operator alone.
 fn disk_full() -> Problem {
     let detail = "the disk of this node is full, and it takes no records until its operator has \
@@ -300,6 +337,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .route(path::EVIDENCE, get(testimony::evidence))
         .route(path::RECORDS, post(records::submit))
         .route(path::RECORD, get(records::record))
+        .route(path::CREDENTIALS, get(credentials::credentials))
         .route(path::CREDENTIAL, get(credentials::credential))
         .route(path::VERIFY, post(verify::verify))
         .route(path::VERIFY_BATCH, post(batch::batch))
@@ -309,9 +347,11 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .route(path::VCALM_PRESENTATIONS, post(vcalm::verify_presentation))
         .route(path::ISSUERS, get(issuers::issuers))
         .route(path::ISSUER, get(issuers::issuer))
+        .route(path::DID_DOCUMENT, get(did::document))
         .route(path::ACHIEVEMENTS, get(issuers::achievements))
         .route(path::STATUS_LIST, get(issuers::status_list))
         .route(path::SIGNED_STATUS_LIST, get(status_list::signed))
+        .route(path::EVENTS, get(events::events))
         .route(path::BLOCKS, get(blocks::blocks))
         .route(path::BLOCK, get(blocks::block))
         .route(path::CHECKPOINT, get(log::checkpoint))

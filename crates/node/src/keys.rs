@@ -259,7 +259,8 @@ fn passphrase(file: Option<&Path>) -> Result<Option<String>, KeyFileError> {
     }
 }
 
-fn read(path: &Path) -> Result<String, KeyFileError> {
+/// A short file.
+pub(crate) fn read(path: &Path) -> Result<String, KeyFileError> {
     let failed = |source| KeyFileError::Read {
         path: path.to_owned(),
         source,
@@ -272,8 +273,9 @@ fn read(path: &Path) -> Result<String, KeyFileError> {
     std::fs::read_to_string(path).map_err(failed)
 }
 
+/// Whether nobody but the owner may use a file.
 #[cfg(unix)]
-fn check_mode(path: &Path) -> Result<(), KeyFileError> {
+pub(crate) fn check_mode(path: &Path) -> Result<(), KeyFileError> {
     use std::os::unix::fs::PermissionsExt;
     let metadata = std::fs::metadata(path).map_err(|source| KeyFileError::Read {
         path: path.to_owned(),
@@ -287,8 +289,9 @@ fn check_mode(path: &Path) -> Result<(), KeyFileError> {
     Ok(())
 }
 
+/// Other systems have no such modes.
 #[cfg(not(unix))]
-fn check_mode(_path: &Path) -> Result<(), KeyFileError> {
+pub(crate) fn check_mode(_path: &Path) -> Result<(), KeyFileError> {
     Ok(())
 }
 

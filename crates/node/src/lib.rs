@@ -19,6 +19,7 @@ pub mod attesting;
 pub mod config;
 pub mod cosigning;
 pub mod doubt;
+mod events;
 mod fetching;
 mod http;
 pub mod issuing;
@@ -40,7 +41,9 @@ pub mod shared;
 pub mod tls;
 mod upkeep;
 pub mod watchdog;
+mod webhooks;
 
 pub use config::{Config, ConfigError};
 pub use node::{Node, RunError, StartError, run, run_with};
 pub use participation::Between;
+pub use webhooks::{WEBHOOKS_FOLDER, WebhookError};

@@ -52,6 +52,12 @@ pub struct Metrics {
     pub panics: IntCounter,
     /// Open connections.
     pub connections: IntGauge,
+    /// Events posted, by webhook and outcome.
+    pub webhook_posts: IntCounterVec,
+    /// How far webhooks are behind the log.
+    pub webhook_lag_leaves: IntGaugeVec,
+    /// Open streams of events.
+    pub event_streams: IntGauge,
     /// Connections closed because their address had too many.
     pub connections_refused: IntCounter,
     /// Connections that ended before TLS secured them.
@@ -143,6 +149,17 @@ impl Metrics {
             )?,
             panics: made.int_counter("http_panics_total", "Panics in request handlers")?,
             connections: made.int_gauge("http_connections", "Open connections")?,
+            webhook_posts: made.int_counter_vec(
+                "webhook_posts_total",
+                "Events posted by webhooks: taken, refused (and posted again), gone",
+                &["webhook", "outcome"],
+            )?,
+            webhook_lag_leaves: made.int_gauge_vec(
+                "webhook_lag_leaves",
+                "Leaves of the log that a webhook has not come to yet",
+                &["webhook"],
+            )?,
+            event_streams: made.int_gauge("event_streams", "Open streams of events")?,
             connections_refused: made.int_counter(
                 "http_connections_refused_total",
                 "Connections closed because their address had too many",

@@ -39,6 +39,7 @@ use crate::shared::Shared;
 use crate::tls::{Tls, TlsError};
 use crate::upkeep;
 use crate::watchdog::Watchdog;
+use crate::webhooks::{self, Webhook, WebhookError};
 
 /// How often is looked whether everybody has an answer.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
@@ -56,6 +57,9 @@ pub enum StartError {
     /// Whether the keys were used before is not known.
     #[error(transparent)]
     KeyUse(#[from] KeyUseError),
+    /// A webhook cannot be set up.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     /// The store cannot be opened.
     #[error(transparent)]
     Store(Box<OpenError>),
@@ -160,6 +164,7 @@ pub struct Node {
     stop_ledger: watch::Sender<bool>,
     server: task::JoinHandle<()>,
     upkeep: task::JoinHandle<()>,
+    webhooks: task::JoinHandle<()>,
     participation: task::JoinHandle<()>,
 }
 
@@ -170,6 +175,7 @@ struct Opened {
     keyrings: Vec<Keyring>,
     identity: http::Identity,
     tls: Option<Arc<Tls>>,
+    webhooks: Vec<Webhook>,
 }
 
 /// Runs a node until `shutdown` ends or it can make no more blocks; logs as configured.
@@ -246,6 +252,7 @@ impl Node {
             keyrings,
             identity,
             tls,
+            webhooks,
         } = opened;
         let shared = share(config, Arc::new(store))?;
         let doubt = Arc::new(Doubt::default());
@@ -262,8 +269,18 @@ impl Node {
             Arc::clone(&admission),
             doubt,
             offers,
-            seen,
-            engine.clone(),
+            http::Watched {
+                presence: seen,
+                engine: engine.clone(),
+                stopped: stopped.clone(),
+            },
+        ));
+        let webhooks = task::spawn(webhooks::run(
+            webhooks,
+            shared.store.ledger_id(),
+            context.feed(),
+            Arc::clone(&shared.metrics),
+            stopped.clone(),
         ));
         let router = http::router(Arc::clone(&context));
         let server = {
@@ -315,6 +332,7 @@ impl Node {
             stop_ledger,
             server,
             upkeep,
+            webhooks,
             participation,
         })
     }
@@ -358,6 +376,7 @@ impl Node {
             participation,
             server,
             upkeep,
+            webhooks,
             ..
         } = self;
         let panicked = task::spawn_blocking(move || {
@@ -385,6 +404,7 @@ impl Node {
         }
         report(server.await);
         report(upkeep.await);
+        report(webhooks.await);
         tracing::info!("the node has stopped");
     }
 }
@@ -432,7 +452,7 @@ fn share(config: &Config, store: Arc<Store>) -> Result<Shared, StartError> {
     let metrics = Metrics::new(member, origin.as_str());
     let metrics = Arc::new(metrics.map_err(|error| internal(error.to_string()))?);
     let attesting = Arc::new(Attesting::default());
-    let (members, cosigning) = {
+    let (height, members, cosigning) = {
         let snapshot = store.snapshot();
         let head = snapshot.head();
         metrics.observe_tip(head.height, head.tree_size(), head.time);
@@ -453,7 +473,7 @@ fn share(config: &Config, store: Arc<Store>) -> Result<Shared, StartError> {
         if let Some(known) = snapshot.cosignatures(head.size)? {
             cosigning.restore(&known.lines);
         }
-        (members, cosigning)
+        (head.height, members, cosigning)
     };
     let commit_timeout = Duration::from_secs(config.store.commit_timeout_seconds);
     Ok(Shared {
@@ -464,6 +484,7 @@ fn share(config: &Config, store: Arc<Store>) -> Result<Shared, StartError> {
         obstacles: Obstacles::new(Arc::clone(&store), Arc::clone(&metrics)),
         outbox: Outbox::default(),
         members: watch::Sender::new(Arc::new(members)),
+        heads: watch::Sender::new(height),
         linger: Duration::from_millis(config.block.linger_ms),
         metrics,
         store,
@@ -490,12 +511,17 @@ fn open(config: &Config) -> Result<Opened, StartError> {
     if let Some(id) = &config.member.id {
         check_keys(config, &store, id, &keyrings)?;
     }
+    let size = store.snapshot().head().size;
+    let webhooks = config.webhook.iter();
+    let webhooks = webhooks.map(|webhook| Webhook::open(webhook, &config.node.data_dir, size));
+    let webhooks = webhooks.collect::<Result<_, _>>()?;
     Ok(Opened {
         store,
         configured,
         keyrings,
         identity,
         tls: tls.map(Arc::new),
+        webhooks,
     })
 }
 

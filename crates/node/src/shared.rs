@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use credlog_consensus::Fatal;
+use credlog_ledger::ids::Height;
 use credlog_ledger::member::MemberSet;
 use credlog_store::{Store, TestimonyError};
 use tokio::sync::watch;
@@ -37,6 +38,8 @@ pub struct Shared {
     pub outbox: Outbox,
     /// The members that decide the height after the newest block.
     pub members: watch::Sender<Arc<MemberSet>>,
+    /// Height of the newest block.
+    pub heads: watch::Sender<Height>,
     /// After the first record arrives, a block waits this long for more.
     pub linger: Duration,
 }

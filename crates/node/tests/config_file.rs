@@ -83,6 +83,25 @@ fn the_members_file_shows_every_setting() {
     assert_eq!(keys(&shown), keys(&every));
 }
 
+/// The section of a webhook has no defaults to be compared with: the example is read as it stands.
+#[test]
+fn the_members_file_shows_every_setting_of_a_webhook() {
+    let text = text("member.toml");
+    let (_, section) = text.split_once("# [[webhook]]\n").unwrap();
+    let settings = section.lines().filter_map(|line| line.strip_prefix("# "));
+    let settings = settings.filter(|line| line.contains(" = "));
+    let section = settings.collect::<Vec<_>>().join("\n");
+    let config = parse(&format!("{text}\n[[webhook]]\n{section}\n"));
+    let [webhook] = config.webhook.as_slice() else {
+        panic!("{config:?}");
+    };
+    let shown: toml::Table = toml::from_str(&section).unwrap();
+    let every = toml::Table::try_from(webhook).unwrap();
+    let names = |table: &toml::Table| table.keys().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(names(&shown), names(&every));
+    assert_eq!(config, parse(&toml::to_string(&config).unwrap()));
+}
+
 #[test]
 fn the_observers_file_differs_by_its_role_alone() {
     let config = parse(&text("observer.toml"));

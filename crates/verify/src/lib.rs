@@ -20,6 +20,7 @@
 
 mod check;
 mod common;
+pub mod did_document;
 pub mod entries;
 mod examine;
 pub mod facts;
@@ -27,6 +28,7 @@ mod gather;
 mod handed;
 mod holder;
 mod judge;
+pub mod prefix;
 mod presented;
 pub mod published;
 mod shared;

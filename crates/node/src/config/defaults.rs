@@ -36,6 +36,7 @@ impl Default for HttpSection {
             write_timeout_ms: 10_000,
             write_bytes_per_second_min: 32 << 10,
             shutdown_timeout_ms: 10_000,
+            event_streams_max: 1_024,
             records_body_bytes_max: 8 << 20,
             verify_body_bytes_max: 8 << 20,
             bodies_bytes_max: 64 << 20,

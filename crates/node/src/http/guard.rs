@@ -1,7 +1,6 @@
 //! What every request goes through, whatever its route.
 
 use std::any::Any;
-use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -46,10 +45,8 @@ pub(crate) async fn guard(
     let at_path = request.uri().path().to_owned();
     let manner = Manner::of(route);
     let response = answer(&context, request, next, route.map(|_| manner)).await;
-    let refusal = response.extensions().get::<Refusal>();
-    if refusal.is_some_and(|Refusal(problem)| problem.is(ProblemType::STORE_UNREADABLE)) {
-        context.metrics.store_faults.inc();
-        context.doubt.raise();
+    if let Some(Refusal(problem)) = response.extensions().get::<Refusal>() {
+        context.note(problem);
     }
     let status = response.status();
     let route = route.unwrap_or(NO_ROUTE);
@@ -312,12 +309,6 @@ impl ResponseForPanic for Panics {
         tracing::error!(panic = text.unwrap_or("without text"), "a request panicked");
         internal().into_response()
     }
-}
-
-/// A number that differs at each start.
-#[allow(clippy::cast_possible_truncation)] // half of a hash is enough
-pub(crate) fn random_prefix() -> u32 {
-    RandomState::new().hash_one(0) as u32
 }
 
 #[cfg(test)]

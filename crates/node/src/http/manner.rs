@@ -4,10 +4,12 @@
 //! media types of the answer and for the methods. What stands in no line of it is a GET that
 //! answers with JSON.
 
+use credlog_api::event::MEDIA_TYPE_EVENTS;
 use credlog_api::path;
 
 use super::rate::Traffic;
 use super::routes::batch::NDJSON;
+use super::routes::did::DID_TYPES;
 use super::routes::status_list::STATUS_LIST_TYPES;
 
 /// How a route is treated.
@@ -65,6 +67,11 @@ impl Manner {
                 methods: POST,
                 ..READ
             },
+            // It reads as much as a hundred lookups.
+            Some(path::CREDENTIALS) => Self {
+                traffic: Some(Traffic::Verify),
+                ..READ
+            },
             Some(path::TILE) => Self {
                 media_types: &["application/octet-stream"],
                 ..READ
@@ -90,6 +97,14 @@ impl Manner {
             },
             Some(path::STYLE) => Self {
                 media_types: &["text/css"],
+                ..READ
+            },
+            Some(path::DID_DOCUMENT) => Self {
+                media_types: DID_TYPES,
+                ..READ
+            },
+            Some(path::EVENTS) => Self {
+                media_types: &[MEDIA_TYPE_EVENTS],
                 ..READ
             },
             Some(path::CHECKPOINT | path::METRICS) => Self {

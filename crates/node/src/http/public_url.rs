@@ -36,7 +36,11 @@ impl Context {
                           address of this node; send one";
             Problem::new(ProblemType::MALFORMED_REQUEST, detail)
         })?;
-        Ok(format!("http://{host}"))
+        let scheme = match &self.http.tls {
+            Some(_) => "https",
+            None => "http",
+        };
+        Ok(format!("{scheme}://{host}"))
     }
 }
 

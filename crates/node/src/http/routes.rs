@@ -3,6 +3,8 @@
 pub(super) mod batch;
 pub(super) mod blocks;
 pub(super) mod credentials;
+pub(super) mod did;
+pub(super) mod events;
 pub(super) mod issuers;
 pub(super) mod issuing;
 pub(super) mod ledger;

@@ -286,20 +286,29 @@ pub fn sign(ledger: LedgerId, author: AuthorId, body: Body, key: &SigningKey) ->
 
 /// A key for the issuer of the samples, for records and credentials.
 pub fn new_key(key: &SigningKey) -> NewKey {
+    new_key_of(&issuer_id(), key)
+}
+
+/// The same for another issuer.
+pub fn new_key_of(issuer: &IssuerId, key: &SigningKey) -> NewKey {
     let purposes = Purposes {
         record: true,
         assertion: true,
     };
     let role = purposes.role().unwrap();
     NewKey {
-        proven: ProvenKey::ed25519(&origin(), role, issuer_id().as_str(), key),
+        proven: ProvenKey::ed25519(&origin(), role, issuer.as_str(), key),
         purposes,
     }
 }
 
 /// The member accredits the issuer of the samples for everything.
 pub fn accreditation(ledger: LedgerId) -> Record {
-    let issuer = issuer_id();
+    accreditation_of(ledger, &issuer_id())
+}
+
+/// The same for an issuer with another id and the same keys.
+pub fn accreditation_of(ledger: LedgerId, issuer: &IssuerId) -> Record {
     let owner = issuer.as_str();
     let recovery = key("issuer/recovery");
     let mut accredit = Accredit {
@@ -309,7 +318,7 @@ pub fn accreditation(ledger: LedgerId) -> Record {
                 name: "University A".parse().unwrap(),
                 url: None,
             },
-            keys: vec![new_key(&issuer_key())],
+            keys: vec![new_key_of(issuer, &issuer_key())],
             recovery: ProvenKey::ed25519(&origin(), Role::Recovery, owner, &recovery),
         }),
         scope: Scope::All,

@@ -6,6 +6,7 @@ mod ledger;
 
 mod attacks;
 mod checks;
+mod crowds;
 mod dates;
 mod properties;
 mod samples;

@@ -86,16 +86,31 @@ impl Operation {
     }
 
     /// A parameter of the query, which may be left out.
-    pub(super) fn query(
-        mut self,
+    pub(super) fn query(self, name: &str, schema: impl Into<RefOr<Schema>>, about: &str) -> Self {
+        self.any_query(name, schema, about, Required::False)
+    }
+
+    /// A parameter of the query without which there is no answer.
+    pub(super) fn required_query(
+        self,
         name: &str,
         schema: impl Into<RefOr<Schema>>,
         about: &str,
     ) -> Self {
+        self.any_query(name, schema, about, Required::True)
+    }
+
+    fn any_query(
+        mut self,
+        name: &str,
+        schema: impl Into<RefOr<Schema>>,
+        about: &str,
+        required: Required,
+    ) -> Self {
         let parameter = ParameterBuilder::new()
             .name(name)
             .parameter_in(ParameterIn::Query)
-            .required(Required::False)
+            .required(required)
             .description(Some(about))
             .schema(Some(schema));
         self.builder = self.builder.parameter(parameter);
@@ -156,6 +171,13 @@ impl Operation {
         self.schemas.push((T::name().into_owned(), T::schema()));
         let schema = Ref::from_schema_name(T::name());
         self.answer(status, media_type, schema, about)
+    }
+
+    /// A schema that no answer refers to, for what is text around it.
+    pub(super) fn with_schema<T: ToSchema>(mut self) -> Self {
+        T::schemas(&mut self.schemas);
+        self.schemas.push((T::name().into_owned(), T::schema()));
+        self
     }
 
     /// An answer of any media type; one status may have several.

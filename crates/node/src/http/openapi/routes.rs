@@ -1,6 +1,7 @@
 //! Every route, in the order of the tags.
 
 use credlog_api::block::{BlockBrief, BlockView};
+use credlog_api::event::{Event, EventId, MEDIA_TYPE_EVENTS};
 use credlog_api::governance::{EvidenceView, ProposalsView};
 use credlog_api::issuer::{IssuerBrief, IssuerView, StatusListView};
 use credlog_api::ledger::{LedgerView, MembersView};
@@ -10,9 +11,11 @@ use credlog_api::{Facts, RecordView, SubmitOutcomes, Time, Verdict, path};
 use credlog_ledger::body::Achievement;
 use credlog_ledger::ids::{Digest, IssuerId, RecordId};
 use credlog_ledger::schema;
+use credlog_verify::prefix::{Crowd, DigestPrefix};
 use utoipa::openapi::schema::{AdditionalProperties, OneOfBuilder};
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type};
 
+use crate::http::routes::did::DID_TYPES;
 use crate::http::routes::status_list::STATUS_LIST_TYPES;
 
 use super::described::{Described, Operation, bytes, like, text, whole};
@@ -63,6 +66,63 @@ fn checking() -> Vec<Described> {
         .json::<Facts>("The facts.")
         .done(),
         Operation::get(
+            path::CREDENTIALS,
+            "checking",
+            "crowd",
+            "Digests that begin alike",
+        )
+        .about(
+            "All credentials whose digest begins with the prefix, which is shortened until at \
+             least 100 digests do, or all there are: the node does not learn which is meant.",
+        )
+        .required_query(
+            "prefix",
+            like::<DigestPrefix>(),
+            "At least 5 digits, unless `after` is given.",
+        )
+        .query(
+            "after",
+            like::<Digest>(),
+            "`next` of the answer before, whose prefix is given then.",
+        )
+        .json::<Crowd>("The credentials, in order of digest.")
+        .done(),
+        Operation::get(
+            path::EVENTS,
+            "checking",
+            "events",
+            "What happens to credentials",
+        )
+        .about(
+            "Server-sent events; the data of each is an Event. The header `Last-Event-ID` says \
+                 the same as `since`, and counts before it.",
+        )
+        .query(
+            "types",
+            schema::text("Kinds of events.", EVENTS, "revoked,superseded"),
+            "All but `issued` if absent.",
+        )
+        .query("issuer", like::<IssuerId>(), "Only of its credentials.")
+        .query(
+            "prefix",
+            like::<DigestPrefix>(),
+            "Only of digests that begin so; at least 5 digits.",
+        )
+        .query(
+            "since",
+            like::<EventId>(),
+            "The newest event that is known.",
+        )
+        .with_schema::<Event>()
+        .answer(
+            200,
+            MEDIA_TYPE_EVENTS,
+            text(),
+            "A stream that does not end.",
+        )
+        .done(),
+        did_document(),
+        Operation::get(
             path::STATUS_LIST,
             "checking",
             "statusList",
@@ -83,6 +143,37 @@ fn checking() -> Vec<Described> {
             })
             .done(),
     ]
+}
+
+fn did_document() -> Described {
+    let slug = schema::text(
+        "Last part of its did:web.",
+        "^[a-z0-9-]{1,64}$",
+        "statistics",
+    );
+    let operation = Operation::get(
+        path::DID_DOCUMENT,
+        "checking",
+        "didDocument",
+        "The did:web document of an issuer",
+    );
+    let operation = operation.segment("slug", slug);
+    let object = || {
+        ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .required("id")
+    };
+    DID_TYPES
+        .iter()
+        .fold(operation, |operation, media_type| {
+            operation.answer(
+                200,
+                media_type,
+                object().property("id", text()),
+                "DID document.",
+            )
+        })
+        .done()
 }
 
 fn signed_status_list() -> Operation {
@@ -300,6 +391,8 @@ fn node() -> Vec<Described> {
 
 const AT: &str = "The date asked about; absent for now.";
 const POSITIONS: &str = r"^[0-9]{1,20}\.[0-9]{1,6}(,[0-9]{1,20}\.[0-9]{1,6}){0,7}$";
+const EVENTS: &str = "^(issued|revoked|suspended|reinstated|superseded)\
+                      (,(issued|revoked|suspended|reinstated|superseded))*$";
 const TILE: &str = r"^(entries|[0-9]|[1-5][0-9]|6[0-3])/(x[0-9]{3}/)*[0-9]{3}(\.p/[0-9]{1,3})?$";
 
 fn number(about: &str) -> ObjectBuilder {
