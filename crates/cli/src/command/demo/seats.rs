@@ -44,6 +44,7 @@ In another terminal:
   {chamber}/     in a browser: choose issued/student-1.json
   credlog verify registrar issued/student-1.json --node {chamber}
   credlog verify suspicious/13-undefined-term-added-rdfc.json
+  curl -s {board}/v1/status-lists/0/revocation     # for verifiers that know no ledger
   curl -s {chamber}/v1/verify -H 'content-type: application/json' --data @issued/student-1.json
 
 {member}

@@ -191,7 +191,7 @@ fn csv_text(findings: &[(String, Finding)], with_head: bool) -> Result<String> {
             "summary",
             "reason",
             "achievement",
-            "issuer",
+            "issued_by",
             "digest",
         ];
         let checks = CHECKS.iter().map(|check| check.as_str());
