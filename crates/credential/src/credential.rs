@@ -4,7 +4,7 @@
 //! v3.0 credentials are either of the two with more terms.
 
 pub(crate) mod claims;
-mod envelope;
+pub(crate) mod envelope;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -214,6 +214,7 @@ impl Credential {
             return Err(malformed("id", "must be one URL"));
         }
         check_subjects(object)?;
+        check_typed(object)?;
         Ok(Self {
             model,
             types: types(object)?,
@@ -426,6 +427,31 @@ fn check_subjects(object: &Map<String, Value>) -> Result<(), CredentialError> {
     Ok(())
 }
 
+/// What has to say of which type it is (VC Data Model v2.0 section 4.5, v1.1 section 4.3).
+const TYPED: [&str; 4] = [
+    "credentialSchema",
+    "evidence",
+    "refreshService",
+    "termsOfUse",
+];
+
+fn check_typed(object: &Map<String, Value>) -> Result<(), CredentialError> {
+    let is_name = |name: &Value| name.as_str().is_some_and(|name| !name.is_empty());
+    for property in TYPED {
+        for value in one_or_many(object.get(property)) {
+            let names = one_or_many(value.get("type"));
+            if names.is_empty() || !names.iter().all(is_name) {
+                return Err(malformed(property, "must hold objects with a type only"));
+            }
+            let id = value.get("id").map(|id| id.as_str().is_some_and(is_url));
+            if property == "credentialSchema" && id != Some(true) {
+                return Err(malformed(property, "must have a URL as its id"));
+            }
+        }
+    }
+    Ok(())
+}
+
 type Period = (Option<OffsetDateTime>, Option<OffsetDateTime>);
 
 fn period(object: &Map<String, Value>, model: DataModel) -> Result<Period, CredentialError> {
@@ -552,6 +578,13 @@ mod tests {
             ("validUntil", json!(null)),
             ("credentialStatus", json!({"id": "https://example.org/1"})),
             ("credentialStatus", json!("revoked")),
+            ("evidence", json!({"id": "https://example.org/1"})),
+            ("evidence", json!([{"type": "Evidence"}, "Evidence"])),
+            ("refreshService", json!({"id": "https://example.org/1"})),
+            ("termsOfUse", json!({"type": [2]})),
+            ("credentialSchema", json!({"id": "https://example.org/1"})),
+            ("credentialSchema", json!({"type": "JsonSchema"})),
+            ("credentialSchema", json!({"id": 4, "type": "JsonSchema"})),
             ("proof", json!("z123")),
             ("proof", json!([{}, 1])),
         ] {

@@ -280,12 +280,12 @@ fn what_is_malformed_or_too_large_is_named() {
         deep = json!([deep]);
     }
     let mut document = unsigned(V2, json!("did:example:a"));
-    document["verifiableCredential"][0]["evidence"] = deep;
+    document["verifiableCredential"][0]["extra"] = deep;
     let text = document.to_string();
     let presentation = Presentation::parse(text.as_bytes()).unwrap();
     assert!(presentation.credentials()[0].is_ok());
-    document["verifiableCredential"][0]["evidence"] =
-        json!([document["verifiableCredential"][0]["evidence"]]);
+    document["verifiableCredential"][0]["extra"] =
+        json!([document["verifiableCredential"][0]["extra"]]);
     let presentation = Presentation::parse(document.to_string().as_bytes()).unwrap();
     let error = presentation.credentials()[0].clone().unwrap_err();
     assert!(error.is_too_large(), "{error}");

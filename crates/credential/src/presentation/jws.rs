@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 use super::{Challenge, Presentation, PresentationError, malformed};
 use crate::credential::DataModel;
 use crate::credential::claims::REGISTERED;
+use crate::credential::envelope::is_based;
 use crate::json::{jcs, one_or_many};
 use crate::jws::Jws;
 use crate::proof::error::ProofError;
@@ -20,8 +21,9 @@ use crate::secret_key::SecretKey;
 use crate::sign::{SignError, check_method};
 
 pub(super) const ENVELOPE: &str = "EnvelopedVerifiablePresentation";
-const MEDIA_TYPES: [&str; 3] = [
+const MEDIA_TYPES: [&str; 4] = [
     "application/vp+jwt",
+    "application/jwt",
     "application/vp-ld+jwt",
     "application/vp+ld+json+jwt",
 ];
@@ -33,6 +35,12 @@ pub(super) fn enveloped(object: &Map<String, Value>) -> Result<Option<&str>, Pre
         .any(|name| name == ENVELOPE)
     {
         return Ok(None);
+    }
+    if !is_based(object) {
+        return Err(malformed(
+            "@context",
+            "must include https://www.w3.org/ns/credentials/v2, which knows envelopes",
+        ));
     }
     let id = object.get("id").and_then(Value::as_str);
     let data = id.and_then(|id| id.strip_prefix("data:")?.split_once(','));

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::RdfError;
 use super::budget::Cost;
@@ -15,6 +15,9 @@ use super::vocabulary;
 
 /// Objects of one document at most; each may load type-scoped contexts.
 const OBJECTS_MAX: usize = 3_000;
+
+/// Begins the datatypes of texts with a direction (JSON-LD 1.1 section 4.2.4.1).
+const I18N: &str = "https://www.w3.org/ns/i18n#";
 
 /// What a document says, counted.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -164,10 +167,7 @@ impl Walk {
                     items.iter().map(|item| self.value(item, root)).collect();
                 Ok(Value::Array(items?))
             }
-            Value::Object(object) if object.contains_key("@value") => {
-                self.value_object(object)?;
-                Ok(value.clone())
-            }
+            Value::Object(object) if object.contains_key("@value") => self.value_object(object),
             Value::Object(object) => {
                 self.account.statements += 1;
                 Ok(Value::Object(self.inner_node(object, root)?))
@@ -189,9 +189,9 @@ impl Walk {
         self.node(object, root)
     }
 
-    /// `{"@value": …, "@type": …, "@language": …}`: one literal.
-    fn value_object(&mut self, object: &Map<String, Value>) -> Result<(), RdfError> {
-        let known = ["@value", "@type", "@language"];
+    /// `{"@value": …, "@type": …, "@language": …, "@direction": …}`: one literal.
+    fn value_object(&mut self, object: &Map<String, Value>) -> Result<Value, RdfError> {
+        let known = ["@value", "@type", "@language", "@direction"];
         if let Some(name) = object.keys().find(|name| !known.contains(&name.as_str())) {
             let lost = format!("{name:?} beside @value has no form in RDF");
             return Err(RdfError::DataLoss { lost });
@@ -204,7 +204,16 @@ impl Walk {
         if !object["@value"].is_null() {
             self.account.statements += 1;
         }
-        Ok(())
+        let datatype = object.get("@type").and_then(Value::as_str);
+        match object.get("@direction") {
+            Some(direction) => directed(object, direction),
+            None if datatype.is_some_and(|iri| iri.starts_with(I18N)) => {
+                let feature =
+                    "the datatype of a text with a direction, instead of @direction".into();
+                Err(RdfError::Unsupported { feature })
+            }
+            None => Ok(Value::Object(object.clone())),
+        }
     }
 
     fn note_text(&mut self, text: &str) {
@@ -218,5 +227,26 @@ impl Walk {
                 .entry(text.to_owned())
                 .or_default() += 1;
         }
+    }
+}
+
+/// A text in a language with its direction, as the typed literal that it is in RDF: cryptosuites
+/// canonicalise with `rdfDirection` `i18n-datatype` (JSON-LD 1.1 API section 8.2.2), and the
+/// parser in use has no such option.
+fn directed(object: &Map<String, Value>, direction: &Value) -> Result<Value, RdfError> {
+    let language = match object.get("@language") {
+        None => Some(String::new()),
+        Some(language) => language.as_str().map(str::to_ascii_lowercase),
+    };
+    let is_tag = |tag: &str| tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    match (&object["@value"], language, direction.as_str()) {
+        (Value::String(text), Some(language), Some(direction @ ("ltr" | "rtl")))
+            if is_tag(&language) && !object.contains_key("@type") =>
+        {
+            Ok(json!({"@value": text, "@type": format!("{I18N}{language}_{direction}")}))
+        }
+        _ => Err(RdfError::Invalid {
+            reason: "@direction is ltr or rtl, beside a text and perhaps its language".into(),
+        }),
     }
 }

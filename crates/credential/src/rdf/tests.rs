@@ -527,3 +527,36 @@ fn contexts_that_are_cut_down_give_the_statements_of_whole_ones() {
     }
     assert!(compared > 20, "{compared}");
 }
+
+/// The canonical form is that of jsonld.js 8 with `rdfDirection: i18n-datatype`, as Digital
+/// Bazaar's cryptosuites call it.
+#[test]
+fn a_text_with_a_direction_is_a_typed_literal() {
+    let text = |value: Value| json!({"@context": [context::CREDENTIALS_V2], "id": "urn:x:1", "name": value});
+    let quad = |value: Value| canonical_nquads(&text(value));
+    for (value, literal) in [
+        (
+            json!({"@value": "Beispiel", "@language": "de-AT", "@direction": "ltr"}),
+            "\"Beispiel\"^^<https://www.w3.org/ns/i18n#de-at_ltr>",
+        ),
+        (
+            json!({"@value": "x", "@direction": "rtl"}),
+            "\"x\"^^<https://www.w3.org/ns/i18n#_rtl>",
+        ),
+    ] {
+        let expected = format!("<urn:x:1> <https://schema.org/name> {literal} .\n");
+        assert_eq!(quad(value).as_deref(), Ok(&*expected));
+    }
+    for wrong in [
+        json!({"@value": "x", "@direction": "up"}),
+        json!({"@value": "x", "@direction": null}),
+        json!({"@value": 1, "@direction": "ltr"}),
+        json!({"@value": "x", "@direction": "ltr", "@language": "a>b"}),
+        json!({"@value": "x", "@direction": "ltr", "@language": 1}),
+        json!({"@value": "x", "@direction": "ltr", "@type": "https://example.org/t"}),
+        // The same literal, spelled another way.
+        json!({"@value": "x", "@type": "https://www.w3.org/ns/i18n#_ltr"}),
+    ] {
+        assert!(quad(wrong.clone()).is_err(), "{wrong}");
+    }
+}
