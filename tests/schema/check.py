@@ -112,11 +112,12 @@ def known_values(url, digest):
     values = {"height": 1, "list": 0, "path": "0/000.p/1", "purpose": "revocation"}
     if digest:
         values["digest"] = digest
-    blocks = fetch(f"{url}/v1/blocks?limit=1")["items"]
-    if blocks:
-        values["height"] = blocks[0]["height"]
-        block = fetch(f"{url}/v1/blocks/{blocks[0]['height']}")
-        values["id"] = block["records"]["items"][0]["recordId"]
+    for block in fetch(f"{url}/v1/blocks")["items"]:
+        if block["recordCount"]:
+            values["height"] = block["height"]
+            records = fetch(f"{url}/v1/blocks/{block['height']}")["records"]["items"]
+            values["id"] = records[0]["recordId"]
+            break
     issuers = fetch(f"{url}/v1/issuers?limit=1")["items"]
     if issuers:
         values["did"] = issuers[0]["id"]

@@ -2,13 +2,16 @@
 //! answer with. Tests hold it to be of the same routes as the router.
 
 mod described;
+mod profile;
 mod routes;
+mod verify;
 
 use std::sync::LazyLock;
 
 use bytes::Bytes;
 use credlog_api::Problem;
 use http::{StatusCode, Uri};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, PathsBuilder, Server,
@@ -27,6 +30,10 @@ const TAGS: &[(&str, &str)] = &[
     (
         "checking",
         "Is a credential good? For employers and verifiers.",
+    ),
+    (
+        "profile",
+        "The compatibility profile: W3C VCALM, formerly the VC-API.",
     ),
     (
         "ledger",
@@ -79,6 +86,7 @@ fn document() -> OpenApi {
             .description(Some(*about))
             .build()
     };
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     let mut license = License::new("Apache-2.0");
     license.identifier = Some("Apache-2.0".to_owned());
     OpenApiBuilder::new()
@@ -96,7 +104,10 @@ fn document() -> OpenApi {
         .servers(Some([Server::new("/")]))
         .paths(paths)
         .components(Some(
-            ComponentsBuilder::new().schemas_from_iter(schemas).build(),
+            ComponentsBuilder::new()
+                .schemas_from_iter(schemas)
+                .security_scheme(described::BEARER, bearer)
+                .build(),
         ))
         .tags(Some(TAGS.iter().map(tag)))
         .build()

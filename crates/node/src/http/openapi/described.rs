@@ -6,12 +6,16 @@ use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem,
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{
     Content, Object, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema, Type,
 };
 use utoipa::{PartialSchema, ToSchema};
 
 const HTML: &str = "text/html; charset=utf-8";
+
+/// How who may issue is known.
+pub(super) const BEARER: &str = "bearer";
 
 /// A named schema.
 type Named = (String, RefOr<Schema>);
@@ -133,7 +137,10 @@ impl Operation {
     }
 
     /// A body of one of these media types, each with its schema.
-    pub(super) fn body<const N: usize>(mut self, kinds: [(&str, RefOr<Schema>); N]) -> Self {
+    pub(super) fn body<'n>(
+        mut self,
+        kinds: impl IntoIterator<Item = (&'n str, RefOr<Schema>)>,
+    ) -> Self {
         let mut body = RequestBodyBuilder::new().required(Some(Required::True));
         for (media_type, schema) in kinds {
             body = body.content(media_type, Content::new(Some(schema)));
@@ -154,8 +161,7 @@ impl Operation {
     {
         let name = format!("{}Page", T::name());
         let schema = Ref::from_schema_name(&name);
-        T::schemas(&mut self.schemas);
-        self.schemas.push((T::name().into_owned(), T::schema()));
+        self = self.with_schema::<T>();
         self.schemas.push((name, Page::<T>::schema()));
         self.answer(200, "application/json", schema, about)
     }
@@ -167,8 +173,7 @@ impl Operation {
         media_type: &str,
         about: &str,
     ) -> Self {
-        T::schemas(&mut self.schemas);
-        self.schemas.push((T::name().into_owned(), T::schema()));
+        self = self.with_schema::<T>();
         let schema = Ref::from_schema_name(T::name());
         self.answer(status, media_type, schema, about)
     }
@@ -217,6 +222,15 @@ impl Operation {
         self.answer(200, HTML, text(), about)
     }
 
+    /// Only for who has the token of the issuer; what it writes may be refused.
+    pub(super) fn authorized(mut self) -> Self {
+        let scopes: [&str; 0] = [];
+        let bearer = SecurityRequirement::new(BEARER, scopes);
+        self.builder = self.builder.security(bearer);
+        self.problems.extend([401, 404, 409, 422]);
+        self
+    }
+
     /// A problem besides those of all routes.
     pub(super) fn problem(mut self, status: u16) -> Self {
         self.problems.push(status);
@@ -226,9 +240,14 @@ impl Operation {
     pub(super) fn done(mut self) -> Described {
         self.problems.sort_unstable();
         self.problems.dedup();
-        let problems = self.problems.into_iter();
-        let problems = problems.map(|status| (status, problem_answer(status, self.is_page)));
-        for (status, response) in self.answers.into_iter().chain(problems) {
+        for status in self.problems {
+            let problem = problem_answer(status, self.is_page);
+            match self.answers.iter_mut().find(|(known, _)| *known == status) {
+                Some((_, answer)) => answer.content.extend(problem.content),
+                None => self.answers.push((status, problem)),
+            }
+        }
+        for (status, response) in self.answers {
             self.builder = self.builder.response(status.to_string(), response);
         }
         Described {
@@ -275,6 +294,11 @@ fn problem_answer(status: u16, is_page: bool) -> Response {
         _ => response,
     };
     response.build()
+}
+
+/// A number that names something.
+pub(super) fn number(about: &str) -> ObjectBuilder {
+    whole().minimum(Some(0)).description(Some(about))
 }
 
 /// A whole number.

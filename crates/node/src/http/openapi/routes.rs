@@ -6,40 +6,41 @@ use credlog_api::governance::{EvidenceView, ProposalsView};
 use credlog_api::issuer::{IssuerBrief, IssuerView, StatusListView};
 use credlog_api::ledger::{LedgerView, MembersView};
 use credlog_api::submission::{MEDIA_TYPE_RECORD, MEDIA_TYPE_RECORDS};
-use credlog_api::verification::STATUS_LISTS_MAX;
-use credlog_api::{Facts, RecordView, SubmitOutcomes, Time, Verdict, path};
+use credlog_api::{Facts, RecordView, SubmitOutcomes, Time, path};
 use credlog_ledger::body::Achievement;
 use credlog_ledger::ids::{Digest, IssuerId, RecordId};
 use credlog_ledger::schema;
 use credlog_verify::prefix::{Crowd, DigestPrefix};
-use utoipa::openapi::schema::{AdditionalProperties, OneOfBuilder};
-use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type};
+use utoipa::openapi::{ObjectBuilder, Type};
 
 use crate::http::routes::did::DID_TYPES;
 use crate::http::routes::status_list::STATUS_LIST_TYPES;
 
-use super::described::{Described, Operation, bytes, like, text, whole};
+use super::described::{Described, Operation, bytes, like, number, text, whole};
+use super::verify::secured;
+use super::{profile, verify};
 
 const BYTES: &str = "application/octet-stream";
 
 pub(super) fn all() -> Vec<Described> {
-    [checking(), ledger(), log(), writing(), node(), pages()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        checking(),
+        profile::all(),
+        ledger(),
+        log(),
+        writing(),
+        node(),
+        pages(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn checking() -> Vec<Described> {
     vec![
-        Operation::post(path::VERIFY, "checking", "verify", "Check a credential")
-            .about(
-                "A credential itself, a credential with what else is said about the check, or only \
-                 its digest. What is revoked, expired or forged is no error: it is a verdict.",
-            )
-            .query("at", like::<Time>(), AT)
-            .body([("application/json", verify_request())])
-            .json::<Verdict>("The verdict.")
-            .done(),
+        verify::one().done(),
+        verify::batch().done(),
         Operation::get(
             path::CREDENTIAL,
             "checking",
@@ -94,7 +95,7 @@ fn checking() -> Vec<Described> {
             "What happens to credentials",
         )
         .about(
-            "Server-sent events; the data of each is an Event. The header `Last-Event-ID` says \
+            "Server-sent events; the data of each is an `Event`. The header `Last-Event-ID` says \
                  the same as `since`, and counts before it.",
         )
         .query(
@@ -134,12 +135,7 @@ fn checking() -> Vec<Described> {
         STATUS_LIST_TYPES
             .iter()
             .fold(signed_status_list(), |operation, media_type| {
-                operation.answer(
-                    200,
-                    media_type,
-                    credential(),
-                    "BitstringStatusListCredential.",
-                )
+                operation.answer(200, media_type, secured(), "BitstringStatusListCredential.")
             })
             .done(),
     ]
@@ -394,65 +390,3 @@ const POSITIONS: &str = r"^[0-9]{1,20}\.[0-9]{1,6}(,[0-9]{1,20}\.[0-9]{1,6}){0,7
 const EVENTS: &str = "^(issued|revoked|suspended|reinstated|superseded)\
                       (,(issued|revoked|suspended|reinstated|superseded))*$";
 const TILE: &str = r"^(entries|[0-9]|[1-5][0-9]|6[0-3])/(x[0-9]{3}/)*[0-9]{3}(\.p/[0-9]{1,3})?$";
-
-fn number(about: &str) -> ObjectBuilder {
-    whole().minimum(Some(0)).description(Some(about))
-}
-
-/// A credential with a Data Integrity proof.
-fn credential() -> ObjectBuilder {
-    let texts = || ArrayBuilder::new().items(text()).min_items(Some(1));
-    let object = || ObjectBuilder::new().schema_type(Type::Object);
-    ["@context", "type", "issuer", "credentialSubject", "proof"]
-        .iter()
-        .fold(ObjectBuilder::new(), |schema, name| schema.required(*name))
-        .property("@context", texts())
-        .property("id", text())
-        .property("type", texts())
-        .property("issuer", text())
-        .property("validFrom", schema::time())
-        .property("validUntil", schema::time())
-        .property("credentialSubject", object())
-        .property("proof", object())
-}
-
-/// The three forms of a request to verify.
-fn verify_request() -> RefOr<Schema> {
-    let closed =
-        || ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(false)));
-    let any_object = || ObjectBuilder::new().schema_type(Type::Object);
-    let lists = || {
-        ArrayBuilder::new()
-            .items(any_object())
-            .max_items(Some(STATUS_LISTS_MAX))
-            .description(Some("Status list credentials of other issuers."))
-    };
-    let flag = ObjectBuilder::new()
-        .schema_type(Type::Boolean)
-        .description(Some(
-            "The caller checked the proof, and that its key is the issuer's; needs `issuer`.",
-        ));
-    let itself = any_object()
-        .title(Some("A credential itself"))
-        .property("@context", bytes())
-        .required("@context");
-    let with_credential = closed()
-        .title(Some("A credential and what else is said about the check"))
-        .property("credential", any_object())
-        .required("credential")
-        .property("at", like::<Time>())
-        .property("statusLists", lists());
-    let with_digest = closed()
-        .title(Some("Only the digest"))
-        .property("digest", like::<Digest>())
-        .required("digest")
-        .property("issuer", like::<IssuerId>())
-        .property("proofCheckedElsewhere", flag)
-        .property("at", like::<Time>())
-        .property("statusLists", lists());
-    OneOfBuilder::new()
-        .item(itself)
-        .item(with_credential)
-        .item(with_digest)
-        .into()
-}
