@@ -5,6 +5,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use credlog_api::VerifyRequest;
 use credlog_credential::bake::{bake, unbake};
 use credlog_credential::did::{DidDocument, Documents};
 use credlog_credential::json::{Limits, jcs, parse_strict};
@@ -101,6 +102,12 @@ pub(crate) fn all() -> anyhow::Result<Vec<Target>> {
             Ok(Opened::Presentation(presentation)) => check_presentation(&presentation),
             Err(error) => drop((error.problem_type(), error.to_string())),
         }),
+        target("batch line", lines()?, |bytes| {
+            if let Ok(request) = VerifyRequest::parse_line(bytes) {
+                let again = request.to_json().to_string();
+                assert!(VerifyRequest::parse_line(again.as_bytes()).is_ok());
+            }
+        }),
         target("DID document", vec![DID_DOCUMENT.to_vec()], |bytes| {
             if let Ok(document) = DidDocument::parse(bytes) {
                 let documents = Documents::new([document]);
@@ -192,6 +199,29 @@ fn presentation() -> anyhow::Result<Value> {
         }],
         "proof": credential["proof"],
     }))
+}
+
+/// Lines of a batch, one of each kind.
+fn lines() -> anyhow::Result<Vec<Vec<u8>>> {
+    let credential: Value = serde_json::from_slice(JCS)?;
+    let lists: Value = serde_json::from_slice(STATUS_LIST)?;
+    let document: Value = serde_json::from_slice(DID_DOCUMENT)?;
+    let lines = [
+        credential.clone(),
+        json!({"credential": credential, "at": "2026-11-22T12:00:00Z", "statusLists": [lists],
+            "didDocuments": [document]}),
+        json!({"presentation": presentation()?, "challenge": "c", "domain": "d"}),
+        json!({"digest": "0".repeat(64), "issuer": "did:web:a.example"}),
+        json!("1".repeat(64)),
+        json!(jws()?),
+    ];
+    for line in &lines {
+        VerifyRequest::parse_line(line.to_string().as_bytes())?;
+    }
+    Ok(lines
+        .iter()
+        .map(|line| line.to_string().into_bytes())
+        .collect())
 }
 
 /// The same chunks of a PNG, each with the checksum that fits.
