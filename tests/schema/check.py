@@ -25,6 +25,7 @@ GOLDEN = {
     "achievements.json": ("get", "/v1/issuers/{did}/achievements"),
     "block.json": ("get", "/v1/blocks/{height}"),
     "blocks.json": ("get", "/v1/blocks"),
+    "crowd.json": ("get", "/v1/credentials"),
     "evidence.json": ("get", "/v1/evidence"),
     "facts.json": ("get", "/v1/credentials/{digest}"),
     "issuer.json": ("get", "/v1/issuers/{did}"),
@@ -121,6 +122,7 @@ def known_values(url, digest):
     issuers = fetch(f"{url}/v1/issuers?limit=1")["items"]
     if issuers:
         values["did"] = issuers[0]["id"]
+        values["slug"] = issuers[0]["id"].rsplit(":", 1)[1].lower()
     return values
 
 

@@ -252,6 +252,42 @@ async fn a_long_record_and_many_blocks_are_read_whole() {
     running.node.shutdown().await;
 }
 
+/// Whoever asks for much and reads nothing keeps no stream.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_does_not_read_is_disconnected() {
+    let mut town = Town::new();
+    town.config.http.write_timeout_ms = 300;
+    let running = town.start().await;
+    running.accredit().await;
+    for first in (0..30_000_u32).step_by(1_000) {
+        let items: Vec<_> = (first..first + 1_000)
+            .map(|index| (index, digest(index.into())))
+            .collect();
+        running.commit(&running.issue(&items)).await;
+    }
+    let streams = async || {
+        let metrics = running.get("/metrics").await;
+        metrics.text().contains("\ncredlog_event_streams 1\n")
+    };
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut stream = socket.connect(running.address).await.unwrap();
+    let request = b"GET /v1/events?since=0.0&types=issued HTTP/1.1\r\nhost: x\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let begun = Instant::now();
+    while !streams().await {
+        assert!(begun.elapsed() < Duration::from_secs(10), "it never began");
+    }
+    while streams().await {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "it is still open"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    running.node.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_stream_is_a_problem() {
     let mut town = Town::new();

@@ -88,6 +88,10 @@ async function send(method, url, headers, body, out) {
   try {
     const answer = await fetch(url, { method, headers, body, credentials: "omit" });
     const type = answer.headers.get("content-type") || "";
+    if (type.startsWith("text/event-stream")) {
+      await follow(answer, `${method} ${url}: ${answer.status} ${answer.statusText}, ${type}`, out);
+      return;
+    }
     const bytes = await answer.arrayBuffer();
     const took = Math.round(performance.now() - begun);
     const line = `${method} ${url}: ${answer.status} ${answer.statusText}, ${type}, ` +
@@ -96,6 +100,23 @@ async function send(method, url, headers, body, out) {
   } catch (error) {
     out.replaceChildren(el("p", { className: "bad", textContent: `No answer: ${error.message}` }));
   }
+}
+
+/** Shows an answer that does not end as it comes, until somebody stops it. */
+async function follow(answer, line, out) {
+  const reader = answer.body.getReader();
+  const stop = el("button", { type: "button", textContent: "Stop" });
+  stop.addEventListener("click", () => reader.cancel());
+  const told = el("pre", { tabIndex: 0 });
+  out.replaceChildren(el("p", { textContent: line }), stop, told);
+  const decoder = new TextDecoder();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done || told.textContent.length > SHOWN_MAX) break;
+    told.append(decoder.decode(value, { stream: true }));
+  }
+  reader.cancel();
+  stop.remove();
 }
 
 /** Bytes as text: JSON indented, what is not text as hex. */
