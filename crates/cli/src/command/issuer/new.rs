@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
+use credlog_credential::did::did_web_url;
 use credlog_ledger::body::{NewKey, Profile, Purposes, Registration};
 use credlog_ledger::ids::{DisplayName, IssuerId, Origin, WebUrl};
 use credlog_ledger::key::{ProvenKey, Role};
@@ -144,10 +145,9 @@ impl New {
             Some(slug) => slug.clone(),
             None => Slug::of(&self.name)?,
         };
-        Ok(Some(DidWeb {
-            id: did_web::id(&url, &slug)?,
-            document: did_web::document_url(&url, &slug),
-        }))
+        let id = did_web::id(&url, &slug)?;
+        let document = did_web_url(id.as_str()).unwrap_or_default();
+        Ok(Some(DidWeb { id, document }))
     }
 
     fn report(
