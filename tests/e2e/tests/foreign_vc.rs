@@ -16,12 +16,24 @@ const ORIGIN: &str = "foreign.example/credlog";
 const START_MAX: Duration = Duration::from_secs(30);
 
 /// What the node serves to everybody.
-const OPEN: [&str; 3] = ["suites", "lists", "status"];
+const OPEN: [&str; 4] = ["suites", "lists", "status", "jose"];
+/// The compatibility profile.
+const PROFILE: [&str; 4] = [
+    "profile_issue",
+    "profile_verify",
+    "profile_presentation",
+    "profile_status",
+];
+/// For issuing by the profile; no secret.
+const TOKEN: &str = "a token of the foreign tests, 32 characters at least";
+
 /// A ledger of one member, made by the command line, with an issuer that is accredited for all
 /// achievements, and a running node.
 struct World {
     folder: tempfile::TempDir,
     place: Place,
+    /// Where a script serves status lists.
+    lists: Place,
     node: Option<NodeProcess>,
     /// Over TLS.
     is_secured: bool,
@@ -32,6 +44,7 @@ impl World {
         let mut world = Self {
             folder: tempfile::tempdir().unwrap(),
             place: Place::free().unwrap(),
+            lists: Place::free().unwrap(),
             node: None,
             is_secured: false,
         };
@@ -45,14 +58,27 @@ impl World {
         world.credlog(&format!(
             "genesis create --origin {ORIGIN} --out member/genesis.json member/member.json"
         ));
-        // No limit on how often one address asks.
-        world.configure(
+        // No limit on how often one address asks, and status lists from one script.
+        world.configure(&format!(
             "\n[rate_limit]\nverify_per_second = 0\nwrites_per_second = 0\n\
-             records_per_second = 0\n",
-        );
+             records_per_second = 0\n[fetch]\nallow = [\"{}/\"]\ncache_seconds = 0\n",
+            world.lists_url()
+        ));
         world.start();
         world.accredit("issuer", "");
         world
+    }
+
+    /// The node issues in the name of the issuer.
+    fn configure_issuing(&self) {
+        let text = fs::read(self.path("issuer/issuer.json")).unwrap();
+        let issuer: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        fs::write(self.path("member/token"), TOKEN).unwrap();
+        self.configure(&format!(
+            "\n[issuer]\nid = {}\nkey = \"../issuer/keys/record.pem\"\n\
+             token_file = \"token\"\n",
+            issuer["id"]
+        ));
     }
 
     /// From now on the node speaks TLS, with a certificate of its own.
@@ -116,6 +142,10 @@ impl World {
         }
     }
 
+    fn lists_url(&self) -> String {
+        format!("http://{}", self.lists.http())
+    }
+
     fn run(&self, line: &str) -> Output {
         let mut command = Command::new(binary().unwrap());
         command.args(line.split_whitespace());
@@ -150,7 +180,9 @@ impl World {
         self.equip(&mut command)
             .current_dir(SCRIPTS)
             .env("CREDLOG_BINARY", binary().unwrap())
-            .env("CREDLOG_HOME", self.folder.path());
+            .env("CREDLOG_HOME", self.folder.path())
+            .env("CREDLOG_TOKEN", TOKEN)
+            .env("CREDLOG_LISTS", self.lists_url());
         let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         let failures: Vec<&str> = text
@@ -189,7 +221,16 @@ fn foreign_libraries_agree_over_http_and_tls() {
     for script in OPEN {
         world.pass(script);
     }
+    world.configure_issuing();
+    world.start();
+    for script in PROFILE {
+        world.pass(script);
+    }
     world.configure_tls();
     world.start();
-    world.pass("lists");
+    for script in PROFILE {
+        world.pass(script);
+    }
+    world.accredit("did-web", &format!("--did-web {} --slug dept", world.url()));
+    world.pass("did_web");
 }

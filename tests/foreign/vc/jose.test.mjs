@@ -1,11 +1,17 @@
 // Compact JWS: what the `jose` library signs verifies here, and what credlog signs verifies there.
 
+import * as ed25519Multikey from '@digitalbazaar/ed25519-multikey';
 import * as jose from 'jose';
+import * as statusList from '@digitalbazaar/vc-bitstring-status-list';
 import assert from 'node:assert/strict';
+import {join} from 'node:path';
+import {readdirSync, readFileSync} from 'node:fs';
 import {test} from 'node:test';
-import {outcome, post, verdict} from './lib/credlog.mjs';
-import {CREDENTIALS_V1, CREDENTIALS_V2, OPEN_BADGES} from './lib/documents.mjs';
-import {newKey} from './lib/sign.mjs';
+import {
+  credlogJson, file, folder, issuer, issuerHome, NODE, outcome, post, verdict,
+} from './lib/credlog.mjs';
+import {CREDENTIALS_V1, CREDENTIALS_V2, loader, OPEN_BADGES} from './lib/documents.mjs';
+import {newKey, VERIFIERS} from './lib/sign.mjs';
 
 const ALGORITHMS = ['EdDSA', 'ES256', 'RS256'];
 const DAY_S = 86_400;
@@ -168,3 +174,52 @@ test('theirs, a kid of a key that did not sign: refused', async () => {
   const [signer, named] = [await keyPair('EdDSA'), await keyPair('EdDSA')];
   await fails(await sign(signer, {typ: 'vc+jwt', kid: named.kid}, vc2(named.did)));
 });
+
+const documentLoader = loader({node: NODE});
+const ACHIEVEMENT = ['--achievement', 'https://foreign.example/achievements/any'];
+
+// What they find in a JWS: its header and payload, if the signature is good.
+async function opened(jws) {
+  const {kid} = jose.decodeProtectedHeader(jws);
+  const {document} = await documentLoader(kid);
+  const jwk = await ed25519Multikey.toJwk({keyPair: await ed25519Multikey.from(document)});
+  const key = await jose.importJWK(jwk, 'EdDSA');
+  const {protectedHeader, payload} = await jose.compactVerify(jws, key);
+  return {header: protectedHeader, payload: JSON.parse(Buffer.from(payload))};
+}
+
+const OURS = {
+  'VC 2.0': {credential: vc2(issuer), typ: 'vc+jwt', options: ACHIEVEMENT},
+  'Open Badges 3.0': {credential: badge(issuer), typ: 'vc+jwt', options: []},
+  'VC 1.1': {credential: vc1(issuer), typ: 'JWT', options: ACHIEVEMENT},
+};
+
+for(const [model, {credential, typ, options}] of Object.entries(OURS)) {
+  test(`ours, ${model}: verifies there, with its status`, async () => {
+    const [source, out] = [file(credential), join(folder, `jws ${model}`)];
+    await credlogJson('issue', source, '--jws', '--out', out, '--issuer-home', issuerHome,
+      ...options);
+    const [name] = readdirSync(out).filter(name => name.endsWith('.jwt'));
+    const jws = readFileSync(join(out, name), 'utf8').trim();
+    assert.equal((await verdict(jws)).summary, 'valid');
+
+    const {header, payload} = await opened(jws);
+    assert.equal(header.typ, typ);
+    assert.equal(header.alg, 'EdDSA');
+    const {credentialStatus, ...rest} = payload.vc ?? payload;
+    assert.deepEqual(Object.keys(rest).filter(key => !(key in credential)),
+      Object.keys(rest).filter(key => ['iss', 'jti', 'sub', 'nbf', 'exp', 'iat'].includes(key)));
+    assert.deepEqual(rest.credentialSubject, credential.credentialSubject);
+    const status = () => statusList.checkStatus({
+      credential: {...rest, credentialStatus},
+      suite: VERIFIERS, documentLoader, verifyMatchingIssuers: false});
+    assert.deepEqual((await status()).results.map(({status}) => status), [false, false]);
+    await credlogJson('revoke', file(jws, 'jwt'), '--issuer-home', issuerHome,
+      '--reason', 'issued-in-error', '--yes');
+    assert.deepEqual((await status()).results.map(({status}) => status), [true, false]);
+    assert.equal((await verdict(jws)).summary, 'revoked');
+
+    const [head, , signature] = jws.split('.');
+    await assert.rejects(opened([head, base64url({...payload, name: 'x'}), signature].join('.')));
+  });
+}

@@ -38,12 +38,16 @@ const inline = issuer => ({
   '@context': [CREDENTIALS_V2, {
     '@protected': true,
     Licence: {
-      '@id': 'https://foreign.example/terms#Licence',
-      '@context': {'@protected': true, number: 'https://foreign.example/terms#number'},
+      '@id': 'urn:example:Licence',
+      '@context': {'@protected': true, number: 'urn:example:number'},
     },
-    licence: {'@id': 'https://foreign.example/terms#licence', '@type': '@id'},
+    licence: {'@id': 'urn:example:licence', '@type': '@id'},
   }],
   type: ['VerifiableCredential'],
+  name: [
+    {'@value': 'رخصة', '@language': 'ar', '@direction': 'rtl'},
+    {'@value': 'Licence', '@language': 'en-GB', '@direction': 'ltr'},
+  ],
   issuer,
   credentialSubject: {id: 'urn:uuid:0a3f7f58-5d34-4a3e-9d0c-6f0d4e3a4b02',
     licence: {type: 'Licence', number: 'T1'}},
