@@ -25,6 +25,7 @@ use rand::RngCore;
 use rand::rngs::OsRng;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
+use url::Url;
 
 use crate::config::IssuerSection;
 use crate::keys::{KeyFileError, load_secret};
@@ -72,6 +73,9 @@ pub(crate) enum Unissuable {
     /// No record can describe it.
     #[error("{0}")]
     Terms(#[from] TermsError),
+    /// Whom it names is not whom the node issues for.
+    #[error("this node does not issue in the name of {0}")]
+    Issuer(String),
     /// What it stands on is something else.
     #[error("{0}")]
     Related(String),
@@ -170,6 +174,9 @@ impl Issuing {
         reserved: Reserved,
         known_as: Option<&str>,
     ) -> Result<Prepared, Unissuable> {
+        if credential.issuer_id() != self.issuer.as_str() {
+            return Err(Unissuable::Issuer(credential.issuer_id().to_owned()));
+        }
         let position = reserved.position();
         let related = credential.check_related();
         if let Some(error) = related.err().filter(|error| !error.is_unknown()) {
@@ -282,11 +289,12 @@ pub(crate) fn make_own(document: &mut Value, issuer: &IssuerId) {
     let Some(object) = document.as_object_mut() else {
         return;
     };
+    let is_url = |id: &Value| id.as_str().is_some_and(|id| Url::parse(id).is_ok());
     match object.get_mut("issuer") {
-        Some(Value::Object(profile)) if profile.get("id").is_some_and(Value::is_string) => {
+        Some(Value::Object(profile)) if profile.get("id").is_some_and(is_url) => {
             profile.insert("id".into(), issuer.as_str().into());
         }
-        Some(issuer_id @ Value::String(_)) => *issuer_id = issuer.as_str().into(),
+        Some(id) if is_url(id) => *id = issuer.as_str().into(),
         // What is no issuer is told by whoever reads the form.
         _ => {}
     }

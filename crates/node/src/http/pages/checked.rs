@@ -152,6 +152,8 @@ fn question(name: CheckName) -> &'static str {
 fn check(check: &Check, summary: Summary) -> Markup {
     let (class, sign, answer) = match check.outcome {
         Outcome::Yes => ("good", "✓", "Yes"),
+        // A check that only informs speaks neither for it nor against it.
+        Outcome::No if check.amounts_to == Summary::Valid => ("open", "✗", "No"),
         Outcome::No => (look(check.amounts_to).0, "✗", "No"),
         Outcome::Unknown => ("open", "?", "Not known"),
     };
