@@ -59,7 +59,7 @@ async fn a_credential_is_checked_in_every_form() {
     let text = sample(SAMPLE);
     let plain = std::str::from_utf8(&text).unwrap();
     let png = bake::bake(include_bytes!("pixel.png"), plain).unwrap();
-    let svg = bake::bake(b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", plain).unwrap();
+    let svg = bake::bake(b"<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>", plain).unwrap();
     for (media_type, body) in [
         ("application/json", &text),
         ("application/vc", &text),
@@ -196,7 +196,7 @@ async fn a_batch_keeps_its_order_and_a_bad_line_stops_nothing() {
 
 /// A town whose node issues in the name of the samples' issuer.
 fn issuing_town() -> Town {
-    let mut town = Town::new();
+    let mut town = Town::at("http://x");
     let folder = town.dir.path();
     let (pem, token) = (folder.join("issuer.pem"), folder.join("token"));
     let text = issuer_key().to_pkcs8_pem(pkcs8::LineEnding::LF).unwrap();

@@ -109,13 +109,28 @@ impl Town {
         Self::founded(members, parameters, UnixMillis(1_760_000_000_000))
     }
 
+    /// With a member whose node the ledger knows at an address.
+    pub fn at(url: &str) -> Self {
+        let own = Member {
+            url: Some(url.parse().unwrap()),
+            ..member(MEMBER)
+        };
+        let time = UnixMillis(1_760_000_000_000);
+        Self::of(vec![own], Parameters::default(), time)
+    }
+
     pub fn founded(members: &[&str], parameters: Parameters, time: UnixMillis) -> Self {
+        let members = members.iter().map(|id| member(id)).collect();
+        Self::of(members, parameters, time)
+    }
+
+    fn of(members: Vec<Member>, parameters: Parameters, time: UnixMillis) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let genesis = Genesis {
             version: GENESIS_VERSION,
             origin: origin(),
             time,
-            members: members.iter().map(|id| member(id)).collect(),
+            members,
             parameters,
         };
         let bytes = serde_json::to_vec(&genesis).unwrap();
