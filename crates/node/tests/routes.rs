@@ -311,8 +311,8 @@ async fn whole_credentials_are_verified_and_malformed_ones_refused() {
     ] {
         assert_eq!(verify(path, body).await.problem(400), problem, "{path}");
     }
-    let text = [("content-type", "text/plain")];
-    let reply = running.request("POST", "/v1/verify", &text, b"{}").await;
+    let html = [("content-type", "text/html")];
+    let reply = running.request("POST", "/v1/verify", &html, b"{}").await;
     assert_eq!(reply.problem(415), "unsupported-media-type");
     running.node.shutdown().await;
 }
