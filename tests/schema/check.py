@@ -26,6 +26,7 @@ GOLDEN = {
     "block.json": ("get", "/v1/blocks/{height}"),
     "blocks.json": ("get", "/v1/blocks"),
     "crowd.json": ("get", "/v1/credentials"),
+    "crowd.json": ("get", "/v1/credentials"),
     "evidence.json": ("get", "/v1/evidence"),
     "facts.json": ("get", "/v1/credentials/{digest}"),
     "issuer.json": ("get", "/v1/issuers/{did}"),
@@ -38,6 +39,9 @@ GOLDEN = {
     "submit-outcomes.json": ("post", "/v1/records"),
     "verdict.json": ("post", "/v1/verify"),
 }
+SCHEMAS = {"event.json": "Event", "problem.json": "Problem"}
+# What the node sends by itself is not described.
+OTHERS = ["webhook.json"]
 REQUESTS = ["verify-credential.json", "verify-digest.json"]
 CHECKS = [
     "not_a_server_error",
@@ -74,10 +78,15 @@ def check_golden(api, folder):
     for name, (method, path) in GOLDEN.items():
         answer = api["paths"][path][method]["responses"]["200"]
         known[name] = answer["content"]["application/json"]["schema"]
-    known["problem.json"] = {"$ref": "#/components/schemas/Problem"}
+    for name, schema in SCHEMAS.items():
+        known[name] = {"$ref": f"#/components/schemas/{schema}"}
     body = api["paths"]["/v1/verify"]["post"]["requestBody"]
     for name in REQUESTS:
         known[name] = body["content"]["application/json"]["schema"]
+    left_out = set(os.listdir(folder)) - set(known) - set(OTHERS)
+    if left_out:
+        print(f"no schema is known for {sorted(left_out)}", file=sys.stderr)
+        good = False
     for name, schema in known.items():
         with open(os.path.join(folder, name), encoding="utf-8") as file:
             value = json.load(file)

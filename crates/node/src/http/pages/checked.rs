@@ -108,7 +108,8 @@ fn registered(registered: &Registered) -> Markup {
             dt { "Issuer" } dd { strong { (name) } span class="soft" { " (as on the ledger)" } }
         }
         @if let Some(name) = &registered.achievement_name {
-            dt { "Achievement" } dd { strong { (name) } span class="soft" { " (as on the ledger)" } }
+            dt { "Achievement" }
+            dd { strong { (name) } span class="soft" { " (as on the ledger)" } }
         }
     }
 }
@@ -161,7 +162,9 @@ fn check(check: &Check, summary: Summary) -> Markup {
     html! {
         details open[decides] {
             summary {
-                span class={ "outcome " (class) } { span aria-hidden="true" { (sign) " " } (answer) }
+                span class={ "outcome " (class) } {
+                    span aria-hidden="true" { (sign) " " } (answer)
+                }
                 " " (question(check.name))
             }
             p { (check.reason) }

@@ -96,7 +96,8 @@ async function send(method, url, headers, body, out) {
     const took = Math.round(performance.now() - begun);
     const line = `${method} ${url}: ${answer.status} ${answer.statusText}, ${type}, ` +
       `${bytes.byteLength} bytes, ${took} ms`;
-    out.replaceChildren(el("p", { textContent: line }), el("pre", { tabIndex: 0, textContent: shown(type, bytes) }));
+    const text = el("pre", { tabIndex: 0, textContent: shown(type, bytes) });
+    out.replaceChildren(el("p", { textContent: line }), text);
   } catch (error) {
     out.replaceChildren(el("p", { className: "bad", textContent: `No answer: ${error.message}` }));
   }
@@ -128,17 +129,19 @@ function shown(type, bytes) {
   const text = new TextDecoder().decode(bytes);
   let told = text;
   if (/json/.test(type)) {
-    try { told = JSON.stringify(JSON.parse(text), null, 2); } catch { /* lines of JSON: as they are */ }
+    // Lines of JSON stay as they are.
+    try { told = JSON.stringify(JSON.parse(text), null, 2); } catch {}
   }
   return told.length > SHOWN_MAX ? `${told.slice(0, SHOWN_MAX)}\n… cut` : told;
 }
 
 /** The answers that a route may give. */
 function answers(operation) {
-  const rows = Object.entries(operation.responses).flatMap(([status, answer]) => [
-    el("dt", { textContent: status }),
-    el("dd", { textContent: `${answer.description} (${Object.keys(answer.content || {}).join(", ")})` }),
-  ]);
+  const rows = Object.entries(operation.responses).flatMap(([status, answer]) => {
+    const kinds = Object.keys(answer.content || {}).join(", ");
+    const text = `${answer.description}${kinds && ` (${kinds})`}`;
+    return [el("dt", { textContent: status }), el("dd", { textContent: text })];
+  });
   return el("details", {}, el("summary", { textContent: "Answers" }), el("dl", {}, ...rows));
 }
 
@@ -168,9 +171,11 @@ function route(api, path, method, operation) {
     send(method.toUpperCase(), address(path, inputs), headers, sent, out);
   });
   const verb = el("span", { className: "method", textContent: method.toUpperCase() });
-  const summary = el("summary", {}, verb, " ", el("code", { textContent: path }), ` ${operation.summary}`);
+  const code = el("code", { textContent: path });
+  const summary = el("summary", {}, verb, " ", code, ` ${operation.summary}`);
   const about = el("p", { textContent: operation.description || "" });
-  return el("details", { id: operation.operationId }, summary, about, form, out, answers(operation));
+  const parts = [summary, about, form, out, answers(operation)];
+  return el("details", { id: operation.operationId }, ...parts);
 }
 
 async function main() {
@@ -181,7 +186,8 @@ async function main() {
     const found = Object.entries(api.paths).flatMap(([path, item]) => Object.entries(item)
       .filter(([, operation]) => operation.tags.includes(tag.name))
       .map(([method, operation]) => route(api, path, method, operation)));
-    place.append(el("h2", { textContent: tag.name }), el("p", { textContent: tag.description }), ...found);
+    const about = el("p", { textContent: tag.description });
+    place.append(el("h2", { textContent: tag.name }), about, ...found);
   }
 }
 

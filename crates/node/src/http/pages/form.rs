@@ -39,8 +39,10 @@ pub(super) fn form(date: &str) -> Markup {
             div {
                 label for="file" { "A file" }
                 input #file type="file" name="file" aria-describedby="file-hint";
-                p #file-hint class="hint" { "The credential as you were given it: a badge (PNG or SVG), JSON, or a "
-                    "presentation." }
+                p #file-hint class="hint" {
+                    "The credential as you were given it: JSON, a signed token (JWT), a badge as a "
+                    "PNG or SVG image, or a presentation."
+                }
             }
             div {
                 label for="text" { "… or its text" }
