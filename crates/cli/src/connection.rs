@@ -525,6 +525,10 @@ fn unanswered(error: &ClientError) -> Failure {
                 .of_problem(&problem.type_uri)
         }
         Some(problem) => failure.of_problem(&problem.type_uri),
+        None if failure.message.contains("UnknownIssuer") => {
+            let advice = "; if the authority of its certificate is not a public one, name it: --ca";
+            Failure::new(Exit::Node, format!("{}{advice} FILE", failure.message))
+        }
         None => failure,
     }
 }

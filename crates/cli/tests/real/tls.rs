@@ -11,6 +11,7 @@ fn a_node_with_a_certificate_of_its_own_is_reached_with_it_alone() {
     world.start_node();
     let unknown = world.fails(3, &["ledger", "status"]);
     assert!(unknown.contains("UnknownIssuer"), "{unknown}");
+    assert!(unknown.contains("--ca FILE"), "{unknown}");
     let by_variable = world
         .command(&["ledger", "status"])
         .env("CREDLOG_CA", "cert.pem")
