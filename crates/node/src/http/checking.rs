@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use credlog_api::verification::{RequestSubject, VerifyRequest};
-use credlog_credential::Form;
 use credlog_credential::json::{Limits, parse_strict};
-use credlog_verify::{Answer, CheckError, Question, Wanted, check, check_digest, wanted};
+use credlog_credential::{Form, Opened};
+use credlog_verify::{
+    Answer, CheckError, HandedOver, Question, Wanted, check, check_digest, wanted,
+};
 use serde_json::Value;
 
 use super::Context;
 use super::answer::{Refusal, internal};
 use super::lane::Turn;
-use crate::fetching::Fetching;
 use crate::production::now;
 
 /// What is fetched for one request at most: every list that it names, and every issuer.
@@ -32,7 +33,12 @@ impl Context {
         let step = self
             .with_turn(turn, move |context| {
                 let request = read()?;
-                let wanted = context.to_fetch(&request);
+                let wanted = match &request.subject {
+                    RequestSubject::Document(opened) => {
+                        context.to_fetch(opened, &request.handed_over)
+                    }
+                    RequestSubject::Digest(_) => Vec::new(),
+                };
                 match wanted.is_empty() {
                     true => Ok(Step::Done(Box::new(context.judged(&request)?))),
                     false => Ok(Step::Fetch(Box::new(request), wanted)),
@@ -43,22 +49,29 @@ impl Context {
             Step::Done(answer) => return Ok(*answer),
             Step::Fetch(request, wanted) => (request, wanted),
         };
-        for wanted in wanted {
-            fetch(&self.fetching, &mut request, wanted).await;
-        }
+        self.fetch(wanted, &mut request.handed_over).await;
         let turn = self.verifiers.turn().await?;
         self.with_turn(turn, move |context| context.judged(&request))
             .await
     }
 
-    fn to_fetch(&self, request: &VerifyRequest) -> Vec<Wanted> {
-        let RequestSubject::Document(opened) = &request.subject else {
-            return Vec::new();
-        };
-        let mut wanted = wanted(opened, &request.handed_over);
+    /// What a document needs besides what was handed over, as far as it may be fetched.
+    pub(super) fn to_fetch(&self, opened: &Opened, handed: &HandedOver) -> Vec<Wanted> {
+        let mut wanted = wanted(opened, handed);
         wanted.retain(|one| self.fetching.allows(one.url()));
         wanted.truncate(FETCHES_MAX);
         wanted
+    }
+
+    /// Fetches documents. What cannot be had stays unknown to the check, which says why.
+    pub(super) async fn fetch(&self, wanted: Vec<Wanted>, handed: &mut HandedOver) {
+        for wanted in wanted {
+            let document = match self.fetching.fetch(wanted.url()).await {
+                Ok(bytes) => readable(&wanted, &bytes),
+                Err(reason) => Err(reason.to_string()),
+            };
+            handed.add(wanted, document);
+        }
     }
 
     fn judged(&self, request: &VerifyRequest) -> Result<Answer, Refusal> {
@@ -85,16 +98,6 @@ impl Context {
             }
         }
     }
-}
-
-/// Adds what is found to the request. What cannot be had stays unknown to the check, which says
-/// why.
-async fn fetch(fetching: &Fetching, request: &mut VerifyRequest, wanted: Wanted) {
-    let document = match fetching.fetch(wanted.url()).await {
-        Ok(bytes) => readable(&wanted, &bytes),
-        Err(reason) => Err(reason.to_string()),
-    };
-    request.handed_over.add(wanted, document);
 }
 
 fn readable(wanted: &Wanted, bytes: &[u8]) -> Result<Value, String> {

@@ -9,10 +9,10 @@ use axum::extract::{Request, State as Extract};
 use credlog_api::vcalm::{Detail, RequestError, Verification, VerifyOptions, VerifyRequest};
 use credlog_credential::{
     Credential, Expected, IssuerBinding, NoRegistry, OpenError, Opened, Outcome as ProofOutcome,
-    Presentation, ProofReport, problem, verify_presentation as prove_presentation,
+    Presentation, ProofReport, WithDocuments, problem, verify_presentation as prove_presentation,
 };
 use credlog_verify::{
-    Answer as Checked, CheckName, HandedOver, Outcome, Question, Subject, Summary, Verdict,
+    Answer as Checked, CheckName, HandedOver, Outcome, Question, Subject, Summary, Verdict, Wanted,
     digest_of, examine_with, issuer_of, judge, positions_named, prove,
 };
 use http::StatusCode;
@@ -43,9 +43,19 @@ async fn verify(Extract(context): Shared, request: Request, kind: Kind) -> Answe
         .body(request, context.http.verify_body_bytes_max)
         .await?;
     let turn = context.verifiers.turn().await?;
-    let findings = context
-        .with_turn(turn, move |context| find(context, &body, kind))
+    let step = context
+        .with_turn(turn, move |context| begin(context, &body, kind))
         .await?;
+    let findings = match step {
+        Step::Done(findings) => *findings,
+        Step::Fetch(asked, wanted) => {
+            let mut handed = HandedOver::default();
+            context.fetch(wanted, &mut handed).await;
+            let turn = context.verifiers.turn().await?;
+            let work = move |context: &Context| find(context, *asked, &handed);
+            context.with_turn(turn, work).await?
+        }
+    };
     let verification = findings.verification();
     let status = match verification.verified {
         true => StatusCode::OK,
@@ -91,15 +101,52 @@ impl From<RequestError> for Findings {
     }
 }
 
-fn find(context: &Context, body: &Bytes, kind: Kind) -> Result<Findings, Refusal> {
+/// A request that was read.
+struct Asked {
+    kind: Kind,
+    opened: Result<Opened, OpenError>,
+    options: VerifyOptions,
+}
+
+enum Step {
+    Done(Box<Findings>),
+    Fetch(Box<Asked>, Vec<Wanted>),
+}
+
+/// Reads a request, and answers it unless something has to be fetched first.
+fn begin(context: &Context, body: &Bytes, kind: Kind) -> Result<Step, Refusal> {
     let read = match kind {
         Kind::Credential => VerifyRequest::credential(body),
         Kind::Presentation => VerifyRequest::presentation(body),
     };
     let VerifyRequest { document, options } = match read {
         Ok(request) => request,
-        Err(error) => return Ok(error.into()),
+        Err(error) => return Ok(Step::Done(Box::new(error.into()))),
     };
+    let opened = Opened::from_value(document);
+    let handed = HandedOver::default();
+    let mut wanted = match &opened {
+        Ok(opened) => context.to_fetch(opened, &handed),
+        Err(_) => Vec::new(),
+    };
+    wanted.retain(|one| !(options.without_status && matches!(one, Wanted::StatusList(_))));
+    let asked = Asked {
+        kind,
+        opened,
+        options,
+    };
+    Ok(match wanted.is_empty() {
+        true => Step::Done(Box::new(find(context, asked, &handed)?)),
+        false => Step::Fetch(Box::new(asked), wanted),
+    })
+}
+
+fn find(context: &Context, asked: Asked, handed: &HandedOver) -> Result<Findings, Refusal> {
+    let Asked {
+        kind,
+        opened,
+        options,
+    } = asked;
     let mut findings = Findings {
         checks: match options.without_status {
             true => vec!["proof"],
@@ -107,7 +154,7 @@ fn find(context: &Context, body: &Bytes, kind: Kind) -> Result<Findings, Refusal
         },
         ..Findings::default()
     };
-    match (kind, Opened::from_value(document)) {
+    match (kind, opened) {
         (Kind::Credential, Ok(Opened::Credential(credential))) => {
             let expected = Expected {
                 purpose: options
@@ -117,11 +164,21 @@ fn find(context: &Context, body: &Bytes, kind: Kind) -> Result<Findings, Refusal
                 challenge: options.challenge.as_deref(),
                 domain: options.domain.as_deref(),
             };
-            let verdict = of_credential(context, &credential, expected, &options, &mut findings)?;
+            let case = Case {
+                context,
+                options: &options,
+                handed,
+            };
+            let verdict = of_credential(&case, &credential, expected, &mut findings)?;
             findings.verdict = Some(Checked::Credential(verdict));
         }
         (Kind::Presentation, Ok(Opened::Presentation(presentation))) => {
-            of_presentation(context, &presentation, &options, &mut findings)?;
+            let case = Case {
+                context,
+                options: &options,
+                handed,
+            };
+            of_presentation(&case, &presentation, &mut findings)?;
         }
         (Kind::Credential, Ok(_)) => findings.error(
             problem::MALFORMED_VALUE_ERROR,
@@ -136,22 +193,28 @@ fn find(context: &Context, body: &Bytes, kind: Kind) -> Result<Findings, Refusal
     Ok(findings)
 }
 
+/// What a document is judged with.
+struct Case<'c> {
+    context: &'c Context,
+    options: &'c VerifyOptions,
+    handed: &'c HandedOver,
+}
+
 fn of_presentation(
-    context: &Context,
+    case: &Case<'_>,
     presentation: &Presentation,
-    options: &VerifyOptions,
     findings: &mut Findings,
 ) -> Result<(), Refusal> {
     let expected = credlog_credential::Challenge {
-        challenge: options.challenge.as_deref(),
-        domain: options.domain.as_deref(),
+        challenge: case.options.challenge.as_deref(),
+        domain: case.options.domain.as_deref(),
     };
-    let report = prove_presentation(
-        presentation,
-        &expected,
-        OffsetDateTime::now_utc(),
-        &NoRegistry,
-    );
+    let keys = WithDocuments {
+        registry: &NoRegistry,
+        documents: &case.handed.documents,
+    };
+    let at = OffsetDateTime::now_utc();
+    let report = prove_presentation(presentation, &expected, at, &keys);
     let good = of_report(&report, findings);
     if let (true, Some(holder)) = (good, presentation.holder()) {
         of_binding(&report, holder, "holder", findings);
@@ -161,7 +224,7 @@ fn of_presentation(
         match credential {
             Ok(credential) => {
                 let expected = credlog_credential::ASSERTION_METHOD.into();
-                of_credential(context, credential, expected, options, &mut inner)?;
+                of_credential(case, credential, expected, &mut inner)?;
                 // Who speaks about oneself has to say who one is.
                 if presentation.holder().is_none()
                     && report.issuer_binding(credential.issuer_id()) == IssuerBinding::Bound
@@ -186,12 +249,16 @@ fn of_presentation(
 }
 
 fn of_credential(
-    context: &Context,
+    case: &Case<'_>,
     credential: &Credential,
     expected: Expected<'_>,
-    options: &VerifyOptions,
     findings: &mut Findings,
 ) -> Result<Verdict, Refusal> {
+    let Case {
+        context,
+        options,
+        handed,
+    } = case;
     let now = now();
     let facts = context.facts(&Question {
         digest: digest_of(credential),
@@ -200,10 +267,9 @@ fn of_credential(
         at: None,
         now,
     })?;
-    let handed = HandedOver::default();
-    let report = prove(credential, &handed, &facts, expected, now);
+    let report = prove(credential, handed, &facts, expected, now);
     let good = of_report(&report, findings);
-    let presented = examine_with(credential, &report, &handed, &facts, now);
+    let presented = examine_with(credential, &report, handed, &facts, now);
     if good {
         of_binding(&report, credential.issuer_id(), "issuer", findings);
         if presented.proof.outcome != Outcome::Yes {
