@@ -127,7 +127,7 @@ impl Seat {
                 node: proven(Role::Node, &self.node),
             },
             addresses: vec![self.place.multiaddr().parse()?],
-            url: None,
+            url: Some(format!("http://{}", self.place.http()).parse()?),
         })
     }
 
