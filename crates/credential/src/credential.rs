@@ -136,6 +136,8 @@ pub struct Credential {
     proofs: Vec<Value>,
     /// What it came as, if not as JSON.
     jws: Option<Jws>,
+    /// How many credentials came together, this one among them: they share the work.
+    company: usize,
 }
 
 impl Credential {
@@ -225,7 +227,18 @@ impl Credential {
             proofs: proofs(object)?,
             document,
             jws: None,
+            company: 1,
         })
+    }
+
+    /// As one of so many that came together, in a presentation or a learner record.
+    pub(crate) fn in_company(self, company: usize) -> Self {
+        Self { company, ..self }
+    }
+
+    /// How many credentials came together, this one among them.
+    pub(crate) fn company(&self) -> usize {
+        self.company
     }
 
     /// The complete JSON, proofs included; of a JWS, the credential in its payload without the

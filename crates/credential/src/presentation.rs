@@ -354,6 +354,9 @@ fn credentials(
             credentials_max: CREDENTIALS_MAX,
         });
     }
-    let read = |entry: &Value| Credential::from_json(entry.clone());
+    let read = |entry: &Value| {
+        let credential = Credential::from_json(entry.clone())?;
+        Ok(credential.in_company(entries.len()))
+    };
     Ok(entries.iter().map(read).collect())
 }

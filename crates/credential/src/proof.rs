@@ -56,7 +56,8 @@ pub fn verify_proofs_expecting(
     at: OffsetDateTime,
     keys: &dyn KeyResolver,
 ) -> ProofReport {
-    let mut report = verify_document(credential.document(), expected, at, keys);
+    let budget = Budget::of_company(credential.company());
+    let mut report = verify_within(credential.document(), expected, at, keys, budget);
     if let Some(jws) = credential.jws() {
         let signature = verify_jws(jws, credential.issuer_id(), expected, at, keys);
         report.proofs.insert(0, signature);
@@ -97,6 +98,16 @@ pub fn verify_document<'a>(
     at: OffsetDateTime,
     keys: &dyn KeyResolver,
 ) -> ProofReport {
+    verify_within(document, expected.into(), at, keys, Budget::default())
+}
+
+fn verify_within(
+    document: &Value,
+    expected: Expected<'_>,
+    at: OffsetDateTime,
+    keys: &dyn KeyResolver,
+    budget: Budget,
+) -> ProofReport {
     let mut unsecured = document.as_object().cloned().unwrap_or_default();
     let proofs = unsecured.remove("proof");
     let proofs = one_or_many(proofs.as_ref());
@@ -113,11 +124,11 @@ pub fn verify_document<'a>(
     let mut verifier = Verifier {
         unsecured,
         proofs,
-        expected: expected.into(),
+        expected,
         at,
         keys,
         hashed: Vec::new(),
-        budget: Budget::default(),
+        budget,
         tries: TRIES_MAX,
     };
     let mut results: Vec<_> = proofs.iter().map(|proof| verifier.verify(proof)).collect();

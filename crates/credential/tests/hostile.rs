@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use credlog_credential::bake::{IMAGE_BYTES_MAX, unbake};
 use credlog_credential::context::BUILT_IN;
 use credlog_credential::{
-    Candidates, Credential, KeyResolver, KeySource, Outcome, PROOFS_MAX, ProofError, ProofReport,
-    ResolvedKey, SignOptions, Suite, multikey, sign, verify_document, verify_proofs,
+    Candidates, Credential, KeyResolver, KeySource, NoRegistry, Outcome, PROOFS_MAX, Presentation,
+    ProofError, ProofReport, ResolvedKey, SignOptions, Suite, multikey, sign, verify_document,
+    verify_proofs,
 };
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -545,4 +546,46 @@ fn large_images_are_read_at_once() {
         );
         assert!(refused.is_err(), "{name}");
     }
+}
+
+/// A presentation of many poison credentials was as many times the work of one.
+#[test]
+fn credentials_that_come_together_share_the_work() {
+    let poison = || {
+        let links: Vec<Value> = (0..40)
+            .map(|at| json!({"type": "Thing", "link": {"type": "Thing", "at": at % 2}}))
+            .collect();
+        json!({
+            "@context": ["https://www.w3.org/ns/credentials/v2",
+                {"@vocab": "https://example.org/#"}],
+            "type": ["VerifiableCredential"],
+            "issuer": "did:example:a",
+            "credentialSubject": {"things": links},
+            "proof": {
+                "type": "DataIntegrityProof",
+                "cryptosuite": "eddsa-rdfc-2022",
+                "created": "2026-01-01T00:00:00Z",
+                "verificationMethod": "did:key:z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2",
+                "proofPurpose": "assertionMethod",
+                "proofValue": format!("z{}", "1".repeat(64)),
+            },
+        })
+    };
+    let unknown = |count: usize| {
+        let presentation = json!({
+            "@context": ["https://www.w3.org/ns/credentials/v2"],
+            "type": "VerifiablePresentation",
+            "verifiableCredential": vec![poison(); count],
+        });
+        let presentation = Presentation::from_json(presentation).unwrap();
+        let credentials = presentation.credentials().iter().flatten();
+        credentials
+            .filter(|one| {
+                verify_proofs(one, OffsetDateTime::UNIX_EPOCH, &NoRegistry).outcome()
+                    == Outcome::Unknown
+            })
+            .count()
+    };
+    assert_eq!(unknown(1), 0, "one alone is within its budget");
+    assert_eq!(unknown(100), 100);
 }

@@ -21,6 +21,8 @@ const SYMMETRIC_UNITS: usize = 1_500;
 const HNDQ_CALLS_MAX: usize = 1_000;
 /// Bytes that these calls may hash, as each looks at much of the statements again.
 const HNDQ_BYTES_MAX: usize = 6 << 20;
+/// Documents that come together may cause so many times the work of one.
+const COMPANY: usize = 3;
 /// Bytes of canonical JSON of one document, for the suites that hash it.
 const JSON_BYTES_MAX: usize = 2 << 20;
 
@@ -68,6 +70,16 @@ impl Default for Budget {
 }
 
 impl Budget {
+    /// The budget of one of so many documents that came together: all of them have three times
+    /// that of one, and none more than one.
+    pub(crate) fn of_company(company: usize) -> Self {
+        let share = |max: usize| max.min(COMPANY * max / company.max(1));
+        Self {
+            units: share(UNITS_MAX),
+            json_bytes: share(JSON_BYTES_MAX),
+        }
+    }
+
     /// Whether anything is left: what was refused once is not begun again.
     pub(super) fn check(&self) -> Result<(), RdfError> {
         match self.units {
