@@ -38,10 +38,7 @@ pub struct VerifyRequest {
 /// Options of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VerifyOptions {
-    /// Whether `checks` names the status: then one that cannot be known is an error.
-    pub status: bool,
-    /// Whether `checks` names something, and the status is not among it: then the status is not
-    /// looked at.
+    /// Whether `checks` names the proof alone: then the status is not looked at.
     pub without_status: bool,
     /// The challenge that the proof must carry.
     pub challenge: Option<String>,
@@ -200,16 +197,10 @@ impl VerifyRequest {
         let mut body = object(body)?;
         let options = body.get("options").cloned().unwrap_or_default();
         let checks = one_or_many(options.get("checks"));
-        let names_status = |check: &Value| {
-            let names = ["credentialStatus", "status"];
-            check.as_str().is_some_and(|check| names.contains(&check))
-        };
-        let status = checks.iter().any(names_status);
         Ok(Self {
             document: take(&mut body, member)?,
             options: VerifyOptions {
-                status,
-                without_status: !status && !checks.is_empty(),
+                without_status: !checks.is_empty() && checks.iter().all(|check| check == "proof"),
                 challenge: text(&options, "challenge"),
                 domain: text(&options, "domain"),
                 purpose: text(&options, "expectedProofPurpose"),
@@ -295,24 +286,21 @@ mod tests {
 
     #[test]
     fn options_may_be_missing_and_hold_anything() {
-        for (options, status, without) in [
-            (json!({"checks": ["proof"]}), false, true),
+        for (options, without) in [
+            (json!({"checks": ["proof"]}), true),
             (
                 json!({"checks": ["proof", "credentialStatus"]}),
                 true,
                 false,
             ),
-            (json!({"checks": []}), false, false),
-            (json!({"checks": 7, "foo": {}}), false, true),
-            (json!(null), false, false),
+            (json!({"checks": []}), false),
+            (json!({"checks": 7, "foo": {}}), false),
+            (json!({"checks": ["proof", "validity"]}), false),
+            (json!(null), false),
         ] {
             let body = json!({"verifiableCredential": {}, "options": options});
             let read = verify(&body).unwrap().options;
-            assert_eq!(
-                (read.status, read.without_status),
-                (status, without),
-                "{body}"
-            );
+            assert_eq!(read.without_status, without, "{body}");
         }
         assert_eq!(
             verify(&json!({"verifiableCredential": {}}))

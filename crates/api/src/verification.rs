@@ -241,7 +241,7 @@ impl VerifyRequest {
                 documents,
                 challenge: read.challenge,
                 domain: read.domain,
-                missing: Vec::new(),
+                ..HandedOver::default()
             },
         })
     }

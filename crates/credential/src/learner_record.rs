@@ -23,7 +23,7 @@ impl Credential {
             .iter()
             .flat_map(|subject| one_or_many(subject.get("verifiableCredential")))
             .collect();
-        let company = entries.len().min(CREDENTIALS_MAX);
+        let company = entries.len().min(CREDENTIALS_MAX) * self.company();
         let read = |entry: &&Value| {
             let credential = Self::from_json(Value::clone(entry))?;
             Ok(credential.in_company(company))

@@ -276,9 +276,9 @@ pub fn verify_presentation(
                 keys,
             );
             proof.result = proof.result.and_then(|()| jws::check_times(jws, at));
-            ProofReport {
-                proofs: vec![proof],
-            }
+            let mut report = verify_document(&presentation.document, expected, at, keys);
+            report.proofs.insert(0, proof);
+            report
         }
     };
     if let Some(holder) = presentation.holder() {

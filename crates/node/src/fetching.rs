@@ -71,7 +71,10 @@ impl Fetching {
     /// The document at a URL, if it is allowed.
     pub(crate) async fn fetch(&self, url: &str) -> Fetched {
         let url = match Url::parse(url) {
-            Ok(url) if self.covered(&url) => url,
+            Ok(mut url) if self.covered(&url) => {
+                url.set_fragment(None);
+                url
+            }
             _ => return Err("this node does not fetch from there".into()),
         };
         if let Some(kept) = self.kept(&url) {

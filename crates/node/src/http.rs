@@ -71,6 +71,8 @@ const WORK_PER_CORE: usize = 4;
 const WORK_WAITING_MAX: u32 = 512;
 /// What keeps records out (clock, disk, doubt) is looked at again after this time.
 const OBSTACLE_RETRY_AFTER_S: u32 = 5;
+/// Of the streams of events, one network gets one part of so many.
+const STREAMS_PARTS: u64 = 8;
 /// Of the bodies' memory, one network gets one part of so many.
 const BODIES_PARTS: u64 = 4;
 
@@ -123,7 +125,7 @@ pub(crate) struct Context {
     stopped: watch::Receiver<bool>,
     feed: Feed,
     /// One permit a stream of events.
-    streams: Arc<Semaphore>,
+    streams: Shares,
     event_readers: Lane,
     /// One permit a request at work.
     requests: Semaphore,
@@ -173,7 +175,10 @@ impl Context {
             engine: watched.engine,
             stopped: watched.stopped,
             feed: Feed::new(Arc::clone(&shared.store), shared.heads.subscribe()),
-            streams: Arc::new(Semaphore::new(config.http.event_streams_max as usize)),
+            streams: Shares::new(
+                config.http.event_streams_max.into(),
+                u64::from(config.http.event_streams_max).div_ceil(STREAMS_PARTS),
+            ),
             event_readers: events::lane(),
             requests: Semaphore::new(config.http.requests_max as usize),
             verifiers: verify::lane(&config.verify),

@@ -28,7 +28,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use crate::config::IssuerSection;
-use crate::keys::{KeyFileError, load_secret};
+use crate::keys::{KeyFileError, check_mode, load_secret, read};
 use crate::production::now;
 use positions::Positions;
 pub(crate) use positions::Reserved;
@@ -211,8 +211,9 @@ impl Issuing {
         })
     }
 
-    /// The credential at a position or with an identifier, if it was issued here.
-    pub(crate) fn issued(&self, position: Option<Position>, id: Option<&str>) -> Option<Digest> {
+    /// The credentials that were made here for a position, or with an identifier; those of them
+    /// that are not on the ledger were never issued.
+    pub(crate) fn issued(&self, position: Option<Position>, id: Option<&str>) -> Vec<Digest> {
         self.register.find(position, id)
     }
 
@@ -318,7 +319,8 @@ pub(crate) fn make_own(document: &mut Value, issuer: &IssuerId) {
 }
 
 fn token(path: &Path) -> Result<blake3::Hash, IssuingError> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    check_mode(path)?;
+    let text = read(path)?;
     let token = text.lines().next().unwrap_or_default().trim();
     match token.chars().count() >= TOKEN_CHARS_MIN {
         true => Ok(blake3::hash(token.as_bytes())),

@@ -133,7 +133,10 @@ impl<E, A: Fn(&Question) -> Result<Facts, E>> Check<'_, A> {
         let inner: Result<Vec<_>, _> = credential
             .nested()
             .iter()
-            .map(|inner| self.presented(inner))
+            .map(|inner| match inner {
+                Ok(inner) => Ok(PresentedCredential::Judged(Box::new(self.alone(inner)?))),
+                Err(error) => Ok(PresentedCredential::no_credential(error)),
+            })
             .collect();
         verdict.contain(inner?);
         Ok(verdict)
@@ -157,7 +160,7 @@ impl<E, A: Fn(&Question) -> Result<Facts, E>> Check<'_, A> {
         credential: &Result<Credential, CredentialError>,
     ) -> Result<PresentedCredential, CheckError<E>> {
         Ok(match credential {
-            Ok(credential) => PresentedCredential::Judged(Box::new(self.alone(credential)?)),
+            Ok(credential) => PresentedCredential::Judged(Box::new(self.credential(credential)?)),
             Err(error) => PresentedCredential::no_credential(error),
         })
     }

@@ -389,14 +389,16 @@ impl<'a> ListsAtHand<'a> {
             bad: Vec::new(),
             handed,
         };
-        for list in &handed.status_lists {
+        for (place, list) in handed.status_lists.iter().enumerate() {
             // Lists that the credential does not name are not worth the work.
             let Some((id, list)) = read_list(list).filter(|(id, _)| named.contains(id)) else {
                 continue;
             };
-            match list.and_then(|list| verified_list(list, handed, facts, moment)) {
-                Ok(list) => read.good.push(list),
-                Err(why) => read.bad.push((id, why)),
+            let verify = || list.and_then(|list| verified_list(list, handed, facts, moment));
+            let found = handed.read.get(place, credential.issuer_id(), verify);
+            match &*found {
+                Ok(list) => read.good.push(list.clone()),
+                Err(why) => read.bad.push((id, why.clone())),
             }
         }
         read

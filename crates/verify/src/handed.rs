@@ -1,10 +1,13 @@
 //! What is handed over with a credential: lists, DID documents, what a proof must answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use credlog_credential::did::{self, DidDocument, Documents};
-use credlog_credential::{Challenge, Credential, Opened};
+use credlog_credential::{Challenge, Credential, Opened, VerifiedStatusList};
 use serde_json::Value;
+
+use crate::presented::Unread;
 
 /// Path of a ledger's status lists below the address of a node.
 pub(crate) const LISTS_PATH: &str = "/v1/status-lists/";
@@ -22,6 +25,40 @@ pub struct HandedOver {
     pub domain: Option<String>,
     /// Why something was not found that was looked for, by its URL.
     pub missing: Vec<(String, String)>,
+    /// What became of each list, for each issuer: it is verified once, however many
+    /// credentials name it.
+    pub read: ReadLists,
+}
+
+/// A list by its place among those handed over, and the issuer whose keys it was verified with.
+type OfIssuer = (usize, String);
+type Found = Arc<Result<VerifiedStatusList, Unread>>;
+
+/// Lists that were verified.
+#[derive(Debug, Default)]
+pub struct ReadLists(Mutex<HashMap<OfIssuer, Found>>);
+
+impl Clone for ReadLists {
+    /// What was verified for one is not carried over: lists may be added to the other.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl ReadLists {
+    /// The list at a place, verified now or before.
+    pub(crate) fn get(
+        &self,
+        place: usize,
+        issuer: &str,
+        verify: impl FnOnce() -> Result<VerifiedStatusList, Unread>,
+    ) -> Found {
+        let mut read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = read
+            .entry((place, issuer.to_owned()))
+            .or_insert_with(|| Arc::new(verify()));
+        Arc::clone(found)
+    }
 }
 
 /// Something elsewhere that a check could use.

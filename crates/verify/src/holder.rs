@@ -73,9 +73,17 @@ pub(crate) fn judge_presentation(
 ) -> PresentationVerdict {
     let check = holder_check(presentation, handed, moment);
     let worst = credentials.iter().map(PresentedCredential::summary).min();
-    let summary = worst.unwrap_or(Summary::Valid).min(check.amounts_to);
+    let of_all = match worst {
+        Some(worst) => worst,
+        // A holder may show who they are, and no more.
+        None if check.outcome == Outcome::Yes => Summary::Valid,
+        None => Summary::Unknown,
+    };
+    let summary = of_all.min(check.amounts_to);
     let headline = match (summary, worst) {
-        (Summary::Valid, None) => format!("It holds no credential. {}", check.reason),
+        (Summary::Valid | Summary::Unknown, None) => {
+            format!("It holds no credential. {}", check.reason)
+        }
         (Summary::Valid, _) => format!(
             "{} valid. {}",
             match credentials.len() {

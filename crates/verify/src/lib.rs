@@ -43,7 +43,7 @@ pub use examine::{
 };
 pub use facts::{Facts, Position, Question};
 pub use gather::{gather, gather_with};
-pub use handed::{HandedOver, Wanted, wanted};
+pub use handed::{HandedOver, ReadLists, Wanted, wanted};
 pub use holder::{PresentationVerdict, PresentedCredential};
 pub use judge::{JudgeError, judge};
 pub use presented::{

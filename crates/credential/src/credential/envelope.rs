@@ -19,6 +19,12 @@ pub(super) fn open(object: &Map<String, Value>) -> Result<Option<&str>, Credenti
     if types.len() > 1 {
         return Err(malformed("type", "must be that of an envelope alone"));
     }
+    if !is_bare(object) {
+        return Err(malformed(
+            "id",
+            "is all that an envelope may have beside @context and type: nothing else is signed",
+        ));
+    }
     if !is_based(object) {
         return Err(malformed(
             "@context",
@@ -41,6 +47,13 @@ pub(super) fn open(object: &Map<String, Value>) -> Result<Option<&str>, Credenti
             media_type: media_type.chars().take(80).collect(),
         }),
     }
+}
+
+/// Whether an envelope holds nothing but what is inside of it.
+pub(crate) fn is_bare(object: &Map<String, Value>) -> bool {
+    object
+        .keys()
+        .all(|name| matches!(name.as_str(), "@context" | "id" | "type"))
 }
 
 /// Whether a context of an envelope knows what an envelope is.

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use super::{Challenge, Presentation, PresentationError, malformed};
 use crate::credential::DataModel;
 use crate::credential::claims::REGISTERED;
-use crate::credential::envelope::is_based;
+use crate::credential::envelope::{is_bare, is_based};
 use crate::json::{jcs, one_or_many};
 use crate::jws::Jws;
 use crate::proof::error::ProofError;
@@ -35,6 +35,13 @@ pub(super) fn enveloped(object: &Map<String, Value>) -> Result<Option<&str>, Pre
         .any(|name| name == ENVELOPE)
     {
         return Ok(None);
+    }
+    if !is_bare(object) || one_or_many(object.get("type")).len() > 1 {
+        return Err(malformed(
+            "id",
+            "is all that an envelope may have beside @context and its one type: nothing else is \
+             signed",
+        ));
     }
     if !is_based(object) {
         return Err(malformed(

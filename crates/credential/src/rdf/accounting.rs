@@ -118,6 +118,7 @@ impl Walk {
     fn identifier(&mut self, value: &Value) -> Result<Value, RdfError> {
         match value {
             Value::String(id) => {
+                self.contexts.check_prefix(id)?;
                 self.note_text(id);
                 Ok(value.clone())
             }
@@ -158,6 +159,7 @@ impl Walk {
                 Ok(value.clone())
             }
             Value::String(text) => {
+                self.contexts.check_prefix(text)?;
                 self.account.statements += 1;
                 self.note_text(text);
                 Ok(value.clone())

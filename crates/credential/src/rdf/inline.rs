@@ -145,6 +145,22 @@ impl Contexts {
         Ok(())
     }
 
+    /// Refuses a text that could be an identifier shortened by a word of the document: contexts
+    /// are not signed, so anybody could add one and hide an identifier from whoever reads JSON.
+    pub(super) fn check_prefix(&self, text: &str) -> Result<(), RdfError> {
+        let shortened = text.split_once(':').is_some_and(|(prefix, rest)| {
+            self.inline_terms.contains(prefix)
+                && !rest.starts_with("//")
+                && !rest.contains(char::is_whitespace)
+        });
+        match shortened {
+            true => Err(unsupported(&format!(
+                "{text:?}, shortened by a word of the document,"
+            ))),
+            false => Ok(()),
+        }
+    }
+
     fn definition(&mut self, term: &str, definition: &Value) -> Result<(), RdfError> {
         let wrong = |part: &str| {
             Err(unsupported(&format!(

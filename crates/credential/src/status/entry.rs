@@ -62,9 +62,7 @@ impl StatusEntry {
     /// The URL of the list that it names, if it has the form of a bitstring entry.
     #[must_use]
     pub fn list(&self) -> Option<&str> {
-        self.object
-            .get("statusListCredential")
-            .and_then(Value::as_str)
+        plain(self.object.get("statusListCredential")?).as_str()
     }
 
     /// The entry as a bitstring entry.
@@ -82,7 +80,7 @@ impl StatusEntry {
                 types: self.types.join(", "),
             });
         }
-        let text = |property| self.object.get(property).and_then(Value::as_str);
+        let text = |property| plain(self.object.get(property)?).as_str();
         let purpose = text("statusPurpose").filter(|purpose| !purpose.is_empty());
         let list = text("statusListCredential").filter(|list| is_url(list));
         let size = self.size()?;
@@ -101,7 +99,7 @@ impl StatusEntry {
 
     /// A base-10 string; some issuers write a JSON integer.
     fn index(&self) -> Result<u64, StatusError> {
-        let index = match self.object.get("statusListIndex") {
+        let index = match self.object.get("statusListIndex").map(plain) {
             Some(Value::String(digits)) if digits.bytes().all(|b| b.is_ascii_digit()) => {
                 digits.parse().ok()
             }
@@ -172,6 +170,19 @@ impl BitstringEntry {
     }
 }
 
+/// A value without what JSON-LD lets stand around it. A signature over RDF is the same for every
+/// spelling, so anybody can change one into another; the entry has to mean the same.
+fn plain(value: &Value) -> &Value {
+    match value {
+        Value::Array(items) if items.len() == 1 => plain(&items[0]),
+        Value::Object(object) if object.len() == 1 => {
+            let wrapped = ["@value", "id", "@id"].iter().find_map(|key| object.get(*key));
+            wrapped.unwrap_or(value)
+        }
+        value => value,
+    }
+}
+
 fn malformed(property: &'static str, reason: &'static str) -> StatusError {
     StatusError::Malformed {
         part: "entry",
@@ -224,6 +235,23 @@ mod tests {
             );
             assert!(named, "{value}: {refused:?}");
         }
+    }
+
+    /// A revoked credential that is signed over RDF was respelled, and its entry not found.
+    #[test]
+    fn every_spelling_that_is_the_same_in_rdf_is_read_alike() {
+        let expected = read("statusPurpose", json!("revocation")).unwrap();
+        for (property, value) in [
+            ("statusPurpose", json!(["revocation"])),
+            ("statusPurpose", json!({"@value": "revocation"})),
+            ("statusListIndex", json!(["94567"])),
+            ("statusListIndex", json!([{"@value": "94567"}])),
+            ("statusListCredential", json!(["https://ledger.example/1"])),
+            ("statusListCredential", json!({"id": "https://ledger.example/1"})),
+        ] {
+            assert_eq!(read(property, value.clone()), Ok(expected.clone()), "{value}");
+        }
+        assert!(read("statusPurpose", json!(["revocation", "other"])).is_err());
     }
 
     #[test]

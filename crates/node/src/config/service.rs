@@ -64,7 +64,13 @@ impl AllowedUrl {
     /// Whether a URL begins with it.
     pub fn covers(&self, url: &Url) -> bool {
         let anonymous = url.username().is_empty() && url.password().is_none();
-        anonymous && url.origin() == self.0.origin() && url.path().starts_with(self.0.path())
+        // What a site decodes late could lead out of the path.
+        let path = url.path().to_ascii_lowercase();
+        let hidden = ["%2f", "%5c", "%2e"].iter().any(|one| path.contains(one));
+        anonymous
+            && !hidden
+            && url.origin() == self.0.origin()
+            && url.path().starts_with(self.0.path())
     }
 }
 
@@ -165,6 +171,7 @@ mod tests {
             "https://lists.example.evil.example/status/3",
             "https://lists.example:8443/status/3",
             "https://me@lists.example/status/3",
+            "https://lists.example/status/%2e%2e%2Fother",
         ] {
             assert!(!covers(other), "{other}");
         }

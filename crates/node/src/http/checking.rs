@@ -12,15 +12,21 @@ use serde_json::Value;
 
 use super::Context;
 use super::answer::{Refusal, internal};
+use super::body::Read;
 use super::lane::Turn;
+use crate::fetching::Fetching;
 use crate::production::now;
 
 /// What is fetched for one request at most: every list that it names, and every issuer.
 const FETCHES_MAX: usize = 16;
 
+/// A request as it was read, with its share of the memory for bodies, which it gives back when it
+/// is answered.
+pub(super) type Request = (VerifyRequest, Option<Read>);
+
 enum Step {
     Done(Box<Answer>),
-    Fetch(Box<VerifyRequest>, Vec<Wanted>),
+    Fetch(Box<Request>, Vec<Wanted>),
 }
 
 impl Context {
@@ -28,19 +34,14 @@ impl Context {
     pub(super) async fn check(
         self: &Arc<Self>,
         turn: Turn,
-        read: impl FnOnce() -> Result<VerifyRequest, Refusal> + Send + 'static,
+        read: impl FnOnce() -> Result<Request, Refusal> + Send + 'static,
     ) -> Result<Answer, Refusal> {
         let step = self
             .with_turn(turn, move |context| {
                 let request = read()?;
-                let wanted = match &request.subject {
-                    RequestSubject::Document(opened) => {
-                        context.to_fetch(opened, &request.handed_over)
-                    }
-                    RequestSubject::Digest(_) => Vec::new(),
-                };
+                let wanted = context.to_fetch(&request.0);
                 match wanted.is_empty() {
-                    true => Ok(Step::Done(Box::new(context.judged(&request)?))),
+                    true => Ok(Step::Done(Box::new(context.judged(&request.0)?))),
                     false => Ok(Step::Fetch(Box::new(request), wanted)),
                 }
             })
@@ -49,28 +50,32 @@ impl Context {
             Step::Done(answer) => return Ok(*answer),
             Step::Fetch(request, wanted) => (request, wanted),
         };
-        self.fetch(wanted, &mut request.handed_over).await;
-        let turn = self.verifiers.turn().await?;
-        self.with_turn(turn, move |context| context.judged(&request))
+        self.fetch_all(wanted, &mut request.0.handed_over).await;
+        // It had its turn before: others may wait behind it by now.
+        let turn = self.verifiers.patient_turn().await?;
+        self.with_turn(turn, move |context| context.judged(&request.0))
             .await
     }
 
-    /// What a document needs besides what was handed over, as far as it may be fetched.
-    pub(super) fn to_fetch(&self, opened: &Opened, handed: &HandedOver) -> Vec<Wanted> {
+    fn to_fetch(&self, request: &VerifyRequest) -> Vec<Wanted> {
+        match &request.subject {
+            RequestSubject::Document(opened) => self.wanted(opened, &request.handed_over),
+            RequestSubject::Digest(_) => Vec::new(),
+        }
+    }
+
+    /// What is not at hand and may be fetched.
+    pub(super) fn wanted(&self, opened: &Opened, handed: &HandedOver) -> Vec<Wanted> {
         let mut wanted = wanted(opened, handed);
         wanted.retain(|one| self.fetching.allows(one.url()));
         wanted.truncate(FETCHES_MAX);
         wanted
     }
 
-    /// Fetches documents. What cannot be had stays unknown to the check, which says why.
-    pub(super) async fn fetch(&self, wanted: Vec<Wanted>, handed: &mut HandedOver) {
+    /// Fetches what is wanted. What cannot be had stays unknown to the check, which says why.
+    pub(super) async fn fetch_all(&self, wanted: Vec<Wanted>, handed: &mut HandedOver) {
         for wanted in wanted {
-            let document = match self.fetching.fetch(wanted.url()).await {
-                Ok(bytes) => readable(&wanted, &bytes),
-                Err(reason) => Err(reason.to_string()),
-            };
-            handed.add(wanted, document);
+            fetch(&self.fetching, handed, wanted).await;
         }
     }
 
@@ -98,6 +103,14 @@ impl Context {
             }
         }
     }
+}
+
+async fn fetch(fetching: &Fetching, handed: &mut HandedOver, wanted: Wanted) {
+    let document = match fetching.fetch(wanted.url()).await {
+        Ok(bytes) => readable(&wanted, &bytes),
+        Err(reason) => Err(reason.to_string()),
+    };
+    handed.add(wanted, document);
 }
 
 fn readable(wanted: &Wanted, bytes: &[u8]) -> Result<Value, String> {

@@ -37,9 +37,12 @@ pub(super) struct Register {
 #[derive(Debug)]
 struct Inner {
     file: File,
-    by_position: HashMap<Position, Digest>,
-    /// BLAKE3 of an identifier; the newest credential that bears it.
-    by_id: HashMap<[u8; 32], Digest>,
+    /// Bytes of whole lines in it.
+    whole: u64,
+    by_position: HashMap<Position, Vec<Digest>>,
+    /// BLAKE3 of an identifier; the credentials that were to bear it. An attempt that did not
+    /// reach the ledger stands beside the one that did.
+    by_id: HashMap<[u8; 32], Vec<Digest>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -68,11 +71,12 @@ impl Register {
         let file = options.open(path).map_err(unreadable)?;
         let mut inner = Inner {
             file: file.try_clone().map_err(unreadable)?,
+            whole: 0,
             by_position: HashMap::new(),
             by_id: HashMap::new(),
         };
         let mut reader = BufReader::new(file);
-        let (mut line, mut whole, mut number) = (Vec::new(), 0, 0);
+        let (mut line, mut number) = (Vec::new(), 0);
         loop {
             line.clear();
             let bytes = reader.read_until(b'\n', &mut line).map_err(unreadable)?;
@@ -87,9 +91,9 @@ impl Register {
             inner
                 .take(&read)
                 .map_err(|()| failed(format!("is damaged in line {number}")))?;
-            whole += bytes as u64;
+            inner.whole += bytes as u64;
         }
-        inner.file.set_len(whole).map_err(unreadable)?;
+        inner.file.set_len(inner.whole).map_err(unreadable)?;
         Ok(Self {
             path: path.to_owned(),
             inner: Mutex::new(inner),
@@ -114,26 +118,34 @@ impl Register {
         let mut text = serde_json::to_vec(&line).unwrap_or_default();
         text.push(b'\n');
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = inner
-            .file
-            .write_all(&text)
-            .and_then(|()| inner.file.sync_data());
-        written.map_err(|error| RegisterError {
-            path: self.path.clone(),
-            problem: format!("cannot be written: {error}"),
-        })?;
+        let written = inner.file.write_all(&text);
+        if let Err(error) = written.and_then(|()| inner.file.sync_data()) {
+            // Half a line would be the beginning of the next one.
+            let cut = inner.file.set_len(inner.whole);
+            let more = cut.err().map(|error| format!(", nor cut: {error}"));
+            let problem = format!("cannot be written: {error}{}", more.unwrap_or_default());
+            let path = self.path.clone();
+            return Err(RegisterError { path, problem });
+        }
+        inner.whole += text.len() as u64;
         // What was just made of an identifier has the right form.
         let _formed = inner.take(&line);
         Ok(())
     }
 
-    /// The credential at a position, or else the newest with an identifier.
-    pub(super) fn find(&self, position: Option<Position>, id: Option<&str>) -> Option<Digest> {
+    /// The credentials that were to stand at a position, or else that were to bear an
+    /// identifier; with both, those of both.
+    pub(super) fn find(&self, position: Option<Position>, id: Option<&str>) -> Vec<Digest> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        match (position, id) {
-            (Some(position), _) => inner.by_position.get(&position).copied(),
-            (None, Some(id)) => inner.by_id.get(&key(id)).copied(),
-            (None, None) => None,
+        let at = position.map(|at| inner.by_position.get(&at).cloned().unwrap_or_default());
+        let called = id.map(|id| inner.by_id.get(&key(id)).cloned().unwrap_or_default());
+        match (at, called) {
+            (Some(mut at), Some(called)) if !called.is_empty() => {
+                at.retain(|digest| called.contains(digest));
+                at
+            }
+            (Some(found), _) | (None, Some(found)) => found,
+            (None, None) => Vec::new(),
         }
     }
 }
@@ -143,9 +155,10 @@ impl Inner {
         if let Some(id) = &line.id {
             let mut key = [0; 32];
             hex::decode_to_slice(id, &mut key).map_err(|_| ())?;
-            self.by_id.insert(key, line.digest);
+            self.by_id.entry(key).or_default().push(line.digest);
         }
-        self.by_position.insert(line.position, line.digest);
+        let at = self.by_position.entry(line.position).or_default();
+        at.push(line.digest);
         Ok(())
     }
 }
@@ -178,20 +191,19 @@ mod tests {
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"{\"position\":\"0.19\",\"dig").unwrap();
         let register = Register::open(&path).unwrap();
-        assert_eq!(register.find(position("0.17"), None), Some(first));
-        assert_eq!(register.find(None, Some("urn:a")), Some(first));
-        assert_eq!(register.find(position("0.18"), Some("urn:a")), Some(second));
-        assert_eq!(register.find(position("0.19"), None), None);
-        assert_eq!(register.find(None, Some("urn:b")), None);
+        assert_eq!(register.find(position("0.17"), None), [first]);
+        assert_eq!(register.find(None, Some("urn:a")), [first]);
+        assert_eq!(register.find(position("0.18"), Some("urn:c")), [second]);
+        assert_eq!(register.find(position("0.18"), Some("urn:a")), []);
+        assert_eq!(register.find(position("0.19"), None), []);
+        assert_eq!(register.find(None, Some("urn:b")), []);
         register
             .note(position("0.19").unwrap(), first, None)
             .unwrap();
         drop(register);
-        assert!(
-            Register::open(&path)
-                .unwrap()
-                .find(position("0.19"), None)
-                .is_some()
+        assert_eq!(
+            Register::open(&path).unwrap().find(position("0.19"), None),
+            [first]
         );
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Input {
     /// The date as it was typed.
     pub(super) date: String,
     at: Option<Time>,
-    _share: body::Read,
+    share: body::Read,
 }
 
 pub(super) fn form(date: &str) -> Markup {
@@ -89,7 +89,7 @@ pub(super) async fn read(context: &Arc<Context>, request: Request) -> Result<Inp
         bytes: chosen(file, &text)?,
         at: at(&date)?,
         date,
-        _share: read,
+        share: read,
     })
 }
 
@@ -138,7 +138,8 @@ pub(super) async fn check(context: &Arc<Context>, input: Input) -> Result<Answer
     let read = move || {
         let digest = digest(&input.bytes);
         let bytes = digest.as_ref().unwrap_or(&input.bytes);
-        verify::read(bytes, None, VerifyQuery { at: input.at })
+        let request = verify::read(bytes, None, VerifyQuery { at: input.at })?;
+        Ok((request, Some(input.share)))
     };
     context.check(turn, read).await
 }

@@ -11,7 +11,7 @@ use credlog_api::verification::{BatchAnswer, BatchLine, BatchQuery, VerifyReques
 use credlog_api::{Problem, ProblemType};
 use http::StatusCode;
 use http_body_util::BodyExt;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::http::answer::{Answer, Refusal, bytes_with};
@@ -67,10 +67,13 @@ struct Reader {
     /// Bytes of lines that may still be taken in.
     room: Arc<Semaphore>,
     /// Where the answers are expected, in the order of the lines.
-    ordered: mpsc::Sender<JoinHandle<Bytes>>,
+    ordered: mpsc::Sender<JoinHandle<Written>>,
     /// Of the line that is read.
     number: u64,
 }
+
+/// An answer, and the room that its line took.
+type Written = (Bytes, Option<OwnedSemaphorePermit>);
 
 /// Nobody wants the answers any more.
 struct Gone;
@@ -132,12 +135,13 @@ impl Reader {
         let room = Arc::clone(&self.room).acquire_many_owned(bytes).await;
         let (context, query, number) = (Arc::clone(&self.context), self.query, self.number);
         let check = tokio::spawn(async move {
-            let _room = room;
             let answer = answer(&context, line, query).await;
-            written(&BatchLine {
+            let line = BatchLine {
                 line: number,
                 answer,
-            })
+            };
+            // A line holds its room until its answer is on the way.
+            (written(&line), room.ok())
         });
         self.ordered.send(check).await.map_err(|_| Gone)
     }
@@ -148,7 +152,7 @@ impl Reader {
             line: self.number.max(1),
             answer: BatchAnswer::Error(Problem::new(kind, detail)),
         };
-        let done = tokio::spawn(async move { written(&line) });
+        let done = tokio::spawn(async move { (written(&line), None) });
         self.ordered.send(done).await.map_err(|_| Gone)
     }
 }
@@ -158,7 +162,7 @@ async fn answer(context: &Arc<Context>, line: Bytes, query: BatchQuery) -> Batch
     let read = move || {
         let mut request = VerifyRequest::parse_line(&line).map_err(|error| error.problem())?;
         request.at = request.at.or(query.at);
-        Ok(request)
+        Ok((request, None))
     };
     let checked = match turn {
         Ok(turn) => context.check(turn, read).await,
@@ -178,10 +182,12 @@ fn written(line: &BatchLine) -> Bytes {
 }
 
 /// Hands the answers on in their order.
-async fn write(mut answers: mpsc::Receiver<JoinHandle<Bytes>>, sink: Sink) {
+async fn write(mut answers: mpsc::Receiver<JoinHandle<Written>>, sink: Sink) {
     while let Some(answer) = answers.recv().await {
         // A check that panicked has no answer, and the lines after it would be counted wrong.
-        let Ok(line) = answer.await else { break };
+        let Ok((line, _room)) = answer.await else {
+            break;
+        };
         if sink.send(line).await.is_err() {
             break;
         }

@@ -47,7 +47,7 @@ pub(crate) async fn document(
         let media_type = known.find(|known| accepts(request.headers(), known));
         let media_type = media_type.copied().unwrap_or(DID_TYPES[0]);
         let mut response = bytes_with(StatusCode::OK, media_type, document.to_string());
-        let vary = HeaderValue::from_static("accept");
+        let vary = HeaderValue::from_static("accept, host");
         response.headers_mut().insert(VARY, vary);
         return Ok(cached(response, CACHE));
     }

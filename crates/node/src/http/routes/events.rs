@@ -12,14 +12,16 @@ use credlog_api::event::{EventFilter, EventId, EventsQuery, MEDIA_TYPE_EVENTS};
 use credlog_api::{Problem, ProblemType};
 use http::{HeaderMap, HeaderName, StatusCode};
 use hyper::body::Frame;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::events::{Feed, Place, Step};
 use crate::http::answer::{Answer, Refusal, bytes_with, invalid_parameter};
+use crate::http::guard::client;
 use crate::http::lane::Lane;
 use crate::http::listener::stopped;
 use crate::http::query::parameters;
+use crate::http::shares::Share;
 use crate::http::{Context, Shared};
 use crate::machine::cores;
 
@@ -42,6 +44,7 @@ pub(crate) fn lane() -> Lane {
 
 pub(crate) async fn events(Extract(context): Shared, request: Request) -> Answer {
     let query: EventsQuery = parameters(request.uri())?;
+    let client = client(&request);
     let filter = query.filter().map_err(Refusal)?;
     let size = context.feed.size();
     let since = last_event_id(request.headers())?.or(query.since);
@@ -55,7 +58,7 @@ pub(crate) async fn events(Extract(context): Shared, request: Request) -> Answer
             )));
         }
     };
-    let Ok(place) = Arc::clone(&context.streams).try_acquire_owned() else {
+    let Some(place) = context.streams.take(client, 1) else {
         let detail = "too many streams of events are open; try again later, or ask another node";
         return Err(Problem::new(ProblemType::OVERLOADED, detail)
             .retry_after(RETRY_MS / 1_000)
@@ -109,7 +112,7 @@ struct Stream {
     next: Place,
     parts: mpsc::Sender<Bytes>,
     context: Arc<Context>,
-    _place: OwnedSemaphorePermit,
+    _place: Share,
 }
 
 impl Stream {

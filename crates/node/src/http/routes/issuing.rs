@@ -8,14 +8,17 @@ use credlog_api::{Problem, ProblemType, RecordOutcome};
 use credlog_credential::{Credential, SignError, StatusEntry, Suite};
 use credlog_ledger::ids::Digest;
 use credlog_ledger::rows::StatusChangeKind;
-use credlog_verify::{Question, position_named};
-use http::header::{AUTHORIZATION, FORWARDED, VIA};
+use credlog_verify::{Position, Question, position_named};
+use http::header::{AUTHORIZATION, FORWARDED, ORIGIN, VIA};
+use http::uri::Authority;
 use http::{HeaderMap, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::net::IpAddr;
 
 use super::records::submit_one;
 use crate::http::answer::{Answer, Refusal, internal, json, json_with, not_found};
 use crate::http::guard::client;
+use crate::http::public_url::asked_host;
 use crate::http::{Context, Shared, body};
 use crate::issuing::{Change, Issuing, Prepared, Reserved, Unissuable, make_own};
 use crate::production::now;
@@ -103,7 +106,7 @@ fn free_position(context: &Context) -> Result<Option<Reserved>, Refusal> {
 
 fn sign(
     context: &Context,
-    credential: serde_json::Value,
+    credential: Value,
     suite: Option<Suite>,
     address: &str,
     reserved: Reserved,
@@ -122,6 +125,7 @@ pub(crate) async fn change_status(Extract(context): Shared, request: Request) ->
     body::media_type(request.headers(), &["application/json"])?;
     context.ready()?;
     let client = client(&request);
+    let address = context.public_url(request.headers())?;
     let body = context
         .body(request, context.http.verify_body_bytes_max)
         .await?;
@@ -129,42 +133,67 @@ pub(crate) async fn change_status(Extract(context): Shared, request: Request) ->
     drop(body);
     let position = match &asked.entry {
         None => None,
-        Some(entry) => {
-            let entry = StatusEntry::from_json(entry);
-            let position = entry.as_ref().and_then(position_named);
-            Some(position.ok_or_else(|| {
-                let detail = "credentialStatus names no position of a status list of this ledger";
-                w3c(credlog_credential::problem::MALFORMED_VALUE_ERROR, detail)
-            })?)
-        }
+        Some(entry) => Some(own_position(&context, entry, &address)?),
     };
     let found = issuing.issued(position, asked.credential_id.as_deref());
-    let digest = found.ok_or_else(|| {
-        not_found("no such credential was issued by this node; name its id, or its status entry")
-    })?;
-    let Some(change) = context
-        .blocking(move |context| wanted(context, digest, &asked))
-        .await?
-    else {
-        return json(&json!({ "digest": digest, "changed": false }));
+    let work = move |context: &Context| {
+        let changes = found
+            .into_iter()
+            .map(|digest| wanted(context, digest, &asked));
+        let changes: Result<Vec<_>, _> = changes.collect();
+        Ok(changes?.into_iter().flatten().collect::<Vec<_>>())
     };
-    let record = issuing
-        .change(digest, change)
-        .map_err(|error| unissuable(&error))?;
-    match submit_one(&context, client, record).await {
-        RecordOutcome::Refused { problem, .. } => Err(problem.into()),
-        RecordOutcome::Committed { record_id, .. } | RecordOutcome::Accepted { record_id } => {
-            json(&json!({ "digest": digest, "changed": true, "recordId": record_id }))
-        }
+    // An attempt that never reached the ledger was never issued.
+    let on_ledger: Vec<(Digest, Option<Change>)> = context.blocking(work).await?;
+    if on_ledger.is_empty() {
+        return Err(not_found(
+            "no such credential was issued by this node; name its id, or its status entry",
+        ));
     }
+    let mut changed = Vec::new();
+    for (digest, change) in on_ledger {
+        let Some(change) = change else { continue };
+        let record = issuing.change(digest, change);
+        let record = record.map_err(|error| unissuable(&error))?;
+        if let RecordOutcome::Refused { problem, .. } = submit_one(&context, client, record).await {
+            return Err(problem.into());
+        }
+        changed.push(digest);
+    }
+    json(&json!({ "changed": !changed.is_empty(), "digests": changed }))
 }
 
-/// What has to change; nothing if it is so already.
+/// The position that a status entry names in a list of this ledger.
+fn own_position(context: &Context, entry: &Value, address: &str) -> Result<Position, Refusal> {
+    let entry = StatusEntry::from_json(entry);
+    let position = entry.as_ref().and_then(position_named);
+    let list = entry.and_then(|entry| entry.bitstring().ok());
+    let list = list.map(|entry| entry.list).unwrap_or_default();
+    let members = context.members.borrow();
+    let urls = members
+        .members()
+        .iter()
+        .filter_map(|seat| seat.member.url.as_ref());
+    let mut bases = urls
+        .map(|url| url.as_str().trim_end_matches('/'))
+        .chain([address]);
+    let is_ours = bases.any(|base| {
+        let rest = list.strip_prefix(base);
+        rest.is_some_and(|rest| rest.starts_with("/v1/status-lists/"))
+    });
+    position.filter(|_| is_ours).ok_or_else(|| {
+        let detail = "credentialStatus names no position of a status list of this ledger";
+        w3c(credlog_credential::problem::MALFORMED_VALUE_ERROR, detail)
+    })
+}
+
+/// A credential of the ledger and what has to change, nothing if it is so already; nothing at
+/// all if it is not on the ledger.
 fn wanted(
     context: &Context,
     digest: Digest,
     asked: &StatusRequest,
-) -> Result<Option<Change>, Refusal> {
+) -> Result<Option<(Digest, Option<Change>)>, Refusal> {
     let issuing = context.issuing.as_ref().ok_or_else(internal)?;
     let facts = context.facts(&Question {
         digest,
@@ -173,11 +202,9 @@ fn wanted(
         positions: Vec::new(),
         now: now(),
     })?;
-    let issued = facts.matches.first().ok_or_else(|| {
-        not_found(format!(
-            "credential {digest} never reached the ledger; issue it again"
-        ))
-    })?;
+    let Some(issued) = facts.matches.first() else {
+        return Ok(None);
+    };
     let last = issued.history.last();
     let is_revoked = last.is_some_and(|fact| {
         let change = fact.change;
@@ -188,19 +215,21 @@ fn wanted(
     });
     let suspended = last.filter(|fact| fact.change == StatusChangeKind::Suspended);
     let revocation = asked.purpose == "revocation";
-    match (revocation, asked.set) {
-        (true, true) if is_revoked => Ok(None),
-        (true, true) => Ok(Some(Change::Revoke)),
-        (true, false) if !is_revoked => Ok(None),
-        (_, false) if is_revoked && revocation => {
+    let change = match (revocation, asked.set) {
+        // What is revoked is suspended no more.
+        (_, true) if is_revoked => None,
+        (true, true) => Some(Change::Revoke),
+        (true, false) if is_revoked => {
             let detail = format!("credential {digest} is revoked, which is final; issue another");
-            Err(w3c(credlog_credential::problem::RANGE_ERROR, detail))
+            return Err(w3c(credlog_credential::problem::RANGE_ERROR, detail));
         }
-        (_, true) => Ok(suspended.is_none().then_some(Change::Suspend)),
-        (_, false) => Ok(suspended.map(|fact| Change::Reinstate {
+        (true, false) => None,
+        (false, true) => suspended.is_none().then_some(Change::Suspend),
+        (false, false) => suspended.map(|fact| Change::Reinstate {
             suspension: fact.record_id,
-        })),
-    }
+        }),
+    };
+    Ok(Some((digest, change)))
 }
 
 /// The issuing of this node, for whoever may use it.
@@ -234,9 +263,17 @@ fn authorized<'c>(context: &'c Arc<Context>, request: &Request) -> Result<&'c Is
 /// Whether nobody stands between this machine and the node.
 fn is_of_this_machine(request: &Request, headers: &HeaderMap) -> bool {
     let forwarded = headers.contains_key("x-forwarded-for")
+        || headers.contains_key("x-real-ip")
         || headers.contains_key(FORWARDED)
         || headers.contains_key(VIA);
-    client(request).is_loopback() && !forwarded
+    // A page that a browser holds for this machine names its own host or origin.
+    let asked: Option<Authority> = asked_host(headers).and_then(|host| host.parse().ok());
+    let is_local = asked.is_some_and(|asked| {
+        let host = asked.host().trim_matches(['[', ']']);
+        let address = host.parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    });
+    client(request).is_loopback() && is_local && !forwarded && !headers.contains_key(ORIGIN)
 }
 
 fn unissuable(error: &Unissuable) -> Refusal {

@@ -82,6 +82,8 @@ fn make(
             None => (Some(Height(0)), time),
         },
     };
+    // The past is read chunk by chunk; so is the list of now, but that is kept.
+    may_sign(context)?;
     let bits = status_bits(&snapshot, wanted.list, wanted.purpose, height)?;
     let bits = bits.ok_or_else(|| {
         let then = wanted.timestamp.map(|time| format!(" at {time}"));
@@ -92,7 +94,7 @@ fn make(
         ))
     })?;
     let lists = &context.status_lists;
-    lists.sign(wanted, &bits, (head.size, time), now, || may_sign(context))
+    lists.sign(wanted, &bits, (head.size, time), now, || Ok(()))
 }
 
 fn respond(headers: &HeaderMap, signed: Signed, cache: &'static str) -> Response {
@@ -106,6 +108,6 @@ fn respond(headers: &HeaderMap, signed: Signed, cache: &'static str) -> Response
     };
     let to = response.headers_mut();
     to.insert(ETAG, signed.etag);
-    to.insert(VARY, HeaderValue::from_static("accept"));
+    to.insert(VARY, HeaderValue::from_static("accept, host"));
     cached(response, cache)
 }

@@ -8,11 +8,12 @@ use axum::body::Bytes;
 use axum::extract::{Request, State as Extract};
 use credlog_api::vcalm::{Detail, RequestError, Verification, VerifyOptions, VerifyRequest};
 use credlog_credential::{
-    Credential, Expected, IssuerBinding, NoRegistry, OpenError, Opened, Outcome as ProofOutcome,
-    Presentation, ProofReport, WithDocuments, problem, verify_presentation as prove_presentation,
+    ASSERTION_METHOD, Credential, Expected, IssuerBinding, NoRegistry, OpenError, Opened,
+    Outcome as ProofOutcome, Presentation, ProofReport, problem,
+    verify_presentation as prove_presentation,
 };
 use credlog_verify::{
-    Answer as Checked, CheckName, HandedOver, Outcome, Question, Subject, Summary, Verdict, Wanted,
+    Answer as Checked, CheckName, HandedOver, Outcome, Question, Subject, Summary, Verdict,
     digest_of, examine_with, issuer_of, judge, positions_named, prove,
 };
 use http::StatusCode;
@@ -42,20 +43,25 @@ async fn verify(Extract(context): Shared, request: Request, kind: Kind) -> Answe
     let body = context
         .body(request, context.http.verify_body_bytes_max)
         .await?;
+    let mut handed = HandedOver::default();
     let turn = context.verifiers.turn().await?;
-    let step = context
-        .with_turn(turn, move |context| begin(context, &body, kind))
+    let (read, wanted) = context
+        .with_turn(turn, move |context| {
+            let read = read(&body, kind);
+            let wanted = match &read {
+                Ok(asked) => context.wanted(&asked.opened, &HandedOver::default()),
+                Err(_) => Vec::new(),
+            };
+            Ok(((read, body), wanted))
+        })
         .await?;
-    let findings = match step {
-        Step::Done(findings) => *findings,
-        Step::Fetch(asked, wanted) => {
-            let mut handed = HandedOver::default();
-            context.fetch(wanted, &mut handed).await;
-            let turn = context.verifiers.turn().await?;
-            let work = move |context: &Context| find(context, *asked, &handed);
-            context.with_turn(turn, work).await?
-        }
+    context.fetch_all(wanted, &mut handed).await;
+    let turn = context.verifiers.patient_turn().await?;
+    let work = move |context: &Context| match &read.0 {
+        Ok(asked) => find(context, asked, &handed),
+        Err(error) => Ok(Findings::of(error)),
     };
+    let findings = context.with_turn(turn, work).await?;
     let verification = findings.verification();
     let status = match verification.verified {
         true => StatusCode::OK,
@@ -93,60 +99,67 @@ impl Findings {
     }
 }
 
-impl From<RequestError> for Findings {
-    fn from(error: RequestError) -> Self {
+impl Findings {
+    fn of(error: &Unreadable) -> Self {
         let mut findings = Self::default();
-        findings.error(error.problem_type(), error.to_string());
+        findings.error(error.problem_type, &error.detail);
         findings
     }
 }
 
-/// A request that was read.
+/// What was asked about, and how.
 struct Asked {
-    kind: Kind,
-    opened: Result<Opened, OpenError>,
+    opened: Opened,
     options: VerifyOptions,
 }
 
-enum Step {
-    Done(Box<Findings>),
-    Fetch(Box<Asked>, Vec<Wanted>),
+/// A request that cannot be read.
+struct Unreadable {
+    problem_type: &'static str,
+    detail: String,
 }
 
-/// Reads a request, and answers it unless something has to be fetched first.
-fn begin(context: &Context, body: &Bytes, kind: Kind) -> Result<Step, Refusal> {
-    let read = match kind {
-        Kind::Credential => VerifyRequest::credential(body),
-        Kind::Presentation => VerifyRequest::presentation(body),
+impl From<RequestError> for Unreadable {
+    fn from(error: RequestError) -> Self {
+        Self {
+            problem_type: error.problem_type(),
+            detail: error.to_string(),
+        }
+    }
+}
+
+impl From<OpenError> for Unreadable {
+    fn from(error: OpenError) -> Self {
+        Self {
+            problem_type: error.problem_type(),
+            detail: error.to_string(),
+        }
+    }
+}
+
+fn read(body: &Bytes, kind: Kind) -> Result<Asked, Unreadable> {
+    let VerifyRequest { document, options } = match kind {
+        Kind::Credential => VerifyRequest::credential(body)?,
+        Kind::Presentation => VerifyRequest::presentation(body)?,
     };
-    let VerifyRequest { document, options } = match read {
-        Ok(request) => request,
-        Err(error) => return Ok(Step::Done(Box::new(error.into()))),
+    let opened = Opened::from_value(document)?;
+    let other = match (kind, &opened) {
+        (Kind::Credential, Opened::Presentation(_)) => {
+            "verifiableCredential is a presentation; send it to /presentations/verify"
+        }
+        (Kind::Presentation, Opened::Credential(_)) => {
+            "verifiablePresentation is a credential; send it to /credentials/verify"
+        }
+        _ => return Ok(Asked { opened, options }),
     };
-    let opened = Opened::from_value(document);
-    let handed = HandedOver::default();
-    let mut wanted = match &opened {
-        Ok(opened) => context.to_fetch(opened, &handed),
-        Err(_) => Vec::new(),
-    };
-    wanted.retain(|one| !(options.without_status && matches!(one, Wanted::StatusList(_))));
-    let asked = Asked {
-        kind,
-        opened,
-        options,
-    };
-    Ok(match wanted.is_empty() {
-        true => Step::Done(Box::new(find(context, asked, &handed)?)),
-        false => Step::Fetch(Box::new(asked), wanted),
+    Err(Unreadable {
+        problem_type: problem::MALFORMED_VALUE_ERROR,
+        detail: other.to_owned(),
     })
 }
 
-fn find(context: &Context, asked: Asked, handed: &HandedOver) -> Result<Findings, Refusal> {
-    let Asked {
-        kind,
-        opened,
-        options,
-    } = asked;
+fn find(context: &Context, asked: &Asked, handed: &HandedOver) -> Result<Findings, Refusal> {
+    let options = &asked.options;
     let mut findings = Findings {
         checks: match options.without_status {
             true => vec!["proof"],
@@ -154,167 +167,153 @@ fn find(context: &Context, asked: Asked, handed: &HandedOver) -> Result<Findings
         },
         ..Findings::default()
     };
-    match (kind, opened) {
-        (Kind::Credential, Ok(Opened::Credential(credential))) => {
+    let check = Check {
+        context,
+        handed,
+        options,
+    };
+    match &asked.opened {
+        Opened::Credential(credential) => {
+            let purpose = options.purpose.as_deref();
             let expected = Expected {
-                purpose: options
-                    .purpose
-                    .as_deref()
-                    .unwrap_or(credlog_credential::ASSERTION_METHOD),
+                purpose: purpose.unwrap_or(ASSERTION_METHOD),
                 challenge: options.challenge.as_deref(),
                 domain: options.domain.as_deref(),
             };
-            let case = Case {
-                context,
-                options: &options,
-                handed,
-            };
-            let verdict = of_credential(&case, &credential, expected, &mut findings)?;
+            let verdict = check.credential(credential, expected, &mut findings)?;
             findings.verdict = Some(Checked::Credential(verdict));
         }
-        (Kind::Presentation, Ok(Opened::Presentation(presentation))) => {
-            let case = Case {
-                context,
-                options: &options,
-                handed,
-            };
-            of_presentation(&case, &presentation, &mut findings)?;
-        }
-        (Kind::Credential, Ok(_)) => findings.error(
-            problem::MALFORMED_VALUE_ERROR,
-            "verifiableCredential is a presentation; send it to /presentations/verify",
-        ),
-        (Kind::Presentation, Ok(_)) => findings.error(
-            problem::MALFORMED_VALUE_ERROR,
-            "verifiablePresentation is a credential; send it to /credentials/verify",
-        ),
-        (_, Err(error)) => findings.error(OpenError::problem_type(&error), error.to_string()),
+        Opened::Presentation(presentation) => check.presentation(presentation, &mut findings)?,
     }
     Ok(findings)
 }
 
-/// What a document is judged with.
-struct Case<'c> {
-    context: &'c Context,
-    options: &'c VerifyOptions,
-    handed: &'c HandedOver,
+struct Check<'a> {
+    context: &'a Context,
+    handed: &'a HandedOver,
+    options: &'a VerifyOptions,
 }
 
-fn of_presentation(
-    case: &Case<'_>,
-    presentation: &Presentation,
-    findings: &mut Findings,
-) -> Result<(), Refusal> {
-    let expected = credlog_credential::Challenge {
-        challenge: case.options.challenge.as_deref(),
-        domain: case.options.domain.as_deref(),
-    };
-    let keys = WithDocuments {
-        registry: &NoRegistry,
-        documents: &case.handed.documents,
-    };
-    let at = OffsetDateTime::now_utc();
-    let report = prove_presentation(presentation, &expected, at, &keys);
-    let good = of_report(&report, findings);
-    if let (true, Some(holder)) = (good, presentation.holder()) {
-        of_binding(&report, holder, "holder", findings);
-    }
-    for (at, credential) in presentation.credentials().iter().enumerate() {
-        let mut inner = Findings::default();
-        match credential {
-            Ok(credential) => {
-                let expected = credlog_credential::ASSERTION_METHOD.into();
-                of_credential(case, credential, expected, &mut inner)?;
-                // Who speaks about oneself has to say who one is.
-                if presentation.holder().is_none()
-                    && report.issuer_binding(credential.issuer_id()) == IssuerBinding::Bound
-                {
-                    let detail = "it is issued by whoever signed the presentation, which names \
-                                  no holder";
-                    inner.error(problem::MALFORMED_VALUE_ERROR, detail);
-                }
-            }
-            Err(error) => inner.error(error.problem_type(), error.to_string()),
-        }
-        let placed = |mut detail: Detail| {
-            detail.detail = format!("credential {}: {}", at + 1, detail.detail);
-            detail
+impl Check<'_> {
+    fn presentation(
+        &self,
+        presentation: &Presentation,
+        findings: &mut Findings,
+    ) -> Result<(), Refusal> {
+        let options = self.options;
+        let expected = credlog_credential::Challenge {
+            challenge: options.challenge.as_deref(),
+            domain: options.domain.as_deref(),
         };
-        findings.errors.extend(inner.errors.into_iter().map(placed));
-        findings
-            .warnings
-            .extend(inner.warnings.into_iter().map(placed));
+        let report = prove_presentation(
+            presentation,
+            &expected,
+            OffsetDateTime::now_utc(),
+            &NoRegistry,
+        );
+        let good = of_report(&report, findings);
+        if let (true, Some(holder)) = (good, presentation.holder()) {
+            of_binding(&report, holder, "holder", findings);
+        }
+        for (at, credential) in presentation.credentials().iter().enumerate() {
+            let mut inner = Findings::default();
+            match credential {
+                Ok(credential) => {
+                    let expected = ASSERTION_METHOD.into();
+                    self.credential(credential, expected, &mut inner)?;
+                    // Who speaks about oneself has to say who one is.
+                    if presentation.holder().is_none()
+                        && report.issuer_binding(credential.issuer_id()) == IssuerBinding::Bound
+                    {
+                        let detail = "it is issued by whoever signed the presentation, which names \
+                                  no holder";
+                        inner.error(problem::MALFORMED_VALUE_ERROR, detail);
+                    }
+                }
+                Err(error) => inner.error(error.problem_type(), error.to_string()),
+            }
+            let placed = |mut detail: Detail| {
+                detail.detail = format!("credential {}: {}", at + 1, detail.detail);
+                detail
+            };
+            findings.errors.extend(inner.errors.into_iter().map(placed));
+            findings
+                .warnings
+                .extend(inner.warnings.into_iter().map(placed));
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-fn of_credential(
-    case: &Case<'_>,
-    credential: &Credential,
-    expected: Expected<'_>,
-    findings: &mut Findings,
-) -> Result<Verdict, Refusal> {
-    let Case {
-        context,
-        options,
-        handed,
-    } = case;
-    let now = now();
-    let facts = context.facts(&Question {
-        digest: digest_of(credential),
-        issuer: issuer_of(credential),
-        positions: positions_named(credential),
-        at: None,
-        now,
-    })?;
-    let report = prove(credential, handed, &facts, expected, now);
-    let good = of_report(&report, findings);
-    let presented = examine_with(credential, &report, handed, &facts, now);
-    if good {
-        of_binding(&report, credential.issuer_id(), "issuer", findings);
-        if presented.proof.outcome != Outcome::Yes {
-            // The signature is good, but a related resource is not.
-            findings.error(
-                problem::CRYPTOGRAPHIC_SECURITY_ERROR,
-                &presented.proof.reason,
-            );
+    fn credential(
+        &self,
+        credential: &Credential,
+        expected: Expected<'_>,
+        findings: &mut Findings,
+    ) -> Result<Verdict, Refusal> {
+        let (handed, options) = (self.handed, self.options);
+        let now = now();
+        let facts = self.context.facts(&Question {
+            digest: digest_of(credential),
+            issuer: issuer_of(credential),
+            positions: positions_named(credential),
+            at: None,
+            now,
+        })?;
+        let report = prove(credential, handed, &facts, expected, now);
+        let good = of_report(&report, findings);
+        let presented = examine_with(credential, &report, handed, &facts, now);
+        if good {
+            of_binding(&report, credential.issuer_id(), "issuer", findings);
+            if presented.proof.outcome != Outcome::Yes {
+                // The signature is good, but a related resource is not.
+                findings.error(
+                    problem::CRYPTOGRAPHIC_SECURITY_ERROR,
+                    &presented.proof.reason,
+                );
+            }
         }
-    }
-    let lists = presented.status_lists.clone();
-    let verdict = judge(&Subject::Credential(presented), &facts, now).map_err(|error| {
-        tracing::error!(%error, "the facts of the ledger do not fit the credential");
-        internal()
-    })?;
-    for check in verdict
-        .checks
-        .iter()
-        .filter(|check| check.outcome != Outcome::Yes)
-    {
-        let status = matches!(check.name, CheckName::Status | CheckName::StatusList);
-        match check.amounts_to {
-            Summary::Valid => {}
-            // The proof has been told in full.
-            _ if check.name == CheckName::Proof => {}
-            _ if status && options.without_status => {}
-            Summary::Invalid if !good => {}
-            Summary::Invalid => {
-                findings.error(problem::CRYPTOGRAPHIC_SECURITY_ERROR, &check.reason);
+        let lists = presented.status_lists.clone();
+        let is_registered = facts.issuer_facts(credential.issuer_id()).is_some();
+        let verdict = judge(&Subject::Credential(presented), &facts, now).map_err(|error| {
+            tracing::error!(%error, "the facts of the ledger do not fit the credential");
+            internal()
+        })?;
+        for check in verdict
+            .checks
+            .iter()
+            .filter(|check| check.outcome != Outcome::Yes)
+        {
+            let status = matches!(check.name, CheckName::Status | CheckName::StatusList);
+            match check.amounts_to {
+                Summary::Valid => {}
+                // The proof has been told in full.
+                _ if check.name == CheckName::Proof => {}
+                _ if status && options.without_status => {}
+                Summary::Invalid if !good => {}
+                Summary::Invalid => {
+                    findings.error(problem::CRYPTOGRAPHIC_SECURITY_ERROR, &check.reason);
+                }
+                Summary::Revoked | Summary::Suspended | Summary::Superseded => {
+                    findings.error(problem::STATUS_VERIFICATION_ERROR, &check.reason);
+                }
+                Summary::Expired | Summary::NotYetValid => {
+                    findings.error(problem::RANGE_ERROR, &check.reason);
+                }
+                // A list that cannot be read may hide a revocation.
+                _ if check.name == CheckName::StatusList => {
+                    let unread = lists.iter().find_map(|list| list.set.as_ref().err());
+                    let kind = unread.map_or(problem::STATUS_RETRIEVAL_ERROR, |one| one.problem);
+                    findings.error(kind, &check.reason);
+                }
+                // The ledger knows the issuer, and not that this key could still speak for it.
+                Summary::Unknown if check.name == CheckName::Issuer && is_registered => {
+                    findings.error(problem::PROOF_VERIFICATION_ERROR, &check.reason);
+                }
+                _ => findings.warning(problem::STATUS_RETRIEVAL_ERROR, &check.reason),
             }
-            Summary::Revoked | Summary::Suspended | Summary::Superseded => {
-                findings.error(problem::STATUS_VERIFICATION_ERROR, &check.reason);
-            }
-            Summary::Expired | Summary::NotYetValid => {
-                findings.error(problem::RANGE_ERROR, &check.reason);
-            }
-            _ if check.name == CheckName::StatusList && options.status => {
-                let unread = lists.iter().find_map(|list| list.set.as_ref().err());
-                let kind = unread.map_or(problem::STATUS_RETRIEVAL_ERROR, |one| one.problem);
-                findings.error(kind, &check.reason);
-            }
-            _ => findings.warning(problem::STATUS_RETRIEVAL_ERROR, &check.reason),
         }
+        Ok(verdict)
     }
-    Ok(verdict)
 }
 
 /// Whether every proof is good; says why not.

@@ -31,7 +31,7 @@ pub(crate) async fn verify(Extract(context): Shared, request: Request) -> Answer
         .await?;
     let turn = context.verifiers.turn().await?;
     let answer = context
-        .check(turn, move || read(&body, form, query))
+        .check(turn, move || Ok((read(&body, form, query)?, Some(body))))
         .await?;
     json(&answer)
 }
