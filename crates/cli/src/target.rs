@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use credlog_credential::{Credential, Opened, problem};
+use credlog_credential::{Credential, Form, Opened, problem};
 use credlog_ledger::ids::Digest;
 
 use crate::command::issue::source::credential_files;
@@ -142,7 +142,10 @@ pub(crate) fn open(bytes: &[u8]) -> std::result::Result<Opened, Unreadable> {
             problem: problem::PARSING_ERROR.to_owned(),
         });
     }
-    credlog_credential::open(bytes, None).map_err(|error| {
+    // An array is JSON, and why it is no credential is told better by whoever reads JSON.
+    let is_array = bytes.trim_ascii_start().starts_with(b"[");
+    let form = is_array.then_some(Form::Json);
+    credlog_credential::open(bytes, form).map_err(|error| {
         if error.is_too_large() {
             // It may be a credential, and nobody looked at it.
             let failure = Failure::input(error.to_string());

@@ -176,7 +176,9 @@ fn plain(value: &Value) -> &Value {
     match value {
         Value::Array(items) if items.len() == 1 => plain(&items[0]),
         Value::Object(object) if object.len() == 1 => {
-            let wrapped = ["@value", "id", "@id"].iter().find_map(|key| object.get(*key));
+            let wrapped = ["@value", "id", "@id"]
+                .iter()
+                .find_map(|key| object.get(*key));
             wrapped.unwrap_or(value)
         }
         value => value,
@@ -247,9 +249,16 @@ mod tests {
             ("statusListIndex", json!(["94567"])),
             ("statusListIndex", json!([{"@value": "94567"}])),
             ("statusListCredential", json!(["https://ledger.example/1"])),
-            ("statusListCredential", json!({"id": "https://ledger.example/1"})),
+            (
+                "statusListCredential",
+                json!({"id": "https://ledger.example/1"}),
+            ),
         ] {
-            assert_eq!(read(property, value.clone()), Ok(expected.clone()), "{value}");
+            assert_eq!(
+                read(property, value.clone()),
+                Ok(expected.clone()),
+                "{value}"
+            );
         }
         assert!(read("statusPurpose", json!(["revocation", "other"])).is_err());
     }
