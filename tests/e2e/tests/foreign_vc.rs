@@ -73,7 +73,9 @@ impl World {
     fn configure_issuing(&self) {
         let text = fs::read(self.path("issuer/issuer.json")).unwrap();
         let issuer: serde_json::Value = serde_json::from_slice(&text).unwrap();
-        fs::write(self.path("member/token"), TOKEN).unwrap();
+        let token = self.path("member/token");
+        fs::write(&token, TOKEN).unwrap();
+        fs::set_permissions(token, fs::Permissions::from_mode(0o600)).unwrap();
         self.configure(&format!(
             "\n[issuer]\nid = {}\nkey = \"../issuer/keys/record.pem\"\n\
              token_file = \"token\"\n",
