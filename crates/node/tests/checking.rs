@@ -310,11 +310,20 @@ async fn the_profile_says_what_is_wrong() {
     running.accredit().await;
     let good: Value = serde_json::from_slice(&sample(SAMPLE)).unwrap();
     let verify = |credential: &Value| {
-        let body = json!({"verifiableCredential": credential});
+        let body = json!({"verifiableCredential": credential, "options": {"checks": ["proof"]}});
         let running = &running;
         async move { post_json(running, "/credentials/verify", &body).await }
     };
     assert_eq!(verify(&good).await.status, 200);
+    // Its status lies in a list that nobody handed over, which may say that it is revoked.
+    let body = json!({ "verifiableCredential": good });
+    let unread = post_json(&running, "/credentials/verify", &body).await;
+    assert_eq!(unread.status, 400);
+    let kind = unread.json()["errors"][0]["type"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(kind.ends_with("#STATUS_RETRIEVAL_ERROR"), "{kind}");
     let mut cases = vec![json!(7), json!({}), json!("eyJ"), json!([good])];
     let mut without = good.clone();
     without.as_object_mut().unwrap().remove("proof");
