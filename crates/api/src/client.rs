@@ -2,6 +2,8 @@
 
 mod transfer;
 
+pub use transfer::causes;
+
 use std::time::Duration;
 
 use credlog_ledger::body::Achievement;

@@ -269,6 +269,7 @@ impl Run {
             }
         };
         let mut failure = driver.run(&mut self.messages).await.err();
+        driver.stopping();
         self.looking.abort();
         let supervisor = self.supervisor.clone();
         let stopping = tokio::spawn(async move { supervisor.stop().await });

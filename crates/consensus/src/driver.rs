@@ -71,6 +71,8 @@ pub(crate) struct Driver<A> {
     is_overtaken: bool,
     incoming: Incoming,
     stream_number: u64,
+    /// Whether the engine is told to stop.
+    is_stopping: bool,
 }
 
 struct Running {
@@ -96,14 +98,6 @@ fn fatal(reason: String) -> Fatal {
     Fatal { reason }
 }
 
-/// Whether the engine took what it was handed: only one that has ended does not.
-fn taken(is_taken: bool) -> Result<(), Fatal> {
-    match is_taken {
-        true => Ok(()),
-        false => Err(fatal("the consensus engine has stopped".into())),
-    }
-}
-
 impl<A: Application> Driver<A> {
     /// A driver before the engine's first message.
     pub(crate) fn new(parts: Parts<A>) -> Result<Self, Fatal> {
@@ -124,7 +118,21 @@ impl<A: Application> Driver<A> {
             is_overtaken: false,
             incoming: Incoming::default(),
             stream_number: 0,
+            is_stopping: false,
         })
+    }
+
+    /// From now on the engine may be gone when it is handed something.
+    pub(crate) fn stopping(&mut self) {
+        self.is_stopping = true;
+    }
+
+    /// Whether the engine took what it was handed: only one that has ended does not.
+    fn taken(&self, is_taken: bool) -> Result<(), Fatal> {
+        match is_taken || self.is_stopping {
+            true => Ok(()),
+            false => Err(fatal("the consensus engine has stopped".into())),
+        }
     }
 
     pub(crate) fn into_application(self) -> A {

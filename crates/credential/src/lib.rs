@@ -77,6 +77,6 @@ pub use status::check_status;
 pub use status::{
     StatusEntry, StatusError, StatusListCredential, StatusResult, VerifiedStatusList,
 };
-pub use suite::{ASSERTION_METHOD, Suite};
+pub use suite::{ASSERTION_METHOD, NotSignedBy, Suite};
 pub use summary::Summary;
 pub use text::is_deceptive;

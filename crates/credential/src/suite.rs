@@ -56,6 +56,17 @@ impl Suite {
         Self::ALL.iter().copied().find(|suite| suite.name() == name)
     }
 
+    /// The suite with a name, by which the Ed25519 key of an issuer is to sign.
+    ///
+    /// # Errors
+    /// [`NotSignedBy`]: no such suite, or one of other keys.
+    pub fn of_ed25519(name: &str) -> Result<Self, NotSignedBy> {
+        let suites = Self::ALL.iter().copied();
+        let mut signed_by = suites.filter(|suite| matches!(suite.algorithm(), Algorithm::EdDsa));
+        let found = signed_by.find(|suite| suite.name() == name);
+        found.ok_or_else(|| NotSignedBy { name: name.into() })
+    }
+
     /// The name as it stands in a proof's `cryptosuite`.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -69,6 +80,15 @@ impl Suite {
     pub(crate) fn algorithm(self) -> Algorithm {
         self.0.algorithm
     }
+}
+
+/// No cryptosuite by which an Ed25519 key signs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{name:?} is no cryptosuite by which an Ed25519 key signs: eddsa-rdfc-2022 and eddsa-jcs-2022 are"
+)]
+pub struct NotSignedBy {
+    name: String,
 }
 
 impl fmt::Debug for Suite {

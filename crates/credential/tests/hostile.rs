@@ -26,9 +26,11 @@ use time::macros::datetime;
 
 const NOW: OffsetDateTime = datetime!(2026-11-22 12:00 UTC);
 
-/// What one document may cost. Meant are 100 ms, of which none needs more than 70 here; other
-/// tests run at the same time. `--nocapture` shows the figures.
-const CPU_MAX: Duration = Duration::from_millis(300);
+/// What one document may cost on a CPU. `--nocapture` shows the figures.
+const CPU_MAX: Duration = Duration::from_millis(100);
+
+/// Other tests run at the same time, and take caches and cores: one of so many runs has to do.
+const RUNS_MAX: usize = 5;
 
 /// Time of this thread on a CPU where the system tells it, else time on the wall.
 fn cpu(since: Instant) -> Duration {
@@ -37,28 +39,36 @@ fn cpu(since: Instant) -> Duration {
     nanos.map_or_else(|| since.elapsed(), Duration::from_nanos)
 }
 
-fn verify_soon(name: &str, document: &Value) -> ProofReport {
+/// Does the work, and asserts what it costs.
+#[allow(clippy::print_stdout)] // figures for whoever asks for them
+fn soon<T>(name: &str, work: impl Fn() -> T) -> T {
     let start = Instant::now();
-    let before = cpu(start);
-    let report = verify_document(document, "assertionMethod", NOW, &NoKeys);
-    show(name, cpu(start).saturating_sub(before));
-    report
+    let mut least = Duration::MAX;
+    for _ in 0..RUNS_MAX {
+        let before = cpu(start);
+        let done = work();
+        least = least.min(cpu(start).saturating_sub(before));
+        if least < CPU_MAX {
+            println!("{:7.1} ms  {name}", least.as_secs_f64() * 1_000.0);
+            return done;
+        }
+    }
+    panic!("{name}: {least:?}");
+}
+
+fn verify_soon(name: &str, document: &Value) -> ProofReport {
+    soon(name, || {
+        verify_document(document, "assertionMethod", NOW, &NoKeys)
+    })
 }
 
 /// Reads a text and checks its proofs; `None` when it is refused as it is read.
 fn read_soon(name: &str, text: &[u8]) -> Option<ProofReport> {
-    let start = Instant::now();
-    let before = cpu(start);
-    let credential = Credential::parse(text);
-    let report = credential.map(|credential| verify_proofs(&credential, NOW, &NoKeys));
-    show(name, cpu(start).saturating_sub(before));
+    let report = soon(name, || {
+        let credential = Credential::parse(text);
+        credential.map(|credential| verify_proofs(&credential, NOW, &NoKeys))
+    });
     report.ok()
-}
-
-#[allow(clippy::print_stdout)] // figures for whoever asks for them
-fn show(name: &str, spent: Duration) {
-    println!("{:7.1} ms  {name}", spent.as_secs_f64() * 1_000.0);
-    assert!(spent < CPU_MAX, "{name}: {spent:?}");
 }
 
 /// Knows no keys, so that methods resolve by themselves.
@@ -109,7 +119,7 @@ fn thousands_of_proofs_get_one_answer_at_once() {
     document["proof"][0]["previousProof"] = json!(names);
     let report = verify_soon("4,000 proofs", &document);
     assert_eq!(report.proofs.len(), 1);
-    assert_eq!(report.outcome(), Outcome::Invalid);
+    assert_eq!(report.outcome(), Outcome::Unknown);
     let expected = ProofError::TooManyProofs {
         proofs: 4_000,
         proofs_max: PROOFS_MAX,
@@ -252,11 +262,7 @@ fn a_method_that_names_no_key_is_tried_with_every_key_over_one_hash() {
     assert_eq!(report.first_error(), Some(&ProofError::InvalidSignature));
     let proof = document["proof"].clone();
     document["proof"] = json!(vec![proof; PROOFS_MAX]);
-    let start = Instant::now();
-    let before = cpu(start);
-    let report = verify(&document, 30);
-    let spent = cpu(start).saturating_sub(before);
-    assert!(spent < CPU_MAX, "{spent:?}");
+    let report = soon("keys of others", || verify(&document, 30));
     let last = report.proofs.last().unwrap().result.clone();
     assert!(
         matches!(last, Err(ProofError::KeysUntried { tried: 0, .. })),
@@ -537,13 +543,7 @@ fn large_images_are_read_at_once() {
         ("one text", svg("x".repeat(8_000_000))),
     ] {
         assert!(image.len() <= IMAGE_BYTES_MAX || name == "a bomb", "{name}");
-        let start = Instant::now();
-        let before = cpu(start);
-        let refused = unbake(&image);
-        show(
-            &format!("unbake: {name}"),
-            cpu(start).saturating_sub(before),
-        );
+        let refused = soon(&format!("unbake: {name}"), || unbake(&image));
         assert!(refused.is_err(), "{name}");
     }
 }

@@ -55,6 +55,12 @@ pub enum ConfigError {
     /// Not what the role asks for.
     #[error("{0}")]
     Role(&'static str),
+    /// Requests of a proxy come from its machine, whoever sent them.
+    #[error(
+        "issuer.loopback_without_token and http.trusted_proxies are both set: whoever comes \
+         through a proxy on this machine could issue; take one of them out"
+    )]
+    Open,
     /// A webhook that cannot be.
     #[error("webhook {name:?}: {reason}")]
     Webhook {
@@ -494,6 +500,12 @@ impl Config {
             }
             _ => {}
         }
+        let issuer = self.issuer.as_ref();
+        if issuer.is_some_and(|issuer| issuer.loopback_without_token)
+            && !self.http.trusted_proxies.is_empty()
+        {
+            return Err(ConfigError::Open);
+        }
         self.check_webhooks()?;
         self.check_ranges()
     }
@@ -741,6 +753,18 @@ mod tests {
         for bad in ["[member]\n", &named] {
             assert!(matches!(parse(bad), Err(ConfigError::Role(_))), "{bad}");
         }
+    }
+
+    #[test]
+    fn nobody_issues_without_a_token_through_a_proxy() {
+        let issuer = "[issuer]\nid = \"did:example:a\"\nkey = \"k\"\ntoken_file = \"t\"\n";
+        let proxies = "[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n";
+        let open = "loopback_without_token = true\n";
+        let parse = |text: &str| Config::parse(&format!("{MINIMAL}{text}"), Path::new(""));
+        let both = parse(&format!("{proxies}{issuer}{open}"));
+        assert!(matches!(both, Err(ConfigError::Open)), "{both:?}");
+        assert!(parse(&format!("{issuer}{open}")).is_ok());
+        assert!(parse(&format!("{proxies}{issuer}")).is_ok());
     }
 
     #[test]

@@ -59,6 +59,11 @@ impl Fetching {
         })
     }
 
+    /// Whether the operator allows anything.
+    pub(crate) fn is_on(&self) -> bool {
+        !self.section.allow.is_empty()
+    }
+
     /// Whether the operator allows a URL.
     pub(crate) fn allows(&self, url: &str) -> bool {
         Url::parse(url).is_ok_and(|url| self.covered(&url))

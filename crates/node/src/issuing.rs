@@ -18,6 +18,7 @@ use credlog_ledger::key::PublicKey;
 use credlog_ledger::record::{AuthorId, EncodedRecord, Record};
 use credlog_ledger::state::{State, ViewError};
 use credlog_store::Store;
+use credlog_verify::did_document::verification_method;
 use credlog_verify::entries::{self, EntriesError};
 use credlog_verify::{Position, Terms, TermsError, digest_of};
 use ed25519_dalek::SigningKey;
@@ -186,7 +187,9 @@ impl Issuing {
         let suite = suite.unwrap_or(self.suite);
         let created = OffsetDateTime::from(SystemTime::now());
         let created = created.replace_nanosecond(0).unwrap_or(created);
-        let options = SignOptions::new(suite, self.verification_method(), created);
+        let public = PublicKey::ed25519(self.key.verifying_key().as_bytes());
+        let method = verification_method(&self.issuer, &public);
+        let options = SignOptions::new(suite, method, created);
         let key = SecretKey::Ed25519(self.key.clone());
         let signed = Credential::from_json(sign(unsigned, &key, &options)?)
             .map_err(|error| Unissuable::Sign(error.into()))?;
@@ -256,17 +259,6 @@ impl Issuing {
         let record = Record::sign(self.ledger, author, nonce, expires, body, &self.key)
             .map_err(|error| failed(&error))?;
         EncodedRecord::new(&record).map_err(|error| failed(&error))
-    }
-
-    /// The verification method in new proofs. An issuer whose id is a did:key keeps the id of
-    /// its first key; a did:key method can only name the key itself, and the ledger tells that
-    /// the key is the issuer's.
-    fn verification_method(&self) -> String {
-        let key = PublicKey::ed25519(self.key.verifying_key().as_bytes());
-        match self.issuer.as_str().starts_with("did:key:") {
-            true => format!("did:key:{key}#{key}"),
-            false => format!("{}#{key}", self.issuer),
-        }
     }
 }
 

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use credlog_api::client::causes;
 use credlog_api::event::{Event, EventFilter};
 use credlog_ledger::ids::LedgerId;
 use credlog_ledger::state::ViewError;
@@ -324,15 +325,6 @@ impl Courier {
 fn jittered(pause: Duration) -> Duration {
     let random = crate::http::random();
     pause / 2 + (pause / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
-}
-
-/// The innermost cause says most.
-fn causes(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]

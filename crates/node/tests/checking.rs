@@ -6,7 +6,7 @@ mod town;
 use std::os::unix::fs::PermissionsExt;
 
 use credlog_credential::{
-    JwsForm, Presentation, SecretKey, SignOptions, Suite, bake, sign_jws, sign_presentation,
+    JwsForm, Presentation, SecretKey, SignOptions, Suite, bake, sign, sign_jws, sign_presentation,
 };
 use credlog_node::config::IssuerSection;
 use pkcs8::EncodePrivateKey;
@@ -253,6 +253,22 @@ async fn the_profile_issues_verifies_and_changes_a_status() {
     assert_eq!(verified.status, 200, "{}", verified.json());
     assert_eq!(verified.json()["verified"], true);
     assert_eq!(verified.json()["verdict"]["summary"], "valid");
+
+    // Signed with the same key, and not on the ledger: nobody could see that it is revoked.
+    let mut other = credential.clone();
+    for property in ["proof", "credentialStatus"] {
+        other.as_object_mut().unwrap().remove(property);
+    }
+    let method = credential["proof"]["verificationMethod"].as_str().unwrap();
+    let options = SignOptions::new(Suite::EDDSA_JCS_2022, method, OffsetDateTime::now_utc());
+    let other = sign(other, &SecretKey::from(issuer_key()), &options).unwrap();
+    let body = json!({ "verifiableCredential": other });
+    let refused = post_json(&running, "/credentials/verify", &body).await;
+    assert_eq!(refused.status, 400, "{}", refused.json());
+    assert_eq!(refused.json()["verdict"]["summary"], "not_anchored");
+    let body = json!({"verifiableCredential": other, "options": {"checks": ["proof"]}});
+    let by_proof = post_json(&running, "/credentials/verify", &body).await;
+    assert_eq!(by_proof.status, 200, "{}", by_proof.json());
 
     let entry = credential["credentialStatus"][0].clone();
     assert_eq!(entry["statusPurpose"], "revocation");

@@ -7,6 +7,7 @@
 use credlog_credential::did::{DidDocument, DidError, KeyState, PublishedKey, did_web_of_url};
 use credlog_credential::{ProofError, multikey};
 use credlog_ledger::ids::{IssuerId, WebUrl};
+use credlog_ledger::key::PublicKey;
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -47,6 +48,17 @@ pub fn did_web(address: &WebUrl, slug: &str) -> Option<IssuerId> {
     let (host, path) = (host.to_ascii_lowercase(), path.trim_end_matches('/'));
     let did = did_web_of_url(&format!("https://{host}{path}/issuers/{slug}"))?;
     did.parse().ok()
+}
+
+/// The verification method by which new proofs of an issuer name a key. An issuer whose id is a
+/// did:key keeps the id of its first key; a did:key method can only name the key itself, and the
+/// ledger tells that the key is the issuer's.
+#[must_use]
+pub fn verification_method(issuer: &IssuerId, key: &PublicKey) -> String {
+    match issuer.as_str().starts_with("did:key:") {
+        true => format!("did:key:{key}#{key}"),
+        false => format!("{issuer}#{key}"),
+    }
 }
 
 /// The document.

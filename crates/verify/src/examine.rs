@@ -8,7 +8,7 @@ use credlog_credential::{
     Outcome as ProofOutcome, ProofReport, ProofResult, ResolvedKey, StatusEntry, StatusError,
     StatusListCredential, VerifiedStatusList, check_status, problem, verify_proofs_expecting,
 };
-use credlog_ledger::ids::{Digest, IssuerId, ListNumber, StatusIndex, UnixMillis};
+use credlog_ledger::ids::{Digest, IssuerId, ListNumber, StatusIndex, UnixMillis, WebUrl};
 use credlog_ledger::rows::StatusChangeKind;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -53,7 +53,7 @@ pub fn positions_named(credential: &Credential) -> Vec<Position> {
     let mut positions: Vec<Position> = credential
         .status()
         .iter()
-        .filter_map(position_named)
+        .filter_map(|entry| Some(own_list(entry)?.position))
         .collect();
     positions.sort_unstable();
     positions.dedup();
@@ -61,9 +61,14 @@ pub fn positions_named(credential: &Credential) -> Vec<Position> {
     positions
 }
 
-/// The position that a status entry names in a list with the form of a ledger's URL.
-pub fn position_named(entry: &StatusEntry) -> Option<Position> {
-    Some(own_list(entry)?.position)
+/// The position that a status entry names in a list of the ledger whose nodes are at these
+/// addresses.
+pub fn own_position<'a>(
+    entry: &StatusEntry,
+    addresses: impl IntoIterator<Item = &'a str>,
+) -> Option<Position> {
+    let own = own_list(entry)?;
+    own.is_at(addresses).then_some(own.position)
 }
 
 /// Examines a credential, with the issuer's keys and positions as the ledger knows them and
@@ -264,6 +269,14 @@ struct OwnList {
     purpose: String,
 }
 
+impl OwnList {
+    fn is_at<'a>(&self, addresses: impl IntoIterator<Item = &'a str>) -> bool {
+        addresses
+            .into_iter()
+            .any(|address| address.trim_end_matches('/') == self.base)
+    }
+}
+
 fn own_list(entry: &StatusEntry) -> Option<OwnList> {
     let entry = entry.bitstring().ok()?;
     let (base, rest) = entry.list.split_once(LISTS_PATH)?;
@@ -297,7 +310,8 @@ fn list_findings(
         .status()
         .iter()
         .filter_map(|entry| {
-            let own = own_list(entry).filter(|own| is_of_this_ledger(own, facts));
+            let nodes = || facts.node_urls.iter().map(WebUrl::as_str);
+            let own = own_list(entry).filter(|own| own.is_at(nodes()));
             match own {
                 // The check `status` says it.
                 Some(own) if issued == Some((own.position.list, own.position.index)) => None,
@@ -306,13 +320,6 @@ fn list_findings(
             }
         })
         .collect()
-}
-
-fn is_of_this_ledger(own: &OwnList, facts: &Facts) -> bool {
-    facts
-        .node_urls
-        .iter()
-        .any(|url| url.as_str().trim_end_matches('/') == own.base)
 }
 
 fn named_list(entry: &StatusEntry) -> (String, String) {
@@ -391,10 +398,10 @@ impl<'a> ListsAtHand<'a> {
         };
         for (place, list) in handed.status_lists.iter().enumerate() {
             // Lists that the credential does not name are not worth the work.
-            let Some((id, list)) = read_list(list).filter(|(id, _)| named.contains(id)) else {
+            let Some(id) = list_id(list).filter(|id| named.contains(id)) else {
                 continue;
             };
-            let verify = || list.and_then(|list| verified_list(list, handed, facts, moment));
+            let verify = || verified_list(read_list(list)?, handed, facts, moment);
             let found = handed.read.get(place, credential.issuer_id(), verify);
             match &*found {
                 Ok(list) => read.good.push(list.clone()),
@@ -433,20 +440,20 @@ impl<'a> ListsAtHand<'a> {
     }
 }
 
-/// A list's identifier, and the list as far as it can be read; nothing without an identifier.
-fn read_list(list: &Value) -> Option<(String, Result<Credential, Unread>)> {
-    let explain = |error: CredentialError| unread(&error.into());
+/// A list's identifier; nothing for what has none.
+fn list_id(list: &Value) -> Option<String> {
     match list {
-        Value::String(jws) => {
-            let list = Credential::from_jws(jws).map_err(explain);
-            let id = list.as_ref().ok()?.id()?.to_owned();
-            Some((id, list))
-        }
-        list => {
-            let id = list.get("id")?.as_str()?.to_owned();
-            Some((id, Credential::from_json(list.clone()).map_err(explain)))
-        }
+        Value::String(jws) => Some(Credential::from_jws(jws).ok()?.id()?.to_owned()),
+        list => Some(list.get("id")?.as_str()?.to_owned()),
     }
+}
+
+fn read_list(list: &Value) -> Result<Credential, Unread> {
+    let read = match list {
+        Value::String(jws) => Credential::from_jws(jws),
+        list => Credential::from_json(list.clone()),
+    };
+    read.map_err(|error: CredentialError| unread(&error.into()))
 }
 
 /// A list whose proofs are good, by a key that may speak for its issuer at a time. A list is not

@@ -119,14 +119,20 @@ fn of_credentials(credentials: &[PresentedCredential], summary: Summary) -> Stri
     }
 }
 
-/// Did the holder sign it, for whoever asked?
-fn holder_check(presentation: &Presentation, handed: &HandedOver, moment: Time) -> Check {
-    let asked = handed.asked();
+/// Checks the proofs of a presentation: what was asked of its holder, with keys of documents that
+/// were handed over.
+pub fn prove_holder(presentation: &Presentation, handed: &HandedOver, moment: Time) -> ProofReport {
     let keys = WithDocuments {
         registry: &NoRegistry,
         documents: &handed.documents,
     };
-    let report = verify_presentation(presentation, &asked, date_time(moment), &keys);
+    verify_presentation(presentation, &handed.asked(), date_time(moment), &keys)
+}
+
+/// Did the holder sign it, for whoever asked?
+fn holder_check(presentation: &Presentation, handed: &HandedOver, moment: Time) -> Check {
+    let asked = handed.asked();
+    let report = prove_holder(presentation, handed, moment);
     let (outcome, reason) = match report.outcome() {
         _ if !presentation.is_secured() => (
             Outcome::Unknown,

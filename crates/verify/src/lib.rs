@@ -39,12 +39,12 @@ mod verdict;
 pub use check::{Answer, CheckError, DigestSubject, check, check_digest};
 pub use common::Common;
 pub use examine::{
-    digest_of, examine, examine_with, issuer_of, position_named, positions_named, prove, verify,
+    digest_of, examine, examine_with, issuer_of, own_position, positions_named, prove, verify,
 };
 pub use facts::{Facts, Position, Question};
 pub use gather::{gather, gather_with};
 pub use handed::{HandedOver, ReadLists, Wanted, wanted};
-pub use holder::{PresentationVerdict, PresentedCredential};
+pub use holder::{PresentationVerdict, PresentedCredential, prove_holder};
 pub use judge::{JudgeError, judge};
 pub use presented::{
     DigestOnly, Presented, ProofFinding, SigningKey, StatusListFinding, Subject, Unread,

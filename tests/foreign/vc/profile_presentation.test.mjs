@@ -52,6 +52,15 @@ const ACCEPTED = {
     '@context': [CREDENTIALS_V1, 'https://w3id.org/security/data-integrity/v2']}),
   'two credentials': async () => present(
     {verifiableCredential: [await signedCredential(), await signedCredential()]}),
+  // Nothing tells them apart.
+  'a credential twice': async () => {
+    const twin = await signedCredential();
+    return present({verifiableCredential: [twin, twin]});
+  },
+  'a credential ten times': async () => {
+    const one = await signedCredential();
+    return present({verifiableCredential: Array(10).fill(one)});
+  },
   'one credential, not in a list': async () =>
     present({verifiableCredential: await signedCredential()}),
   holder: async () => present(

@@ -250,8 +250,8 @@ fn retry_after(response: &Response) -> Option<Duration> {
     value.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// The innermost cause says most.
-fn causes(error: &reqwest::Error) -> String {
+/// Why a request failed: the innermost cause says most.
+pub fn causes(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;

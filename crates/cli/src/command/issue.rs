@@ -86,7 +86,7 @@ pub(crate) struct IssueArgs {
     #[arg(long, value_name = "ID")]
     achievement: Option<AchievementId>,
     /// How unsigned credentials are signed: eddsa-rdfc-2022 or eddsa-jcs-2022
-    #[arg(long, default_value = "eddsa-rdfc-2022", value_parser = suite)]
+    #[arg(long, default_value = "eddsa-rdfc-2022", value_parser = Suite::of_ed25519)]
     suite: Suite,
     /// Sign unsigned credentials as compact JWS (EdDSA) instead
     #[arg(long, conflicts_with = "suite")]
@@ -103,13 +103,6 @@ pub(crate) struct IssueArgs {
     no_status: bool,
     #[command(flatten)]
     node: NodeArgs,
-}
-
-fn suite(name: &str) -> std::result::Result<Suite, String> {
-    Suite::named(name).ok_or_else(|| {
-        let known: Vec<_> = Suite::ALL.iter().map(|suite| suite.name()).collect();
-        format!("{name:?} is not known; known are {}", known.join(", "))
-    })
 }
 
 impl IssueArgs {

@@ -12,7 +12,7 @@ use arc_malachitebft_core_consensus::ProposedValue;
 use arc_malachitebft_peer::PeerId;
 use credlog_ledger::ids::{self, ValueId};
 
-use super::{Driver, Place, taken};
+use super::{Driver, Place};
 use crate::application::{Application, Fatal, Judgement};
 use crate::context::{Height, Ledger, Round, Validator, Validators};
 use crate::network;
@@ -215,7 +215,8 @@ impl<A: Application> Driver<A> {
 
     /// Hands a judged value to the engine, which has not asked for it.
     fn tell(&mut self, value: Option<ProposedValue<Ledger>>) -> Result<(), Fatal> {
-        taken(value.is_none_or(|value| (self.parts.links.tell)(value)))
+        let is_taken = value.is_none_or(|value| (self.parts.links.tell)(value));
+        self.taken(is_taken)
     }
 }
 

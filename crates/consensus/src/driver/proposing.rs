@@ -7,7 +7,7 @@ use arc_malachitebft_core_consensus::LocallyProposedValue;
 use arc_malachitebft_engine::util::streaming::StreamId;
 use credlog_ledger::ids;
 
-use super::{Driver, fatal, taken};
+use super::Driver;
 use crate::application::{Application, Candidate, Fatal};
 use crate::context::{Height, Ledger, Round, Value};
 use crate::signing::ledger_round;
@@ -57,7 +57,8 @@ impl<A: Application> Driver<A> {
             return Ok(());
         };
         self.asked = None;
-        taken((self.parts.links.propose)(value))
+        let is_taken = (self.parts.links.propose)(value);
+        self.taken(is_taken)
     }
 
     async fn proposed(
@@ -112,7 +113,7 @@ impl<A: Application> Driver<A> {
         for message in stream::messages(signer, &id, candidate) {
             let message = NetworkMsg::PublishProposalPart(message);
             let sent = self.parts.links.network.send(message).await;
-            sent.map_err(|_| fatal("the engine's network has stopped".into()))?;
+            self.taken(sent.is_ok())?;
         }
         Ok(())
     }

@@ -190,6 +190,7 @@ impl ProofError {
             Self::UnknownContext { .. }
             | Self::UnsupportedJsonLd { .. }
             | Self::TooComplex { .. }
+            | Self::TooManyProofs { .. }
             | Self::UnsupportedSuite { .. }
             | Self::UnresolvableMethod { .. }
             | Self::UnsupportedMethod { .. }

@@ -15,12 +15,9 @@ const CONTEXT_BYTES_PER_UNIT: usize = 80;
 const CONTEXT_BYTES_PER_TYPE_UNIT: usize = 1_000;
 /// Bytes of JSON text that are one unit.
 const BYTES_PER_UNIT: usize = 256;
-/// Units of a canonicalisation that has to tell look-alike blank nodes apart.
-const SYMMETRIC_UNITS: usize = 1_500;
-/// Calls of Hash N-Degree Quads in it; a real credential needs a few.
-const HNDQ_CALLS_MAX: usize = 1_000;
-/// Bytes that these calls may hash, as each looks at much of the statements again.
-const HNDQ_BYTES_MAX: usize = 6 << 20;
+/// Steps of telling look-alike blank nodes apart: a hash of some hundred bytes, or a look at one of
+/// them. Each takes below 1 µs.
+const STEPS_MAX: usize = 40_000;
 /// Documents that come together may cause so many times the work of one.
 const COMPANY: usize = 3;
 /// Bytes of canonical JSON of one document, for the suites that hash it.
@@ -57,6 +54,7 @@ impl Cost {
 #[derive(Debug)]
 pub(crate) struct Budget {
     units: usize,
+    steps: usize,
     json_bytes: usize,
 }
 
@@ -64,6 +62,7 @@ impl Default for Budget {
     fn default() -> Self {
         Self {
             units: UNITS_MAX,
+            steps: STEPS_MAX,
             json_bytes: JSON_BYTES_MAX,
         }
     }
@@ -76,6 +75,7 @@ impl Budget {
         let share = |max: usize| max.min(COMPANY * max / company.max(1));
         Self {
             units: share(UNITS_MAX),
+            steps: share(STEPS_MAX),
             json_bytes: share(JSON_BYTES_MAX),
         }
     }
@@ -98,11 +98,11 @@ impl Budget {
         self.take(cost.units())
     }
 
-    /// Calls of Hash N-Degree Quads for a document whose blank nodes have statements of so many
-    /// bytes.
-    pub(super) fn hndq_calls(&mut self, bytes: usize) -> Result<usize, RdfError> {
-        self.take(SYMMETRIC_UNITS)?;
-        Ok(HNDQ_CALLS_MAX.min(HNDQ_BYTES_MAX / bytes.max(1)))
+    /// Takes steps of telling look-alike blank nodes apart; `false` when there are none left.
+    pub(super) fn step(&mut self, steps: usize) -> bool {
+        let left = self.steps.checked_sub(steps);
+        self.steps = left.unwrap_or(0);
+        left.is_some()
     }
 
     fn take(&mut self, units: usize) -> Result<(), RdfError> {

@@ -20,13 +20,31 @@ use crate::production::now;
 /// What is fetched for one request at most: every list that it names, and every issuer.
 const FETCHES_MAX: usize = 16;
 
-/// A request as it was read, with its share of the memory for bodies, which it gives back when it
-/// is answered.
-pub(super) type Request = (VerifyRequest, Option<Read>);
+enum Step<T, R> {
+    Done(T),
+    Fetch(Box<R>, Vec<Wanted>),
+}
 
-enum Step {
-    Done(Box<Answer>),
-    Fetch(Box<Request>, Vec<Wanted>),
+/// A request that was read, of any kind.
+pub(super) trait Checkable: Send + 'static {
+    /// What is checked and what was handed over with it; nothing if there is no document.
+    fn document(&mut self) -> Option<(&Opened, &mut HandedOver)>;
+}
+
+/// A request of POST /v1/verify and its like, with its share of the memory for bodies, which it
+/// gives back when it is answered.
+pub(super) struct Asked {
+    pub(super) request: VerifyRequest,
+    pub(super) _body: Option<Read>,
+}
+
+impl Checkable for Asked {
+    fn document(&mut self) -> Option<(&Opened, &mut HandedOver)> {
+        match &self.request.subject {
+            RequestSubject::Document(opened) => Some((opened, &mut self.request.handed_over)),
+            RequestSubject::Digest(_) => None,
+        }
+    }
 }
 
 impl Context {
@@ -34,49 +52,57 @@ impl Context {
     pub(super) async fn check(
         self: &Arc<Self>,
         turn: Turn,
-        read: impl FnOnce() -> Result<Request, Refusal> + Send + 'static,
+        read: impl FnOnce() -> Result<Asked, Refusal> + Send + 'static,
     ) -> Result<Answer, Refusal> {
+        self.with_fetched(turn, read, |context, asked| context.judged(&asked.request))
+            .await
+    }
+
+    /// Reads a request, fetches what it needs if the operator allows that, and answers it. All but
+    /// the fetching is done on a turn.
+    pub(super) async fn with_fetched<R: Checkable, T: Send + 'static>(
+        self: &Arc<Self>,
+        turn: Turn,
+        read: impl FnOnce() -> Result<R, Refusal> + Send + 'static,
+        answer: impl FnOnce(&Self, &R) -> Result<T, Refusal> + Copy + Send + 'static,
+    ) -> Result<T, Refusal> {
         let step = self
             .with_turn(turn, move |context| {
-                let request = read()?;
-                let wanted = context.to_fetch(&request.0);
+                let mut request = read()?;
+                let wanted = context.wanted(&mut request);
                 match wanted.is_empty() {
-                    true => Ok(Step::Done(Box::new(context.judged(&request.0)?))),
+                    true => Ok(Step::Done(answer(context, &request)?)),
                     false => Ok(Step::Fetch(Box::new(request), wanted)),
                 }
             })
             .await?;
         let (mut request, wanted) = match step {
-            Step::Done(answer) => return Ok(*answer),
+            Step::Done(answer) => return Ok(answer),
             Step::Fetch(request, wanted) => (request, wanted),
         };
-        self.fetch_all(wanted, &mut request.0.handed_over).await;
+        for wanted in wanted {
+            let document = fetch(&self.fetching, &wanted).await;
+            // What cannot be had stays unknown to the check, which says why.
+            if let Some((_, handed)) = request.document() {
+                handed.add(wanted, document);
+            }
+        }
         // It had its turn before: others may wait behind it by now.
         let turn = self.verifiers.patient_turn().await?;
-        self.with_turn(turn, move |context| context.judged(&request.0))
+        self.with_turn(turn, move |context| answer(context, &request))
             .await
     }
 
-    fn to_fetch(&self, request: &VerifyRequest) -> Vec<Wanted> {
-        match &request.subject {
-            RequestSubject::Document(opened) => self.wanted(opened, &request.handed_over),
-            RequestSubject::Digest(_) => Vec::new(),
-        }
-    }
-
     /// What is not at hand and may be fetched.
-    pub(super) fn wanted(&self, opened: &Opened, handed: &HandedOver) -> Vec<Wanted> {
+    fn wanted(&self, request: &mut impl Checkable) -> Vec<Wanted> {
+        let document = request.document().filter(|_| self.fetching.is_on());
+        let Some((opened, handed)) = document else {
+            return Vec::new();
+        };
         let mut wanted = wanted(opened, handed);
         wanted.retain(|one| self.fetching.allows(one.url()));
         wanted.truncate(FETCHES_MAX);
         wanted
-    }
-
-    /// Fetches what is wanted. What cannot be had stays unknown to the check, which says why.
-    pub(super) async fn fetch_all(&self, wanted: Vec<Wanted>, handed: &mut HandedOver) {
-        for wanted in wanted {
-            fetch(&self.fetching, handed, wanted).await;
-        }
     }
 
     fn judged(&self, request: &VerifyRequest) -> Result<Answer, Refusal> {
@@ -105,12 +131,11 @@ impl Context {
     }
 }
 
-async fn fetch(fetching: &Fetching, handed: &mut HandedOver, wanted: Wanted) {
-    let document = match fetching.fetch(wanted.url()).await {
-        Ok(bytes) => readable(&wanted, &bytes),
+async fn fetch(fetching: &Fetching, wanted: &Wanted) -> Result<Value, String> {
+    match fetching.fetch(wanted.url()).await {
+        Ok(bytes) => readable(wanted, &bytes),
         Err(reason) => Err(reason.to_string()),
-    };
-    handed.add(wanted, document);
+    }
 }
 
 fn readable(wanted: &Wanted, bytes: &[u8]) -> Result<Value, String> {

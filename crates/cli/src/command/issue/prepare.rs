@@ -6,6 +6,7 @@ use credlog_credential::{
     Credential, DataModel, Form, JwsForm, SecretKey, SignOptions, Suite, sign, sign_jws,
 };
 use credlog_ledger::ids::{AchievementId, IssuerId, ListNumber, StatusIndex};
+use credlog_verify::did_document::verification_method;
 use credlog_verify::{Position, Terms, entries};
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
@@ -83,18 +84,6 @@ impl Prepared {
 }
 
 impl Signer {
-    /// The verification method in new proofs. An issuer whose id is a did:key keeps the id of
-    /// its first key; a did:key method can only name the key itself, and the ledger tells that
-    /// the key is the issuer's.
-    fn verification_method(&self) -> String {
-        let key = keyfile::public(&self.key);
-        if self.issuer.as_str().starts_with("did:key:") {
-            format!("did:key:{key}#{key}")
-        } else {
-            format!("{}#{key}", self.issuer)
-        }
-    }
-
     /// Signs an unsigned credential, with entries that name its position in status lists, takes
     /// a signed one as it is, at the position that it names, and makes sure that it will be valid.
     pub(super) fn prepare(
@@ -225,7 +214,7 @@ impl Signer {
 
     pub(super) fn sign(&self, unsigned: Credential, as_jws: bool) -> Result<(Credential, String)> {
         let key = SecretKey::from(self.key.clone());
-        let method = self.verification_method();
+        let method = verification_method(&self.issuer, &keyfile::public(&self.key));
         if as_jws {
             let form = match unsigned.model() {
                 DataModel::V2_0 => JwsForm::VcJwt,

@@ -13,6 +13,7 @@ use maud::{Markup, html};
 use multer::{Constraints, Multipart, SizeLimit};
 
 use crate::http::answer::Refusal;
+use crate::http::checking::Asked;
 use crate::http::query::no_parameters;
 use crate::http::routes::verify;
 use crate::http::{Context, body};
@@ -139,7 +140,10 @@ pub(super) async fn check(context: &Arc<Context>, input: Input) -> Result<Answer
         let digest = digest(&input.bytes);
         let bytes = digest.as_ref().unwrap_or(&input.bytes);
         let request = verify::read(bytes, None, VerifyQuery { at: input.at })?;
-        Ok((request, Some(input.share)))
+        Ok(Asked {
+            request,
+            _body: Some(input.share),
+        })
     };
     context.check(turn, read).await
 }

@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::http::answer::{Answer, Refusal, bytes_with};
+use crate::http::checking::Asked;
 use crate::http::guard::client;
 use crate::http::query::parameters;
 use crate::http::shares::Share;
@@ -162,7 +163,10 @@ async fn answer(context: &Arc<Context>, line: Bytes, query: BatchQuery) -> Batch
     let read = move || {
         let mut request = VerifyRequest::parse_line(&line).map_err(|error| error.problem())?;
         request.at = request.at.or(query.at);
-        Ok((request, None))
+        Ok(Asked {
+            request,
+            _body: None,
+        })
     };
     let checked = match turn {
         Ok(turn) => context.check(turn, read).await,

@@ -1,19 +1,19 @@
 //! POST /credentials/issue and POST /credentials/status, of the compatibility profile.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State as Extract};
 use credlog_api::vcalm::{IssueRequest, RequestError, StatusRequest};
 use credlog_api::{Problem, ProblemType, RecordOutcome};
-use credlog_credential::{Credential, SignError, StatusEntry, Suite};
+use credlog_credential::{Credential, SignError, StatusEntry, Suite, problem};
 use credlog_ledger::ids::Digest;
 use credlog_ledger::rows::StatusChangeKind;
-use credlog_verify::{Position, Question, position_named};
+use credlog_verify::{Position, Question, own_position};
 use http::header::{AUTHORIZATION, FORWARDED, ORIGIN, VIA};
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
-use std::net::IpAddr;
 
 use super::records::submit_one;
 use crate::http::answer::{Answer, Refusal, internal, json, json_with, not_found};
@@ -41,13 +41,8 @@ pub(crate) async fn issue(Extract(context): Shared, request: Request) -> Answer 
         suite,
     } = IssueRequest::parse(&body).map_err(|error| malformed(&error))?;
     drop(body);
-    let suite = match suite {
-        None => None,
-        Some(name) => Some(Suite::named(&name).ok_or_else(|| {
-            let detail = format!("the cryptosuite {name:?} is not known here");
-            w3c(credlog_credential::problem::MALFORMED_VALUE_ERROR, detail)
-        })?),
-    };
+    let suite = suite.as_deref().map(Suite::of_ed25519).transpose();
+    let suite = suite.map_err(|error| w3c(problem::MALFORMED_VALUE_ERROR, error.to_string()))?;
     make_own(&mut credential, issuing.issuer());
     let mut left = ATTEMPTS_MAX;
     loop {
@@ -133,7 +128,7 @@ pub(crate) async fn change_status(Extract(context): Shared, request: Request) ->
     drop(body);
     let position = match &asked.entry {
         None => None,
-        Some(entry) => Some(own_position(&context, entry, &address)?),
+        Some(entry) => Some(named_position(&context, entry, &address)?),
     };
     let found = issuing.issued(position, asked.credential_id.as_deref());
     let work = move |context: &Context| {
@@ -164,26 +159,15 @@ pub(crate) async fn change_status(Extract(context): Shared, request: Request) ->
 }
 
 /// The position that a status entry names in a list of this ledger.
-fn own_position(context: &Context, entry: &Value, address: &str) -> Result<Position, Refusal> {
-    let entry = StatusEntry::from_json(entry);
-    let position = entry.as_ref().and_then(position_named);
-    let list = entry.and_then(|entry| entry.bitstring().ok());
-    let list = list.map(|entry| entry.list).unwrap_or_default();
+fn named_position(context: &Context, entry: &Value, address: &str) -> Result<Position, Refusal> {
     let members = context.members.borrow();
-    let urls = members
-        .members()
-        .iter()
-        .filter_map(|seat| seat.member.url.as_ref());
-    let mut bases = urls
-        .map(|url| url.as_str().trim_end_matches('/'))
-        .chain([address]);
-    let is_ours = bases.any(|base| {
-        let rest = list.strip_prefix(base);
-        rest.is_some_and(|rest| rest.starts_with("/v1/status-lists/"))
-    });
-    position.filter(|_| is_ours).ok_or_else(|| {
+    let seats = members.members().iter();
+    let urls = seats.filter_map(|seat| Some(seat.member.url.as_ref()?.as_str()));
+    let entry = StatusEntry::from_json(entry);
+    let position = entry.and_then(|entry| own_position(&entry, urls.chain([address])));
+    position.ok_or_else(|| {
         let detail = "credentialStatus names no position of a status list of this ledger";
-        w3c(credlog_credential::problem::MALFORMED_VALUE_ERROR, detail)
+        w3c(problem::MALFORMED_VALUE_ERROR, detail)
     })
 }
 
@@ -221,7 +205,7 @@ fn wanted(
         (true, true) => Some(Change::Revoke),
         (true, false) if is_revoked => {
             let detail = format!("credential {digest} is revoked, which is final; issue another");
-            return Err(w3c(credlog_credential::problem::RANGE_ERROR, detail));
+            return Err(w3c(problem::RANGE_ERROR, detail));
         }
         (true, false) => None,
         (false, true) => suspended.is_none().then_some(Change::Suspend),
@@ -283,7 +267,7 @@ fn unissuable(error: &Unissuable) -> Refusal {
             tracing::error!(%error, "a credential could not be issued");
             return internal();
         }
-        _ => credlog_credential::problem::MALFORMED_VALUE_ERROR,
+        _ => problem::MALFORMED_VALUE_ERROR,
     };
     w3c(kind, error.to_string())
 }

@@ -71,7 +71,7 @@ fn make(
     context: &Context,
     wanted: &Wanted,
     now: UnixMillis,
-    may_sign: impl FnOnce(&Context) -> Result<(), Refusal>,
+    may_sign: impl Fn(&Context) -> Result<(), Refusal>,
 ) -> Result<Signed, Refusal> {
     let snapshot = context.store.snapshot();
     let head = snapshot.head();
@@ -82,8 +82,12 @@ fn make(
             None => (Some(Height(0)), time),
         },
     };
-    // The past is read chunk by chunk; so is the list of now, but that is kept.
-    may_sign(context)?;
+    // Each moment of the past is another list, read chunk by chunk: that counts before it is
+    // done. A list of now counts only when it has to be signed.
+    let is_past = wanted.timestamp.is_some();
+    if is_past {
+        may_sign(context)?;
+    }
     let bits = status_bits(&snapshot, wanted.list, wanted.purpose, height)?;
     let bits = bits.ok_or_else(|| {
         let then = wanted.timestamp.map(|time| format!(" at {time}"));
@@ -94,7 +98,11 @@ fn make(
         ))
     })?;
     let lists = &context.status_lists;
-    lists.sign(wanted, &bits, (head.size, time), now, || Ok(()))
+    let admit = || match is_past {
+        true => Ok(()),
+        false => may_sign(context),
+    };
+    lists.sign(wanted, &bits, (head.size, time), now, admit)
 }
 
 fn respond(headers: &HeaderMap, signed: Signed, cache: &'static str) -> Response {

@@ -8,18 +8,17 @@ use axum::body::Bytes;
 use axum::extract::{Request, State as Extract};
 use credlog_api::vcalm::{Detail, RequestError, Verification, VerifyOptions, VerifyRequest};
 use credlog_credential::{
-    ASSERTION_METHOD, Credential, Expected, IssuerBinding, NoRegistry, OpenError, Opened,
+    ASSERTION_METHOD, Credential, Expected, IssuerBinding, OpenError, Opened,
     Outcome as ProofOutcome, Presentation, ProofReport, problem,
-    verify_presentation as prove_presentation,
 };
 use credlog_verify::{
     Answer as Checked, CheckName, HandedOver, Outcome, Question, Subject, Summary, Verdict,
-    digest_of, examine_with, issuer_of, judge, positions_named, prove,
+    digest_of, examine_with, issuer_of, judge, positions_named, prove, prove_holder,
 };
 use http::StatusCode;
-use time::OffsetDateTime;
 
 use crate::http::answer::{Answer, Refusal, internal, json_with};
+use crate::http::checking::Checkable;
 use crate::http::{Context, Shared, body};
 use crate::production::now;
 
@@ -43,25 +42,18 @@ async fn verify(Extract(context): Shared, request: Request, kind: Kind) -> Answe
     let body = context
         .body(request, context.http.verify_body_bytes_max)
         .await?;
-    let mut handed = HandedOver::default();
     let turn = context.verifiers.turn().await?;
-    let (read, wanted) = context
-        .with_turn(turn, move |context| {
-            let read = read(&body, kind);
-            let wanted = match &read {
-                Ok(asked) => context.wanted(&asked.opened, &HandedOver::default()),
-                Err(_) => Vec::new(),
-            };
-            Ok(((read, body), wanted))
+    let read = move || {
+        Ok(Received {
+            asked: read(&body, kind),
+            _body: body,
         })
-        .await?;
-    context.fetch_all(wanted, &mut handed).await;
-    let turn = context.verifiers.patient_turn().await?;
-    let work = move |context: &Context| match &read.0 {
-        Ok(asked) => find(context, asked, &handed),
-        Err(error) => Ok(Findings::of(error)),
     };
-    let findings = context.with_turn(turn, work).await?;
+    let findings = context.with_fetched(turn, read, |context, received| match &received.asked {
+        Ok(asked) => find(context, asked),
+        Err(error) => Ok(Findings::of(error)),
+    });
+    let findings = findings.await?;
     let verification = findings.verification();
     let status = match verification.verified {
         true => StatusCode::OK,
@@ -97,9 +89,7 @@ impl Findings {
         } = self;
         Verification::new(checks, warnings, errors, verdict)
     }
-}
 
-impl Findings {
     fn of(error: &Unreadable) -> Self {
         let mut findings = Self::default();
         findings.error(error.problem_type, &error.detail);
@@ -107,10 +97,24 @@ impl Findings {
     }
 }
 
+/// A request, with its share of the memory for bodies.
+struct Received {
+    asked: Result<Asked, Unreadable>,
+    _body: body::Read,
+}
+
 /// What was asked about, and how.
 struct Asked {
     opened: Opened,
+    handed: HandedOver,
     options: VerifyOptions,
+}
+
+impl Checkable for Received {
+    fn document(&mut self) -> Option<(&Opened, &mut HandedOver)> {
+        let asked = self.asked.as_mut().ok()?;
+        Some((&asked.opened, &mut asked.handed))
+    }
 }
 
 /// A request that cannot be read.
@@ -150,7 +154,19 @@ fn read(body: &Bytes, kind: Kind) -> Result<Asked, Unreadable> {
         (Kind::Presentation, Opened::Credential(_)) => {
             "verifiablePresentation is a credential; send it to /credentials/verify"
         }
-        _ => return Ok(Asked { opened, options }),
+        _ => {
+            // What a holder was asked; `Expected` holds the proof of a credential to it.
+            let handed = HandedOver {
+                challenge: options.challenge.clone(),
+                domain: options.domain.clone(),
+                ..HandedOver::default()
+            };
+            return Ok(Asked {
+                opened,
+                handed,
+                options,
+            });
+        }
     };
     Err(Unreadable {
         problem_type: problem::MALFORMED_VALUE_ERROR,
@@ -158,7 +174,7 @@ fn read(body: &Bytes, kind: Kind) -> Result<Asked, Unreadable> {
     })
 }
 
-fn find(context: &Context, asked: &Asked, handed: &HandedOver) -> Result<Findings, Refusal> {
+fn find(context: &Context, asked: &Asked) -> Result<Findings, Refusal> {
     let options = &asked.options;
     let mut findings = Findings {
         checks: match options.without_status {
@@ -169,7 +185,7 @@ fn find(context: &Context, asked: &Asked, handed: &HandedOver) -> Result<Finding
     };
     let check = Check {
         context,
-        handed,
+        handed: &asked.handed,
         options,
     };
     match &asked.opened {
@@ -200,17 +216,7 @@ impl Check<'_> {
         presentation: &Presentation,
         findings: &mut Findings,
     ) -> Result<(), Refusal> {
-        let options = self.options;
-        let expected = credlog_credential::Challenge {
-            challenge: options.challenge.as_deref(),
-            domain: options.domain.as_deref(),
-        };
-        let report = prove_presentation(
-            presentation,
-            &expected,
-            OffsetDateTime::now_utc(),
-            &NoRegistry,
-        );
+        let report = prove_holder(presentation, self.handed, now().into());
         let good = of_report(&report, findings);
         if let (true, Some(holder)) = (good, presentation.holder()) {
             of_binding(&report, holder, "holder", findings);
@@ -304,6 +310,10 @@ impl Check<'_> {
                     let unread = lists.iter().find_map(|list| list.set.as_ref().err());
                     let kind = unread.map_or(problem::STATUS_RETRIEVAL_ERROR, |one| one.problem);
                     findings.error(kind, &check.reason);
+                }
+                // A copy in other words may hide that it is revoked.
+                Summary::NotAnchored if is_registered && !options.without_status => {
+                    findings.error(problem::STATUS_RETRIEVAL_ERROR, &check.reason);
                 }
                 // The ledger knows the issuer, and not that this key could still speak for it.
                 Summary::Unknown if check.name == CheckName::Issuer && is_registered => {

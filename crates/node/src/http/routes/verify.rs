@@ -7,6 +7,7 @@ use credlog_credential::Form;
 
 use crate::config::VerifySection;
 use crate::http::answer::{Answer, Refusal, json};
+use crate::http::checking::Asked;
 use crate::http::lane::Lane;
 use crate::http::query::parameters;
 use crate::http::{Shared, body};
@@ -31,7 +32,12 @@ pub(crate) async fn verify(Extract(context): Shared, request: Request) -> Answer
         .await?;
     let turn = context.verifiers.turn().await?;
     let answer = context
-        .check(turn, move || Ok((read(&body, form, query)?, Some(body))))
+        .check(turn, move || {
+            Ok(Asked {
+                request: read(&body, form, query)?,
+                _body: Some(body),
+            })
+        })
         .await?;
     json(&answer)
 }
