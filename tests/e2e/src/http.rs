@@ -18,11 +18,19 @@ pub struct Answer {
     pub status: u16,
     /// Header lines.
     pub head: String,
-    /// Body.
+    /// Body, with the lengths of its chunks if it was streamed.
     pub body: Vec<u8>,
 }
 
 impl Answer {
+    /// The body of an answer that was streamed, without the lengths of its chunks.
+    ///
+    /// # Errors
+    /// If it breaks off.
+    pub fn streamed(&self) -> Result<Vec<u8>> {
+        whole_body(&self.body).context("the answer breaks off")
+    }
+
     /// The body as JSON.
     ///
     /// # Errors
@@ -98,6 +106,22 @@ pub fn answer(bytes: &[u8]) -> Result<Answer> {
         head,
         body: bytes[end..].to_vec(),
     })
+}
+
+/// A body without the lengths of its chunks (RFC 9112, section 7.1); `None` if it breaks off.
+fn whole_body(mut chunks: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = chunks.windows(2).position(|two| two == b"\r\n")?;
+        let length = std::str::from_utf8(&chunks[..end]).ok()?;
+        let length = usize::from_str_radix(length, 16).ok()?;
+        let (chunk, rest) = chunks[end + 2..].split_at_checked(length)?;
+        if chunk.is_empty() {
+            return Some(body);
+        }
+        body.extend_from_slice(chunk);
+        chunks = rest.strip_prefix(b"\r\n")?;
+    }
 }
 
 /// A plain POST.
