@@ -74,7 +74,8 @@ impl Documents {
         Some(document.key(method, purpose, at))
     }
 
-    /// The key of whichever method of an identifier has this one.
+    /// The key of a method of an identifier that has this one: the first that may be used so, if
+    /// one may.
     pub(crate) fn with_key(
         &self,
         id: &str,
@@ -84,8 +85,13 @@ impl Documents {
     ) -> Option<Result<(MethodKey, Multikey), ProofError>> {
         let document = self.get(id)?;
         let has = |method: &&Method| method.key.as_ref() == Ok(key);
-        let method = document.methods.iter().find(has)?;
-        Some(document.key(method, purpose, at))
+        let keys = document.methods.iter().filter(has);
+        let mut keys = keys.map(|method| document.key(method, purpose, at));
+        let first = keys.next()?;
+        match first {
+            Err(_) => Some(keys.find(Result::is_ok).unwrap_or(first)),
+            Ok(_) => Some(first),
+        }
     }
 }
 

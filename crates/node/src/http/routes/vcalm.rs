@@ -322,6 +322,14 @@ impl Check<'_> {
                 _ => findings.warning(problem::STATUS_RETRIEVAL_ERROR, &check.reason),
             }
         }
+        let inside = credential.nested().len();
+        if inside > 0 {
+            let detail = format!(
+                "the {inside} credentials inside of it were not looked at; send them one by one, \
+                 or ask POST /v1/verify"
+            );
+            findings.warning(problem::PROOF_VERIFICATION_ERROR, detail);
+        }
         Ok(verdict)
     }
 }
