@@ -396,16 +396,27 @@ impl<'a> ListsAtHand<'a> {
             bad: Vec::new(),
             handed,
         };
+        if named.is_empty() {
+            return read;
+        }
         for (place, list) in handed.status_lists.iter().enumerate() {
             // Lists that the credential does not name are not worth the work.
-            let Some(id) = list_id(list).filter(|id| named.contains(id)) else {
+            let label = handed.labels().get(place).and_then(Option::as_ref);
+            let Some(label) = label.filter(|label| named.contains(&label.id)) else {
                 continue;
             };
+            // Nor are those of somebody else, whose word does not count.
+            if label.issuer != credential.issuer_id() {
+                let error = StatusError::UntrustedIssuer {
+                    issuer: label.issuer.clone(),
+                };
+                read.bad.push((label.id.clone(), unread(&error)));
+                continue;
+            }
             let verify = || verified_list(read_list(list)?, handed, facts, moment);
-            let found = handed.read.get(place, credential.issuer_id(), verify);
-            match &*found {
+            match &*handed.read.get(place, verify) {
                 Ok(list) => read.good.push(list.clone()),
-                Err(why) => read.bad.push((id, why.clone())),
+                Err(why) => read.bad.push((label.id.clone(), why.clone())),
             }
         }
         read
@@ -437,14 +448,6 @@ impl<'a> ListsAtHand<'a> {
                 }
             }
         }
-    }
-}
-
-/// A list's identifier; nothing for what has none.
-fn list_id(list: &Value) -> Option<String> {
-    match list {
-        Value::String(jws) => Some(Credential::from_jws(jws).ok()?.id()?.to_owned()),
-        list => Some(list.get("id")?.as_str()?.to_owned()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is handed over with a credential: lists, DID documents, what a proof must answer.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use credlog_credential::did::{self, DidDocument, Documents};
 use credlog_credential::{Challenge, Credential, Opened, VerifiedStatusList};
@@ -25,18 +25,43 @@ pub struct HandedOver {
     pub domain: Option<String>,
     /// Why something was not found that was looked for, by its URL.
     pub missing: Vec<(String, String)>,
-    /// What became of each list, for each issuer: it is verified once, however many
-    /// credentials name it.
+    /// What became of each list: it is read and verified once, however many credentials name it.
     pub read: ReadLists,
 }
 
-/// A list by its place among those handed over, and the issuer whose keys it was verified with.
-type OfIssuer = (usize, String);
+/// Whose list it is, and which: as it says itself.
+#[derive(Debug)]
+pub(crate) struct Label {
+    pub(crate) id: String,
+    pub(crate) issuer: String,
+}
+
+impl Label {
+    /// Nothing for what cannot be a list that counts.
+    fn of(list: &Value) -> Option<Self> {
+        let (id, issuer) = match list {
+            Value::String(jws) => {
+                let list = Credential::from_jws(jws).ok()?;
+                (list.id()?.to_owned(), list.issuer_id().to_owned())
+            }
+            list => {
+                let issuer = list.get("issuer")?;
+                let issuer = issuer.as_str().or_else(|| issuer.get("id")?.as_str())?;
+                (list.get("id")?.as_str()?.to_owned(), issuer.to_owned())
+            }
+        };
+        Some(Self { id, issuer })
+    }
+}
+
 type Found = Arc<Result<VerifiedStatusList, Unread>>;
 
-/// Lists that were verified.
+/// Lists that were looked at, by their places among those handed over.
 #[derive(Debug, Default)]
-pub struct ReadLists(Mutex<HashMap<OfIssuer, Found>>);
+pub struct ReadLists {
+    labels: OnceLock<Vec<Option<Label>>>,
+    verified: Mutex<HashMap<usize, Found>>,
+}
 
 impl Clone for ReadLists {
     /// What was verified for one is not carried over: lists may be added to the other.
@@ -46,17 +71,15 @@ impl Clone for ReadLists {
 }
 
 impl ReadLists {
-    /// The list at a place, verified now or before.
+    /// The list at a place, verified now or before. What its own issuer's keys say of it is the
+    /// same for all who ask.
     pub(crate) fn get(
         &self,
         place: usize,
-        issuer: &str,
         verify: impl FnOnce() -> Result<VerifiedStatusList, Unread>,
     ) -> Found {
-        let mut read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = read
-            .entry((place, issuer.to_owned()))
-            .or_insert_with(|| Arc::new(verify()));
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = verified.entry(place).or_insert_with(|| Arc::new(verify()));
         Arc::clone(found)
     }
 }
@@ -93,12 +116,19 @@ impl HandedOver {
         }
     }
 
+    /// The label of each status list, by its place.
+    pub(crate) fn labels(&self) -> &[Option<Label>] {
+        let labels = || self.status_lists.iter().map(Label::of).collect();
+        self.read.labels.get_or_init(labels)
+    }
+
     /// Adds what was found, or why it was not.
     pub fn add(&mut self, wanted: Wanted, found: Result<Value, String>) {
         let url = wanted.url().to_owned();
         let added = match (wanted, found) {
             (Wanted::StatusList(_), Ok(list)) => {
                 self.status_lists.push(list);
+                self.read = ReadLists::default();
                 Ok(())
             }
             (Wanted::DidDocument { did, .. }, Ok(document)) => self.add_document(&did, &document),
@@ -151,8 +181,8 @@ fn of_credential(credential: &Credential, handed: &HandedOver, wanted: &mut BTre
         let Ok(entry) = entry.bitstring() else {
             continue;
         };
-        let is_it = |list: &Value| list.get("id").is_some_and(|id| *id == *entry.list);
-        if !handed.status_lists.iter().any(is_it) {
+        let mut labels = handed.labels().iter().flatten();
+        if !labels.any(|label| label.id == entry.list) {
             wanted.insert(Wanted::StatusList(entry.list));
         }
     }

@@ -28,6 +28,8 @@ pub(crate) struct Account {
     pub(super) types: usize,
     /// URLs in `@context`, with the number of their places.
     pub(super) contexts: BTreeMap<String, usize>,
+    /// Bytes of identifiers and of names of properties, as often as a statement repeats them.
+    pub(super) repeated: usize,
     /// Terms that the document defines, as often as they may be read: where they are listed, and
     /// at each word that brings a context with it.
     pub(super) definitions: usize,
@@ -46,6 +48,7 @@ impl Account {
         Cost {
             statements: self.statements,
             types: self.types,
+            repeated: self.repeated,
             definitions: self.definitions,
             bytes,
             context_bytes: contexts.values().map(Vec::len).sum(),
@@ -85,6 +88,7 @@ impl Walk {
             let reason = format!("more than {OBJECTS_MAX} objects");
             return Err(RdfError::TooComplex { reason });
         }
+        let id_bytes = object.get("id").and_then(Value::as_str).map_or(0, str::len);
         let mut prepared = Map::new();
         if let Some(context) = object.get("@context") {
             let context = self.contexts.flatten(context)?;
@@ -93,6 +97,9 @@ impl Walk {
         for (name, value) in object.iter().filter(|(name, _)| *name != "@context") {
             self.contexts.check_spelling(name, false)?;
             self.account.definitions += self.contexts.brought_by(name);
+            let repeated = id_bytes.saturating_add(name.len());
+            let repeated = repeated.saturating_mul(values(value));
+            self.account.repeated = self.account.repeated.saturating_add(repeated);
             let before = self.account.statements;
             let value = match name.as_str() {
                 "id" => self.identifier(value)?,
@@ -229,6 +236,14 @@ impl Walk {
                 .entry(text.to_owned())
                 .or_default() += 1;
         }
+    }
+}
+
+/// How many values a member has.
+fn values(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter().map(values).sum(),
+        _ => 1,
     }
 }
 

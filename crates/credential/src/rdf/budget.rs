@@ -13,6 +13,9 @@ const UNITS_MAX: usize = 8_000;
 const CONTEXT_BYTES_PER_UNIT: usize = 80;
 /// Bytes of all contexts that make a `type` one unit dearer: it may load a context of its own.
 const CONTEXT_BYTES_PER_TYPE_UNIT: usize = 1_000;
+/// Bytes that statements repeat, of their subjects and properties, that are one unit. Each is
+/// copied a few times.
+const REPEATED_BYTES_PER_UNIT: usize = 1_024;
 /// Bytes of JSON text that are one unit.
 const BYTES_PER_UNIT: usize = 256;
 /// Steps of telling look-alike blank nodes apart: a hash of some hundred bytes, or a look at one of
@@ -30,6 +33,8 @@ pub(super) struct Cost {
     pub(super) statements: usize,
     /// Values of `type`.
     pub(super) types: usize,
+    /// Bytes of identifiers and of names of properties, as often as a statement repeats them.
+    pub(super) repeated: usize,
     /// Terms that it defines, each as often as it may be read; one unit each.
     pub(super) definitions: usize,
     /// Bytes of its text.
@@ -46,6 +51,7 @@ impl Cost {
             + self.types * (1 + self.context_bytes / CONTEXT_BYTES_PER_TYPE_UNIT)
             + self.definitions
             + self.bytes / BYTES_PER_UNIT
+            + self.repeated / REPEATED_BYTES_PER_UNIT
             + self.listed_bytes / CONTEXT_BYTES_PER_UNIT
     }
 }

@@ -11,7 +11,7 @@
 mod issuer;
 mod permutations;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 
 use oxrdf::{BlankNode, GraphName, NamedOrBlankNode, Quad, Term};
@@ -24,6 +24,8 @@ use super::budget::Budget;
 /// Which blank node, by the order in which they come.
 type Blank = usize;
 
+/// Bytes of a hash's text that are a step.
+const STEP_BYTES: usize = 256;
 /// Neighbours of neighbours that are looked at; JSON nests less deeply, but its lists are chains.
 const DEPTH_MAX: usize = 256;
 
@@ -41,19 +43,20 @@ pub(super) fn canonicalize(quads: &[Quad], budget: &mut Budget) -> Result<String
 }
 
 /// A statement with its blank nodes by number.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 struct Statement {
     subject: Part,
     /// With its angle brackets.
     predicate: String,
     object: Part,
-    graph: Part,
+    /// None in the default graph.
+    graph: Option<Part>,
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 enum Part {
     Blank(Blank),
-    /// In N-Quads; nothing for the default graph.
+    /// In N-Quads.
     Written(String),
 }
 
@@ -64,36 +67,38 @@ impl Part {
             Self::Written(_) => None,
         }
     }
+
+    fn write<N: AsRef<str>>(&self, line: &mut String, name: impl Fn(Blank) -> N) {
+        match self {
+            Self::Blank(blank) => {
+                line.push_str("_:");
+                line.push_str(name(*blank).as_ref());
+            }
+            Self::Written(text) => line.push_str(text),
+        }
+        line.push(' ');
+    }
 }
 
 impl Statement {
-    fn parts(&self) -> [(&Part, char); 3] {
-        [
-            (&self.subject, 's'),
-            (&self.object, 'o'),
-            (&self.graph, 'g'),
-        ]
+    /// What may be a blank node, with the letter of its place.
+    fn parts(&self) -> impl Iterator<Item = (&Part, char)> {
+        let graph = self.graph.iter().map(|graph| (graph, 'g'));
+        [(&self.subject, 's'), (&self.object, 'o')]
+            .into_iter()
+            .chain(graph)
     }
 
     /// Its line in N-Quads, with these names of blank nodes.
     fn line<N: AsRef<str>>(&self, name: impl Fn(Blank) -> N) -> String {
-        let mut line = String::with_capacity(128);
-        let mut add = |part: &Part| match part {
-            Part::Blank(blank) => {
-                line.push_str("_:");
-                line.push_str(name(*blank).as_ref());
-                line.push(' ');
-            }
-            Part::Written(text) if text.is_empty() => {}
-            Part::Written(text) => {
-                line.push_str(text);
-                line.push(' ');
-            }
-        };
-        add(&self.subject);
-        add(&Part::Written(self.predicate.clone()));
-        add(&self.object);
-        add(&self.graph);
+        let mut line = String::with_capacity(256);
+        self.subject.write(&mut line, &name);
+        line.push_str(&self.predicate);
+        line.push(' ');
+        self.object.write(&mut line, &name);
+        if let Some(graph) = &self.graph {
+            graph.write(&mut line, &name);
+        }
         line.push_str(".\n");
         line
     }
@@ -111,7 +116,7 @@ struct Dataset {
 impl Dataset {
     fn new(quads: &[Quad]) -> Self {
         let mut numbers = HashMap::new();
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         let mut dataset = Self {
             statements: Vec::with_capacity(quads.len()),
             mentions: Vec::new(),
@@ -124,7 +129,6 @@ impl Dataset {
             let statement = read(quad, &mut numbers);
             let mut blanks: Vec<_> = statement
                 .parts()
-                .iter()
                 .filter_map(|(part, _)| part.blank())
                 .collect();
             blanks.sort_unstable();
@@ -264,8 +268,8 @@ impl Walk<'_> {
                 let Some(other) = part.blank().filter(|other| *other != blank) else {
                     continue;
                 };
+                self.spend(1 + statement.predicate.len() / STEP_BYTES)?;
                 let hash = self.related_hash(other, statement, issuer, position);
-                self.spend(1)?;
                 related.entry(hash).or_default().push(other);
             }
         }
@@ -375,9 +379,9 @@ fn read<'a>(quad: &'a Quad, numbers: &mut HashMap<&'a BlankNode, Blank>) -> Stat
             Term::BlankNode(node) => blank(node),
         },
         graph: match &quad.graph_name {
-            GraphName::DefaultGraph => Part::Written(String::new()),
-            GraphName::NamedNode(node) => Part::Written(node.to_string()),
-            GraphName::BlankNode(node) => blank(node),
+            GraphName::DefaultGraph => None,
+            GraphName::NamedNode(node) => Some(Part::Written(node.to_string())),
+            GraphName::BlankNode(node) => Some(blank(node)),
         },
     }
 }

@@ -17,6 +17,8 @@ use crate::context;
 const CONTEXTS_MAX: usize = 500;
 /// Terms that one document defines in place at most.
 const INLINE_TERMS_MAX: usize = 500;
+/// Length of an IRI in a context of the document: it may stand in each statement.
+const IRI_BYTES_MAX: usize = 1_024;
 /// Schemes of identifiers: as a term of the document, one would rewrite them.
 const SCHEMES: [&str; 4] = ["did", "http", "https", "urn"];
 /// What says when a credential counts. Below a word of its own a document may use these for
@@ -193,14 +195,16 @@ impl Contexts {
     }
 }
 
-/// Whether a text is a web URL, which no prefix rewrites.
+/// Whether a text is a web URL, which no prefix rewrites, and not too long.
 fn is_web(iri: &str) -> bool {
-    iri.starts_with("https://") || iri.starts_with("http://")
+    is_iri(iri) && !iri.starts_with("urn:")
 }
 
-/// Whether a text is an IRI that no prefix rewrites: no term has the name of its scheme.
+/// Whether a text is an IRI that no prefix rewrites, as no term has the name of its scheme, and
+/// not too long.
 fn is_iri(iri: &str) -> bool {
-    is_web(iri) || iri.starts_with("urn:")
+    let schemes = ["https://", "http://", "urn:"];
+    schemes.iter().any(|scheme| iri.starts_with(scheme)) && iri.len() <= IRI_BYTES_MAX
 }
 
 /// Whether an IRI is none that a built-in context has a term for.

@@ -1,5 +1,7 @@
 //! Status list credentials.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -31,7 +33,8 @@ pub struct VerifiedStatusList {
     purposes: Vec<String>,
     valid_from: Option<OffsetDateTime>,
     keys: Vec<MethodKey>,
-    bitstring: Bitstring,
+    /// Up to 4 MiB, which all copies share.
+    bitstring: Arc<Bitstring>,
 }
 
 impl StatusListCredential {
@@ -141,7 +144,7 @@ impl StatusListCredential {
                 .into_iter()
                 .filter_map(|proof| proof.key)
                 .collect(),
-            bitstring: self.bitstring,
+            bitstring: Arc::new(self.bitstring),
         })
     }
 }
@@ -197,7 +200,7 @@ impl VerifiedStatusList {
             purposes: vec!["revocation".to_owned()],
             valid_from,
             keys: Vec::new(),
-            bitstring,
+            bitstring: Arc::new(bitstring),
         }
     }
 }
