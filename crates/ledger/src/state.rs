@@ -197,6 +197,27 @@ impl State<'_> {
         row.map(|(_, value)| decode("members", &value)).transpose()
     }
 
+    /// Every set of members that was in force, the oldest first.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn member_sets(&self) -> Result<Vec<MemberSet>, ViewError> {
+        const PAGE: usize = 64;
+        let prefix = Key::of(Table::MembersAt);
+        let mut sets = Vec::new();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let rows = self.0.scan(prefix.as_bytes(), after.as_deref(), PAGE)?;
+            after = rows.last().map(|(key, _)| key.clone());
+            for (_, value) in &rows {
+                sets.push(decode("members", value)?);
+            }
+            if rows.len() < PAGE {
+                return Ok(sets);
+            }
+        }
+    }
+
     /// What is counted for a member, past or present.
     ///
     /// # Errors

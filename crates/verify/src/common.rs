@@ -13,6 +13,7 @@ use credlog_ledger::entry::IssuerEntry;
 use credlog_ledger::ids::{
     AchievementId, DisplayName, Height, IssuerId, IssuerNumber, LeafIndex, UnixMillis, WebUrl,
 };
+use credlog_ledger::member::MemberSet;
 use credlog_ledger::rows::{Head, IssueRow};
 use credlog_ledger::state::{State, View, ViewError};
 
@@ -25,6 +26,8 @@ use crate::verdict::LedgerPoint;
 const ISSUERS_BYTES_MAX: usize = 32 << 20;
 const NAMES_BYTES_MAX: usize = 2 << 20;
 const ISSUED_BYTES_MAX: usize = 32 << 20;
+/// Addresses of nodes that are known, the latest: whoever asks from elsewhere is sent them.
+const NODE_URLS_MAX: usize = 256;
 /// What a value takes besides what is counted: key, row, allocations.
 const VALUE_BYTES: usize = 512;
 /// What an issuer's entry takes that was not written as JSON: as many bytes as rule R10 lets
@@ -36,7 +39,9 @@ const UNWRITTEN_BYTES: usize = 32 << 10;
 pub struct Common {
     pub(crate) head: Head,
     pub(crate) point: Shared<LedgerPoint>,
+    /// Of the members, past ones too.
     pub(crate) node_urls: Shared<Vec<WebUrl>>,
+    members: MemberSet,
     issuers: Kept<(IssuerNumber, Height), KnownIssuer>,
     names: Kept<(IssuerNumber, AchievementId), DisplayName>,
     /// Shared with the states before and after.
@@ -66,12 +71,12 @@ impl Common {
     /// # Errors
     /// [`ViewError`] if the state cannot be read.
     pub fn read(view: &dyn View) -> Result<Self, ViewError> {
-        Self::with(
-            view,
-            Arc::new(Kept::new(ISSUED_BYTES_MAX, |issued| {
-                2 * issued.accreditation.prepared_bytes()
-            })),
-        )
+        let members = State(view).members()?;
+        let node_urls = node_urls(State(view), &members)?;
+        let issued = Kept::new(ISSUED_BYTES_MAX, |issued: &Arc<Issued>| {
+            2 * issued.accreditation.prepared_bytes()
+        });
+        Self::with(view, members, node_urls, Arc::new(issued))
     }
 
     /// That of another state of the same ledger.
@@ -79,14 +84,21 @@ impl Common {
     /// # Errors
     /// [`ViewError`] if the state cannot be read.
     pub fn next(&self, view: &dyn View) -> Result<Self, ViewError> {
-        Self::with(view, Arc::clone(&self.issued))
+        let members = State(view).members()?;
+        let node_urls = match members == self.members {
+            true => self.node_urls.clone(),
+            false => node_urls(State(view), &members)?,
+        };
+        Self::with(view, members, node_urls, Arc::clone(&self.issued))
     }
 
-    fn with(view: &dyn View, issued: Arc<Kept<LeafIndex, Arc<Issued>>>) -> Result<Self, ViewError> {
+    fn with(
+        view: &dyn View,
+        members: MemberSet,
+        node_urls: Shared<Vec<WebUrl>>,
+        issued: Arc<Kept<LeafIndex, Arc<Issued>>>,
+    ) -> Result<Self, ViewError> {
         let state = State(view);
-        let members = state.members()?;
-        let urls = members.members().iter().map(|seat| &seat.member.url);
-        let node_urls: Vec<WebUrl> = urls.flatten().cloned().collect();
         let (head, ledger) = (state.head()?, state.ledger()?);
         let point = LedgerPoint {
             origin: ledger.origin,
@@ -98,7 +110,8 @@ impl Common {
         Ok(Self {
             head,
             point: Shared::prepared(point),
-            node_urls: Shared::prepared(node_urls),
+            node_urls,
+            members,
             issuers: Kept::new(ISSUERS_BYTES_MAX, KnownIssuer::bytes),
             names: Kept::new(NAMES_BYTES_MAX, |_| 0),
             issued,
@@ -167,6 +180,25 @@ impl Common {
             .filter(|issued| issued.row.issuer == number)
             .ok_or_else(|| missing(&format!("issue row of issuer {number}")))
     }
+}
+
+/// Addresses of nodes, those of today first: a credential keeps the address that it was given,
+/// also after the member moved.
+fn node_urls(state: State<'_>, members: &MemberSet) -> Result<Shared<Vec<WebUrl>>, ViewError> {
+    let mut urls: Vec<WebUrl> = Vec::new();
+    let former = state.member_sets()?;
+    for set in std::iter::once(members).chain(former.iter().rev()) {
+        for url in set
+            .members()
+            .iter()
+            .filter_map(|seat| seat.member.url.as_ref())
+        {
+            if urls.len() < NODE_URLS_MAX && !urls.contains(url) {
+                urls.push(url.clone());
+            }
+        }
+    }
+    Ok(Shared::prepared(urls))
 }
 
 impl KnownIssuer {

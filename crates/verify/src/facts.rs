@@ -140,8 +140,8 @@ pub struct Facts {
     /// What stands at the positions asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub positions: Vec<PositionFacts>,
-    /// Addresses of the members' nodes: a status list whose URL begins with one of them is
-    /// this ledger's.
+    /// Addresses of the members' nodes, past ones too: a status list whose URL begins with one
+    /// of them is this ledger's.
     #[serde(default = "no_urls", skip_serializing_if = "is_empty")]
     #[schema(value_type = Vec<WebUrl>)]
     pub node_urls: Shared<Vec<WebUrl>>,

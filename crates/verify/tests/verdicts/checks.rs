@@ -212,6 +212,24 @@ fn a_credential_that_names_this_ledgers_list_needs_no_list_handed_over() {
     assert_eq!(then.summary, Summary::NotAnchored);
 }
 
+/// A credential keeps the address under which it was issued.
+#[test]
+fn a_list_at_a_former_address_of_a_member_is_this_ledgers() {
+    let mut ledger = Ledger::with_university();
+    let more = own_entries(NODE_URL, 0);
+    let credential = made_by(&university(), "university A", 1, &more);
+    ledger.issue(ISSUED, digest_of(&credential));
+    let times = ("2026-11-12T00:00:00Z", "2026-11-12T01:00:00Z");
+    ledger.move_to(times.0, times.1, "https://moved.example");
+    let verdict = ledger.verdict(&credential);
+    assert_eq!(verdict.summary, Summary::Valid);
+    let moved = own_entries("https://moved.example", 1);
+    let moved = made_by(&university(), "university A", 2, &moved);
+    ledger.issue("2026-11-13T00:00:00Z", digest_of(&moved));
+    let verdict = ledger.verdict(&moved);
+    assert_eq!(verdict.summary, Summary::Valid, "{verdict:#?}");
+}
+
 #[test]
 fn a_list_elsewhere_or_at_a_position_of_another_is_not_known() {
     let mut ledger = Ledger::with_university();

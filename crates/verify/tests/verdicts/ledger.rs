@@ -3,8 +3,8 @@
 use credlog_credential::{Credential, SignOptions, Suite, sign};
 use credlog_ledger::block::Block;
 use credlog_ledger::body::{
-    Accredit, Body, Issue, Item, KeyChange, NewKey, Profile, Purposes, Reason, Registration, Scope,
-    StatusChange,
+    Accredit, Action, Body, Issue, Item, KeyChange, NewKey, Profile, Purposes, Reason,
+    Registration, Scope, StatusChange,
 };
 use credlog_ledger::genesis::{GENESIS_VERSION, Genesis};
 use credlog_ledger::ids::{
@@ -133,26 +133,11 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// Founded on 1 November 2026, with member `consortium-a` and nobody else.
     pub(crate) fn empty() -> Self {
-        let proven = |role: Role| {
-            let key = key(role.as_str());
-            ProvenKey::ed25519(&origin(), role, member().as_str(), &key)
-        };
         let genesis = Genesis {
             version: GENESIS_VERSION,
             origin: origin(),
             time: time("2026-11-01T00:00:00Z").into(),
-            members: vec![Member {
-                id: member(),
-                name: "Consortium A".parse().unwrap(),
-                keys: MemberKeys {
-                    governance: proven(Role::Governance),
-                    consensus: proven(Role::Consensus),
-                    cosigner: proven(Role::Cosigner),
-                    node: proven(Role::Node),
-                },
-                addresses: Vec::new(),
-                url: Some(NODE_URL.parse().unwrap()),
-            }],
+            members: vec![consortium_a(NODE_URL)],
             parameters: Parameters::default(),
         };
         Self {
@@ -346,6 +331,14 @@ impl Ledger {
         self.by_issuer(at, &did("university A"), "university A recovery", body);
     }
 
+    /// The member's node moves.
+    pub(crate) fn move_to(&mut self, proposed: &str, approved: &str, url: &str) {
+        let member = consortium_a(url);
+        let action = Action::ReplaceMemberKeys { member };
+        let proposal = self.member(proposed, Body::Propose { action });
+        self.member(approved, Body::Approve { proposal });
+    }
+
     /// The facts, which are the same with what was kept from earlier states.
     fn gather(&self, question: &Question) -> Facts {
         let before = self.common.take();
@@ -479,6 +472,26 @@ pub(crate) fn change(digest: Digest, reason: Reason) -> StatusChange {
         issuer: did("university A"),
         digests: vec![digest],
         reason,
+    }
+}
+
+/// The member, with its node at an address.
+fn consortium_a(url: &str) -> Member {
+    let proven = |role: Role| {
+        let key = key(role.as_str());
+        ProvenKey::ed25519(&origin(), role, member().as_str(), &key)
+    };
+    Member {
+        id: member(),
+        name: "Consortium A".parse().unwrap(),
+        keys: MemberKeys {
+            governance: proven(Role::Governance),
+            consensus: proven(Role::Consensus),
+            cosigner: proven(Role::Cosigner),
+            node: proven(Role::Node),
+        },
+        addresses: Vec::new(),
+        url: Some(url.parse().unwrap()),
     }
 }
 
