@@ -256,6 +256,20 @@ fn a_png_without_exactly_one_whole_credential_is_refused() {
     }
 }
 
+/// Two meanings of a prefix: a credential was baked under the first and looked for under the last.
+#[test]
+fn a_prefix_that_is_declared_twice_is_refused() {
+    let start = "<svg xmlns:openbadges=\"https://purl.imsglobal.org/ob/v3p0\" \
+                 xmlns:openbadges=\"https://purl2\">";
+    let image = format!("{start}</svg>");
+    for refused in [
+        bake(image.as_bytes(), "{}").map(drop),
+        unbake(image.as_bytes()).map(drop),
+    ] {
+        assert!(matches!(refused, Err(BakeError::Svg { .. })), "{refused:?}");
+    }
+}
+
 /// An SVG around some content.
 fn svg(content: &str) -> String {
     format!(

@@ -23,6 +23,8 @@ const BYTE_ORDER_MARK: &str = "\u{FEFF}";
 const PIECES_MAX: usize = 500_000;
 /// Elements named `credential` or `assertion` at most: for each, its namespace is looked up.
 const CANDIDATES_MAX: usize = 100;
+/// Attributes of the svg element at most.
+const ROOT_ATTRIBUTES_MAX: usize = 256;
 /// Attributes of a credential element at most.
 const ATTRIBUTES_MAX: usize = 32;
 
@@ -228,14 +230,20 @@ impl<'a> Reader<'a> {
         if is_empty {
             return Err(unreadable("its svg element is empty"));
         }
-        let declared = start
-            .try_get_attribute("xmlns:openbadges")
-            .map_err(|error| self.broken(&error.into()))?;
-        let prefix = match declared {
-            None => Prefix::Free,
-            Some(declared) if declared.value == NAMESPACE => Prefix::Ours,
-            Some(_) => Prefix::Taken,
-        };
+        let mut prefix = Prefix::Free;
+        // All are read, so that one that is there twice is found.
+        for (number, attribute) in start.attributes().enumerate() {
+            if number == ROOT_ATTRIBUTES_MAX {
+                return Err(unreadable("its svg element has too many attributes"));
+            }
+            let attribute = attribute.map_err(|error| self.broken(&error.into()))?;
+            if attribute.key.as_ref() == "xmlns:openbadges" {
+                prefix = match attribute.value == NAMESPACE {
+                    true => Prefix::Ours,
+                    false => Prefix::Taken,
+                };
+            }
+        }
         self.depth = 1;
         self.found = Some(Scan {
             start_tag_end: self.position()?,
