@@ -17,6 +17,10 @@ const SAMPLES: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../../crates/credential/tests/fixtures/samples"
 );
+const VECTORS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../crates/credential/tests/fixtures/vectors"
+);
 
 const PIXEL: &[u8] = include_bytes!("../../../crates/node/tests/pixel.png");
 
@@ -91,14 +95,25 @@ fn verify(node: &NodeProcess, credential: &Value, at: Option<&str>) -> Value {
     answer.json().unwrap()
 }
 
-/// A sample as a file of every form that it can have: its ending, its media type and its content.
-fn forms(name: &str) -> [(&'static str, &'static str, Vec<u8>); 3] {
-    let text = std::fs::read_to_string(Path::new(SAMPLES).join(format!("{name}.json"))).unwrap();
-    let baked = |image: &[u8]| bake::bake(image, &text).unwrap();
+/// A sample in every form.
+fn sample_forms(name: &str) -> [(&'static str, &'static str, Vec<u8>); 3] {
+    let path = Path::new(SAMPLES).join(format!("{name}.json"));
+    forms(&std::fs::read_to_string(path).unwrap())
+}
+
+/// A credential as a file of every form that it can have: its ending, its media type and its
+/// content.
+fn forms(text: &str) -> [(&'static str, &'static str, Vec<u8>); 3] {
+    let text = text.trim();
+    let baked = |image: &[u8]| bake::bake(image, text).unwrap();
     let svg = baked(b"<svg xmlns=\"http://www.w3.org/2000/svg\"><title>badge</title></svg>");
     let png = baked(PIXEL);
+    let plain = match text.starts_with('{') {
+        true => ("json", "application/json"),
+        false => ("jwt", "application/vc+jwt"),
+    };
     [
-        ("json", "application/json", text.into_bytes()),
+        (plain.0, plain.1, text.as_bytes().to_vec()),
         ("png", "image/png", png),
         ("svg", "image/svg+xml", svg),
     ]
@@ -138,7 +153,7 @@ fn by_file(node: &NodeProcess, folder: &Path) {
     let folder = folder.join("handed-over");
     std::fs::create_dir(&folder).unwrap();
     for (name, ..) in EXPECTED {
-        for (form, _, file) in forms(name) {
+        for (form, _, file) in sample_forms(name) {
             std::fs::write(folder.join(format!("{name}.{form}")), file).unwrap();
         }
     }
@@ -164,9 +179,91 @@ fn by_file(node: &NodeProcess, folder: &Path) {
     }
     assert_eq!(found.len(), 3 * EXPECTED.len(), "{text}");
     for (name, summary, _) in EXPECTED {
-        for (form, ..) in forms(name) {
+        for (form, ..) in sample_forms(name) {
             assert_eq!(found[&format!("{name}.{form}")], summary, "{name}.{form}");
         }
+    }
+}
+
+/// Vectors of W3C and 1EdTech, and whether their proofs are good. Their keys say nothing about
+/// their issuers, which is another check.
+const SIGNED: [(&str, &str); 11] = [
+    (
+        "w3c-vc-di-ecdsa/ecdsa-jcs-2019-p256/signedJCSECDSAP256.json",
+        "yes",
+    ),
+    (
+        "w3c-vc-di-ecdsa/ecdsa-jcs-2019-p384/signedJCSECDSAP384.json",
+        "unknown",
+    ),
+    ("w3c-vc-di-eddsa/eddsa-jcs-2022/signedJCS.json", "yes"),
+    ("w3c-vc-di-eddsa/eddsa-rdfc-2022/signedDataInt.json", "yes"),
+    (
+        "w3c-vc-di-eddsa/eddsa-rdfc-2022/employ/signedDataInt.json",
+        "unknown",
+    ),
+    (
+        "w3c-vc-di-eddsa/proof-set-chain/signedProofSet1.json",
+        "yes",
+    ),
+    (
+        "w3c-vc-di-eddsa/proof-set-chain/signedProofSet2.json",
+        "yes",
+    ),
+    (
+        "w3c-vc-di-eddsa/proof-set-chain/signedProofChain1.json",
+        "yes",
+    ),
+    (
+        "w3c-vc-di-eddsa/proof-set-chain/signedProofChain2.json",
+        "yes",
+    ),
+    ("1edtech-clr/signed.json", "yes"),
+    ("1edtech-ob/basic.jwt", "yes"),
+];
+
+#[test]
+fn every_vector_is_good_or_unknown_in_every_form() {
+    let ledger = TestLedger::create("").unwrap();
+    let node = ledger.start().unwrap();
+    let proof = |verdict: &Value| {
+        assert_eq!(verdict["checks"][0]["name"], "proof", "{verdict:#}");
+        verdict["checks"][0]["outcome"].as_str().unwrap().to_owned()
+    };
+    for (name, expected) in SIGNED {
+        let text = std::fs::read_to_string(Path::new(VECTORS).join(name)).unwrap();
+        for (form, media_type, file) in forms(&text) {
+            let answer = post(node.address(), "/v1/verify", media_type, &file).unwrap();
+            let verdict = answer.json().unwrap();
+            assert_eq!(proof(&verdict), expected, "{name}, {form}: {verdict:#}");
+            let path = ledger.folder().join(format!("vector.{form}"));
+            std::fs::write(&path, file).unwrap();
+            let mut command = Command::new(binary().unwrap());
+            command
+                .args(["verify", "--json", "--node"])
+                .arg(format!("http://{}", node.address()))
+                .arg(&path);
+            let answer: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+            assert_eq!(
+                proof(&answer["verdict"]),
+                expected,
+                "{name}, {form} file: {answer:#}"
+            );
+        }
+        let line: Value = match serde_json::from_str(&text) {
+            Ok(document) => document,
+            Err(_) => json!(text.trim()),
+        };
+        let line = line.to_string();
+        let media_type = "application/x-ndjson";
+        let path = "/v1/verify/batch";
+        let answer = post(node.address(), path, media_type, line.as_bytes()).unwrap();
+        let answer: Value = serde_json::from_slice(&answer.streamed().unwrap()).unwrap();
+        assert_eq!(
+            proof(&answer["verdict"]),
+            expected,
+            "{name}, batch: {answer:#}"
+        );
     }
 }
 
@@ -188,7 +285,7 @@ fn every_sample_gets_what_its_readme_says() {
     for (name, summary, alone) in EXPECTED {
         let verdict = verify(&node, &sample(name), None);
         assert_eq!(verdict["summary"], summary, "{name}: {verdict:#}");
-        for (form, media_type, file) in forms(name) {
+        for (form, media_type, file) in sample_forms(name) {
             let answer = post(node.address(), "/v1/verify", media_type, &file).unwrap();
             let verdict = answer.json().unwrap();
             assert_eq!(verdict["summary"], alone, "{name}, {form}: {verdict:#}");
