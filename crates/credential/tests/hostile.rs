@@ -26,8 +26,12 @@ use time::macros::datetime;
 
 const NOW: OffsetDateTime = datetime!(2026-11-22 12:00 UTC);
 
-/// What one document may cost on a CPU. `--nocapture` shows the figures.
-const CPU_MAX: Duration = Duration::from_millis(100);
+/// What one document may cost on a CPU like that of docs/performance.md: 100 ms, held to with
+/// `CREDLOG_TEST_LONG=1`. Otherwise the machine may be slower. `--nocapture` shows the figures.
+fn cpu_max() -> Duration {
+    let long = std::env::var("CREDLOG_TEST_LONG").is_ok_and(|value| value == "1");
+    Duration::from_millis(if long { 100 } else { 300 })
+}
 
 /// Other tests run at the same time, and take caches and cores: one of so many runs has to do.
 const RUNS_MAX: usize = 5;
@@ -48,7 +52,7 @@ fn soon<T>(name: &str, work: impl Fn() -> T) -> T {
         let before = cpu(start);
         let done = work();
         least = least.min(cpu(start).saturating_sub(before));
-        if least < CPU_MAX {
+        if least < cpu_max() {
             println!("{:7.1} ms  {name}", least.as_secs_f64() * 1_000.0);
             return done;
         }
