@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use credlog_credential::{Credential, bake};
-use credlog_e2e::{NodeProcess, TestLedger, binary, get, post};
+use credlog_e2e::{Answer, NodeProcess, TestLedger, binary, get, post};
 use credlog_ledger::body::{Body, Reason, StatusChange};
 use credlog_ledger::ids::Digest;
 use credlog_ledger::record::Record;
@@ -22,6 +22,7 @@ const VECTORS: &str = concat!(
     "/../../crates/credential/tests/fixtures/vectors"
 );
 
+const NDJSON: &str = "application/x-ndjson";
 const PIXEL: &[u8] = include_bytes!("../../../crates/node/tests/pixel.png");
 
 /// File, and the summary when it is anchored: with both status lists handed over, and alone. Alone,
@@ -60,21 +61,23 @@ fn digest(credential: &Value) -> Digest {
     Digest(*parsed.digest().as_bytes())
 }
 
+/// What a node answers, with 200.
+fn answer(node: &NodeProcess, path: &str, media_type: &str, body: &[u8]) -> Answer {
+    let answer = post(node.address(), path, media_type, body).unwrap();
+    let text = String::from_utf8_lossy(&answer.body);
+    assert_eq!(answer.status, 200, "{text}");
+    answer
+}
+
 fn submit(node: &NodeProcess, record: &Record) -> Value {
     let bytes = record.to_bytes().unwrap();
-    let answer = post(
-        node.address(),
-        "/v1/records",
-        "application/vnd.credlog.record",
-        &bytes,
-    )
-    .unwrap();
-    assert_eq!(
-        answer.status,
-        200,
-        "{}",
-        String::from_utf8_lossy(&answer.body)
-    );
+    let media_type = "application/vnd.credlog.record";
+    let answer = answer(node, "/v1/records", media_type, &bytes);
+    answer.json().unwrap()
+}
+
+fn verify_file(node: &NodeProcess, media_type: &str, file: &[u8]) -> Value {
+    let answer = answer(node, "/v1/verify", media_type, file);
     answer.json().unwrap()
 }
 
@@ -84,15 +87,7 @@ fn verify(node: &NodeProcess, credential: &Value, at: Option<&str>) -> Value {
     if let Some(at) = at {
         request["at"] = json!(at);
     }
-    let body = serde_json::to_vec(&request).unwrap();
-    let answer = post(node.address(), "/v1/verify", "application/json", &body).unwrap();
-    assert_eq!(
-        answer.status,
-        200,
-        "{}",
-        String::from_utf8_lossy(&answer.body)
-    );
-    answer.json().unwrap()
+    verify_file(node, "application/json", request.to_string().as_bytes())
 }
 
 /// A sample in every form.
@@ -129,14 +124,8 @@ fn by_batch(node: &NodeProcess) {
         let request = json!({"credential": credential, "statusLists": lists});
         lines += &format!("{request}\n");
     }
-    let media_type = "application/x-ndjson";
-    let answer = post(
-        node.address(),
-        "/v1/verify/batch",
-        media_type,
-        lines.as_bytes(),
-    );
-    let text = String::from_utf8(answer.unwrap().streamed().unwrap()).unwrap();
+    let answer = answer(node, "/v1/verify/batch", NDJSON, lines.as_bytes());
+    let text = String::from_utf8(answer.streamed().unwrap()).unwrap();
     let summaries: Vec<String> = text
         .lines()
         .map(|line| {
@@ -233,8 +222,7 @@ fn every_vector_is_good_or_unknown_in_every_form() {
     for (name, expected) in SIGNED {
         let text = std::fs::read_to_string(Path::new(VECTORS).join(name)).unwrap();
         for (form, media_type, file) in forms(&text) {
-            let answer = post(node.address(), "/v1/verify", media_type, &file).unwrap();
-            let verdict = answer.json().unwrap();
+            let verdict = verify_file(&node, media_type, &file);
             assert_eq!(proof(&verdict), expected, "{name}, {form}: {verdict:#}");
             let path = ledger.folder().join(format!("vector.{form}"));
             std::fs::write(&path, file).unwrap();
@@ -255,9 +243,7 @@ fn every_vector_is_good_or_unknown_in_every_form() {
             Err(_) => json!(text.trim()),
         };
         let line = line.to_string();
-        let media_type = "application/x-ndjson";
-        let path = "/v1/verify/batch";
-        let answer = post(node.address(), path, media_type, line.as_bytes()).unwrap();
+        let answer = answer(&node, "/v1/verify/batch", NDJSON, line.as_bytes());
         let answer: Value = serde_json::from_slice(&answer.streamed().unwrap()).unwrap();
         assert_eq!(
             proof(&answer["verdict"]),
@@ -286,8 +272,7 @@ fn every_sample_gets_what_its_readme_says() {
         let verdict = verify(&node, &sample(name), None);
         assert_eq!(verdict["summary"], summary, "{name}: {verdict:#}");
         for (form, media_type, file) in sample_forms(name) {
-            let answer = post(node.address(), "/v1/verify", media_type, &file).unwrap();
-            let verdict = answer.json().unwrap();
+            let verdict = verify_file(&node, media_type, &file);
             assert_eq!(verdict["summary"], alone, "{name}, {form}: {verdict:#}");
         }
     }
