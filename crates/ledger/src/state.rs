@@ -7,6 +7,7 @@
 pub(crate) mod keys;
 mod memory;
 mod table;
+pub(crate) mod trees;
 
 use std::collections::BTreeMap;
 
