@@ -152,11 +152,7 @@ impl State<'_> {
     ///
     /// # Errors
     /// [`ViewError`], also if the issuer was registered after the seal.
-    pub fn registry_path(
-        &self,
-        seal: &Seal,
-        issuer: IssuerNumber,
-    ) -> Result<Vec<Hash>, ViewError> {
+    pub fn registry_path(&self, seal: &Seal, issuer: IssuerNumber) -> Result<Vec<Hash>, ViewError> {
         let size = TreeSize(seal.registry_size);
         self.path(Tree::REGISTRY, LeafIndex(issuer.0), size, seal.height)
     }
