@@ -24,6 +24,8 @@ use super::{ChangeProof, Receipt, form};
 pub struct CheckOptions {
     /// The verifier's clock.
     pub now: UnixMillis,
+    /// The time that the receipt has to be about; `None` for whatever it is about.
+    pub at: Option<UnixMillis>,
     /// Longest time since the as-of time, in milliseconds; `None` for any.
     pub age_ms_max: Option<u64>,
 }
@@ -102,8 +104,8 @@ impl Receipt {
         }
         let mut parts = self.open_leaves(&checkpoint)?;
         let last = parts.seal(checkpoint.size().0 - 1)?.clone();
-        let seal = self.check_seals(&parts, checkpoint.size())?;
-        self.check_consistency(&checkpoint)?;
+        let seal = self.check_seals(&parts, checkpoint.size(), options.at)?;
+        self.check_consistency(&checkpoint, trust)?;
         let followed = self.follow(trust, &checkpoint, &last)?;
         let members = followed.members();
         let attestation = attest(members, founders.origin(), &checkpoint, &note)?;
@@ -162,7 +164,12 @@ impl Receipt {
     }
 
     /// Checks 4 and 5: the as-of seal.
-    fn check_seals(&self, parts: &Parts, size: TreeSize) -> Result<Seal, Refusal> {
+    fn check_seals(
+        &self,
+        parts: &Parts,
+        size: TreeSize,
+        asked: Option<UnixMillis>,
+    ) -> Result<Seal, Refusal> {
         let seal = parts.seal(self.seal)?;
         let next = self.next.map(|next| parts.seal(next)).transpose()?;
         for one in &self.credentials {
@@ -170,6 +177,14 @@ impl Receipt {
             one.status_seal.map(|seal| parts.seal(seal)).transpose()?;
         }
         let wrong = |reason: String| Err(Refusal::new(RefusalCode::WrongSeal, reason));
+        if let Some(asked) = asked
+            && self.at != Some(asked)
+        {
+            return wrong(match self.at {
+                Some(at) => format!("it is about {at}, not about {asked}"),
+                None => format!("it is about its own time, not about {asked}"),
+            });
+        }
         let is_last = self.seal == size.0 - 1;
         match (self.at, next) {
             (None, None) if is_last => {}
@@ -200,17 +215,23 @@ impl Receipt {
         Ok(seal.clone())
     }
 
-    /// Check 6.
-    fn check_consistency(&self, checkpoint: &Checkpoint) -> Result<(), Refusal> {
+    /// Check 6. A path does not bind the sizes that it compares, so that a size which is not
+    /// the verifier's own would be anybody's claim.
+    fn check_consistency(&self, checkpoint: &Checkpoint, trust: &Trust) -> Result<(), Refusal> {
         let Some(other) = &self.consistency else {
             return Ok(());
         };
         let own = (checkpoint.size(), checkpoint.root());
         let other_one = (TreeSize(other.size), other.root.0);
-        if other.size == 0 || other_one.0 == own.0 {
+        let trusted = trust.newest().map(|newest| newest.size);
+        if trusted != Some(other_one.0) || other_one.0 == own.0 {
             return Err(Refusal::new(
                 RefusalCode::Consistency,
-                format!("it compares itself with a log of {} leaves", other.size),
+                format!(
+                    "it compares itself with a log of {} leaves, which is not the one of your \
+                     trust file; get a receipt that does not",
+                    other.size
+                ),
             ));
         }
         let (old, new) = match other_one.0 < own.0 {
@@ -296,8 +317,7 @@ impl Receipt {
             return Ok(Standing::Newer);
         };
         let fork = |reason: String| Err(Refusal::new(RefusalCode::Fork, reason));
-        let other = self.consistency.as_ref();
-        let compared = other.filter(|other| other.size == newest.size.0);
+        let compared = self.consistency.as_ref();
         let same_size = checkpoint.size() == newest.size && checkpoint.root() != newest.root;
         if same_size || compared.is_some_and(|other| other.root.0 != newest.root) {
             return fork(format!(

@@ -163,6 +163,7 @@ fn age_is_what_the_verifier_says() {
     let doubt = |age: u64, most: Option<u64>| {
         let options = CheckOptions {
             now: UnixMillis(as_of.0 + age),
+            at: None,
             age_ms_max: most,
         };
         receipt.check(&world.trust(), &options).unwrap().doubt
@@ -172,6 +173,7 @@ fn age_is_what_the_verifier_says() {
     assert_eq!(doubt(DAY, None), None);
     let old = CheckOptions {
         now: UnixMillis(as_of.0 + DAY),
+        at: None,
         age_ms_max: Some(600_000),
     };
     let proven = receipt.check(&world.trust(), &old).unwrap();

@@ -24,6 +24,7 @@ const NOW: UnixMillis = UnixMillis(support::FOUNDED + 3_600_000);
 
 const ANY_AGE: CheckOptions = CheckOptions {
     now: NOW,
+    at: None,
     age_ms_max: None,
 };
 
