@@ -1,6 +1,6 @@
 //! Checkpoints: the name, size and root of a log in three lines (C2SP tlog-checkpoint).
 
-use crate::hash::{Hash, HashError, TreeSize};
+use crate::hash::{Hash, HashError, TreeSize, decimal};
 use crate::key::NAME_BYTES_MAX;
 use thiserror::Error;
 
@@ -40,10 +40,7 @@ impl Checkpoint {
         else {
             return Err(CheckpointError::Lines);
         };
-        let count: u64 = size.parse().map_err(|_| CheckpointError::Size)?;
-        if count.to_string() != size {
-            return Err(CheckpointError::Size);
-        }
+        let count = decimal(size).ok_or(CheckpointError::Size)?;
         let root = Hash::from_base64(root).map_err(CheckpointError::Root)?;
         Self::new(origin, TreeSize(count), root)
     }

@@ -85,6 +85,12 @@ pub fn empty_root() -> Hash {
     Hash(Sha256::digest([]).into())
 }
 
+/// Reads a decimal number in its shortest form: no sign, no leading zero.
+pub(crate) fn decimal(text: &str) -> Option<u64> {
+    let number: u64 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
+}
+
 /// The root of a complete subtree over `hashes`, whose number is a power of two.
 pub(crate) fn fold_complete(hashes: &[Hash]) -> Hash {
     debug_assert!(hashes.len().is_power_of_two());

@@ -37,16 +37,19 @@
 //! - verification with nothing but arguments: [`verify_inclusion`], [`verify_consistency`];
 //! - the coding of tiles, bundles of entries and their paths: [`Tile`], [`TilePath`],
 //!   [`encode_bundle`], [`decode_bundle`];
-//! - notes: [`Note`], [`VerifierKey`], [`NoteSigner`], [`CosignatureSigner`], [`Checkpoint`].
+//! - notes: [`Note`], [`VerifierKey`], [`NoteSigner`], [`CosignatureSigner`], [`Checkpoint`];
+//! - files and messages around them: an inclusion proof to keep ([`TlogProof`]), what a witness is
+//!   asked ([`AddCheckpoint`]), whom to trust ([`Policy`]).
 //!
 //! It refuses, by design: input and output of any kind, clocks and randomness, extension lines in
 //! checkpoints, any second spelling of a path, key, number or hash, keys of other types than 0x01
 //! and 0x04, and the ledger's rules (who may sign, how many must, what an entry means).
 //!
-//! Sources: RFC 6962 section 2.1; C2SP tlog-tiles, signed-note, tlog-checkpoint and
-//! tlog-cosignature. Ed25519 signatures are verified by the strict rule of `ed25519-dalek`.
+//! Sources: RFC 6962 section 2.1; C2SP tlog-tiles, signed-note, tlog-checkpoint, tlog-cosignature,
+//! tlog-proof, tlog-witness and tlog-policy. Ed25519 signatures are verified by the strict rule of `ed25519-dalek`.
 #![forbid(unsafe_code)]
 
+mod add_checkpoint;
 mod append;
 mod bundle;
 mod checkpoint;
@@ -54,12 +57,15 @@ mod hash;
 mod key;
 pub mod mutable;
 mod note;
+mod policy;
 mod proof;
 mod reader;
 mod shape;
 mod signer;
 mod tile;
+mod tlog_proof;
 
+pub use add_checkpoint::{ADD_CHECKPOINT_BYTES_MAX, AddCheckpoint, AddCheckpointError};
 pub use append::{Frontier, FrontierError, TileAppender};
 pub use bundle::{
     BundleError, ENTRY_BYTES_MAX, decode_bundle, decode_bundle_of, encode_bundle, push_entry,
@@ -73,7 +79,12 @@ pub use key::{KeyError, KeyId, NAME_BYTES_MAX, SignatureKind, VerifierKey, check
 pub use note::{
     NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, Note, NoteError, NoteSignature, VerifiedSignature,
 };
-pub use proof::{ProofError, verify_consistency, verify_inclusion};
+pub use policy::{
+    POLICY_BYTES_MAX, POLICY_LINES_MAX, Policy, PolicyError, PolicyGroup, PolicyLog, PolicyWitness,
+};
+pub use proof::{
+    HashLinesError, PROOF_HASHES_MAX, ProofError, verify_consistency, verify_inclusion,
+};
 pub use reader::{
     MemoryTiles, TileMissing, TileReader, consistency_proof, inclusion_proof, root_at,
 };
@@ -83,3 +94,4 @@ pub use tile::{
     TILE_LEVEL_MAX, TILE_WIDTH, Tile, TileError, TileLevel, TilePath, TilePathError, tile_width,
     tiles_of_tree,
 };
+pub use tlog_proof::{TLOG_PROOF_BYTES_MAX, TLOG_PROOF_EXTRA_BYTES_MAX, TlogProof, TlogProofError};

@@ -1,7 +1,12 @@
 //! Verification of proofs, with nothing but the arguments.
 
-use crate::hash::{Hash, LeafIndex, TreeSize, empty_root, node_hash};
+use crate::hash::{Hash, HashError, LeafIndex, TreeSize, empty_root, node_hash};
+use std::fmt;
 use thiserror::Error;
+
+/// The most hashes of a proof in text: more than any proof over a tree that this crate builds has
+/// (C2SP tlog-witness).
+pub const PROOF_HASHES_MAX: usize = 63;
 
 /// Checks that the leaf stands at `index` in the tree of `size` leaves with this `root`.
 ///
@@ -133,6 +138,28 @@ fn climb_border(seed: Hash, path: &[Hash]) -> Hash {
         .fold(seed, |right, left| node_hash(left, &right))
 }
 
+/// Reads the hashes of a proof, in base64, a line each.
+pub(crate) fn read_hashes<'a>(
+    lines: impl Iterator<Item = &'a str>,
+) -> Result<Vec<Hash>, HashLinesError> {
+    let mut hashes = Vec::new();
+    for (number, line) in lines.enumerate() {
+        if number == PROOF_HASHES_MAX {
+            return Err(HashLinesError::TooMany);
+        }
+        let hash = Hash::from_base64(line);
+        hashes.push(hash.map_err(|source| HashLinesError::Hash { number, source })?);
+    }
+    Ok(hashes)
+}
+
+/// Writes what [`read_hashes`] reads, each line with its newline.
+pub(crate) fn write_hashes(f: &mut fmt::Formatter<'_>, hashes: &[Hash]) -> fmt::Result {
+    hashes
+        .iter()
+        .try_for_each(|hash| writeln!(f, "{}", hash.to_base64()))
+}
+
 fn check_length(proof: &[Hash], expected: usize) -> Result<(), ProofError> {
     if proof.len() != expected {
         return Err(ProofError::Length {
@@ -151,6 +178,23 @@ fn check_old_root(computed: Hash, expected: &Hash) -> Result<(), ProofError> {
         });
     }
     Ok(())
+}
+
+/// Why lines are not the hashes of a proof.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HashLinesError {
+    /// More hashes than any proof has.
+    #[error("a proof has at most {PROOF_HASHES_MAX} hashes")]
+    TooMany,
+    /// A line is no hash.
+    #[error("hash {number} of the proof (from 0) is malformed: {source}")]
+    Hash {
+        /// Which of the lines, from 0.
+        number: usize,
+        /// What is wrong with it.
+        source: HashError,
+    },
 }
 
 /// Why a proof does not show what it claims.

@@ -5,10 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use credlog_tlog::{
-    Checkpoint, CosignatureSigner, Frontier, Hash, LeafIndex, MemoryTiles, Note, NoteSigner,
-    SignatureKind, TileAppender, TileLevel, TilePath, TileReader, TreeSize, VerifierKey,
-    consistency_proof, empty_root, inclusion_proof, leaf_hash, node_hash, tiles_of_tree,
-    verify_consistency, verify_inclusion,
+    AddCheckpoint, Checkpoint, CosignatureSigner, Frontier, Hash, LeafIndex, MemoryTiles, Note,
+    NoteSigner, Policy, PolicyError, SignatureKind, TileAppender, TileLevel, TilePath, TileReader,
+    TlogProof, TreeSize, VerifierKey, consistency_proof, empty_root, inclusion_proof, leaf_hash,
+    node_hash, tiles_of_tree, verify_consistency, verify_inclusion,
 };
 use ed25519_dalek::SigningKey;
 use sha2_11::{Digest as _, Sha256};
@@ -17,6 +17,7 @@ const TREE: &str = include_str!("golden/tree.txt");
 const TILES: &str = include_str!("golden/tiles.txt");
 const PATHS: &str = include_str!("golden/paths.txt");
 const NOTES: &str = include_str!("golden/notes.txt");
+const MESSAGES: &str = include_str!("golden/messages.txt");
 
 /// The time in the golden cosignature.
 const COSIGNED_AT: u64 = 1_790_000_000;
@@ -193,6 +194,64 @@ fn checkpoint_keys_and_signatures() {
     assert!(
         encoded.contains(line_of_the_documentation()),
         "the crate's documentation shows this note"
+    );
+}
+
+/// A file of an inclusion proof shows its leaf and no other, and its policy accepts it.
+#[test]
+fn files_of_inclusion_proofs() {
+    let leaves = vectors(TREE, "leaf");
+    let policy: Policy = text(vectors(MESSAGES, "policy")[0][0]).parse().unwrap();
+    for fields in vectors(MESSAGES, "tlog-proof") {
+        let (index, size): (usize, u64) = (fields[0].parse().unwrap(), fields[1].parse().unwrap());
+        let encoded = text(fields[3]);
+        let proof = TlogProof::parse(encoded.as_bytes()).unwrap();
+        assert_eq!(proof.to_string(), encoded);
+        assert_eq!(proof.index(), LeafIndex(index as u64));
+        assert_eq!(proof.checkpoint().size(), TreeSize(size));
+        assert_eq!(proof.extra(), bytes(fields[2]));
+        for (place, leaf) in leaves.iter().enumerate() {
+            let shown = proof.verify_inclusion(&hash(leaf[1]));
+            assert_eq!(shown.is_ok(), place == index, "{place} of {size}");
+        }
+        assert_eq!(policy.accept(proof.note()).as_ref(), Ok(proof.checkpoint()));
+    }
+}
+
+#[test]
+fn requests_to_witnesses() {
+    let roots = vectors(TREE, "root");
+    let root_of = |size: TreeSize| hash(roots[usize::try_from(size.0).unwrap()][1]);
+    for fields in vectors(MESSAGES, "add-checkpoint") {
+        let old = TreeSize(fields[0].parse().unwrap());
+        let new = TreeSize(fields[1].parse().unwrap());
+        let encoded = text(fields[2]);
+        let request = AddCheckpoint::parse(encoded.as_bytes()).unwrap();
+        assert_eq!(request.to_string(), encoded);
+        assert_eq!((request.old(), request.checkpoint().size()), (old, new));
+        let (root, proof) = (request.checkpoint().root(), request.proof());
+        assert_eq!(
+            verify_consistency(old, &root_of(old), new, &root, proof),
+            Ok(())
+        );
+    }
+}
+
+#[test]
+fn a_policy_of_members() {
+    let encoded = text(vectors(MESSAGES, "policy")[0][0]);
+    let policy: Policy = encoded.parse().unwrap();
+    assert_eq!(policy.to_string(), encoded);
+    assert_eq!((policy.logs().len(), policy.witnesses().len()), (2, 4));
+    assert_eq!(policy.groups()[0].threshold, 3);
+    // Three of four are asked for, and three have cosigned: with one line less it is refused.
+    let proof = text(vectors(MESSAGES, "tlog-proof")[0][3]);
+    let without_last = &proof[..=proof.trim_end().rfind('\n').unwrap()];
+    let note = TlogProof::parse(without_last.as_bytes()).unwrap();
+    let quorum = "members".to_owned();
+    assert_eq!(
+        policy.accept(note.note()),
+        Err(PolicyError::NoQuorum { quorum })
     );
 }
 

@@ -13,7 +13,10 @@ use credlog_ledger::key::PublicKey;
 use credlog_ledger::record::{AuthorId, EncodedRecord, Record};
 use credlog_ledger::seal::Seal;
 use credlog_ledger::vote::VoteKind;
-use credlog_tlog::{Checkpoint, Note, TilePath, VerifierKey, decode_bundle, encode_bundle};
+use credlog_tlog::{
+    AddCheckpoint, Checkpoint, Hash, Note, Policy, TilePath, TlogProof, VerifierKey, decode_bundle,
+    encode_bundle,
+};
 use ed25519_dalek::SigningKey;
 
 /// One decoder.
@@ -84,6 +87,23 @@ pub(crate) fn all() -> anyhow::Result<Vec<Target>> {
                 let _ = note.verify(&[]);
             }
         }),
+        target("tlog-proof", vec![tlog_proof()], |bytes| {
+            if let Ok(proof) = TlogProof::parse(bytes) {
+                assert_eq!(proof.to_string().as_bytes(), bytes);
+                assert!(proof.verify_inclusion(&Hash([1; 32])).is_err());
+            }
+        }),
+        target("add-checkpoint", vec![add_checkpoint()], |bytes| {
+            if let Ok(request) = AddCheckpoint::parse(bytes) {
+                assert_eq!(request.to_string().as_bytes(), bytes);
+                assert!(request.old() <= request.checkpoint().size());
+            }
+        }),
+        target("policy", vec![policy()], |bytes| {
+            if let Ok(policy) = String::from_utf8_lossy(bytes).parse::<Policy>() {
+                assert_eq!(policy.to_string().parse(), Ok(policy));
+            }
+        }),
         target(
             "tile path",
             vec![
@@ -118,6 +138,27 @@ pub(crate) fn all() -> anyhow::Result<Vec<Target>> {
 
 pub(crate) fn target(name: &'static str, seeds: Vec<Vec<u8>>, run: fn(&[u8])) -> Target {
     Target { name, seeds, run }
+}
+
+fn tlog_proof() -> Vec<u8> {
+    let hash = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    format!("c2sp.org/tlog-proof@v1\nextra bW9yZQ==\nindex 1\n{hash}\n\n{NOTE}").into_bytes()
+}
+
+fn add_checkpoint() -> Vec<u8> {
+    let hash = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    format!("old 1\n{hash}\n\n{NOTE}").into_bytes()
+}
+
+fn policy() -> Vec<u8> {
+    let log = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+    let witness = "ledger.example/2026/university-a/1+face3ab3+\
+        BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU";
+    let text = format!(
+        "# whom to trust\nlog {log} https://log.example/\nwitness a {witness}\n\
+         group members all a\ngroup more any members\nquorum more\n"
+    );
+    text.into_bytes()
 }
 
 fn record() -> anyhow::Result<Vec<u8>> {

@@ -96,5 +96,52 @@ def notes():
     yield f"note {(body + chr(10) + lines).encode().hex()}"
 
 
-for name, vectors in (("tree", tree()), ("tiles", tiles()), ("notes", notes())):
+def messages():
+    # Over the first leaves of tree(); every signer has the name "ledger.example/2026" or below.
+    b64 = lambda data: base64.b64encode(data).decode()
+    leaves = [leaf(bytes.fromhex(h)) for h in ("", "00", "10", "2021", "3031", "40414243",
+            "5051525354555657", "606162636465666768696a6b6c6d6e6f")]
+    origin = "ledger.example/2026"
+
+    def key(kind, name, seed):
+        private = Ed25519PrivateKey.from_private_bytes(bytes([seed] * 32))
+        typed = bytes([kind]) + private.public_key().public_bytes_raw()
+        return private, sha(name.encode() + b"\n" + typed)[:4], typed
+
+    def vkey(kind, name, seed):
+        _, key_id, typed = key(kind, name, seed)
+        return f"{name}+{key_id.hex()}+{b64(typed)}"
+
+    def note(size, cosigners):
+        body = f"{origin}\n{size}\n{b64(root(leaves[:size]))}\n"
+        private, key_id, _ = key(1, origin, 1)
+        lines = f"\u2014 {origin} {b64(key_id + private.sign(body.encode()))}\n"
+        for seed in cosigners:
+            name = f"{origin}/member-{seed}/1"
+            private, key_id, _ = key(4, name, seed)
+            message = f"cosignature/v1\ntime {1_790_000_000 + seed}\n{body}".encode()
+            signature = struct.pack(">Q", 1_790_000_000 + seed) + private.sign(message)
+            lines += f"\u2014 {name} {b64(key_id + signature)}\n"
+        return body + "\n" + lines
+
+    hashes = lambda path: "".join(f"{b64(h)}\n" for h in path)
+    for index, size, extra in ((0, 1, b""), (0, 8, b""), (6, 7, b"not authenticated"), (4, 5, b"")):
+        more = f"extra {b64(extra)}\n" if extra else ""
+        path = hashes(inclusion(index, leaves[:size]))
+        text = f"c2sp.org/tlog-proof@v1\n{more}index {index}\n{path}\n{note(size, (2, 3, 4))}"
+        yield f"tlog-proof {index} {size} {extra.hex() or '-'} {text.encode().hex()}"
+    for old, size in ((0, 1), (0, 8), (3, 7), (4, 8), (8, 8)):
+        path = hashes(consistency(old, leaves[:size])) if old else ""
+        text = f"old {old}\n{path}\n{note(size, (2, 3, 4))}"
+        yield f"add-checkpoint {old} {size} {text.encode().hex()}"
+    names = [f"{origin}/member-{seed}/1" for seed in (2, 3, 4, 5)]
+    text = "".join(f"log {vkey(1, origin, seed)}\n" for seed in (1, 6))
+    for seed, name in zip((2, 3, 4, 5), names):
+        text += f"witness {name} {vkey(4, name, seed)}\n"
+    text += f"group members 3 {' '.join(names)}\nquorum members\n"
+    yield f"policy {text.encode().hex()}"
+
+
+for name, vectors in (("tree", tree()), ("tiles", tiles()), ("notes", notes()),
+        ("messages", messages())):
     (HERE / f"{name}.txt").write_text("".join(f"{vector}\n" for vector in vectors))

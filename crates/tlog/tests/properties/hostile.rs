@@ -2,14 +2,14 @@
 
 use crate::cases;
 use credlog_tlog::{
-    Checkpoint, Frontier, Hash, LeafIndex, Note, NoteSignature, Tile, TilePath, TreeSize,
-    VerifierKey, decode_bundle, decode_bundle_of, encode_bundle, tile_width, verify_consistency,
-    verify_inclusion,
+    AddCheckpoint, Checkpoint, Frontier, Hash, LeafIndex, Note, NoteSignature, Policy, Tile,
+    TilePath, TlogProof, TreeSize, VerifierKey, decode_bundle, decode_bundle_of, encode_bundle,
+    tile_width, verify_consistency, verify_inclusion,
 };
 use proptest::prelude::*;
 
 /// Well-formed texts of every format, to be damaged.
-const SAMPLES: [&str; 8] = [
+const SAMPLES: [&str; 11] = [
     "tile/0/x001/x234/067.p/8",
     "tile/entries/000",
     "tile/63/x018/x446/x744/x073/x709/x551/615",
@@ -18,10 +18,17 @@ const SAMPLES: [&str; 8] = [
     "example.org/log\n10\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n",
     "text\n\n— n AAAAAAA=\n— m AAAAAAA=\n",
     "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+    "c2sp.org/tlog-proof@v1\nextra AA==\nindex 1\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n\
+        o\n2\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n— n AAAAAAA=\n",
+    "old 1\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n\
+        o\n2\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n— n AAAAAAA=\n",
+    "# p\nlog PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW u\n\
+        witness w a+face3ab3+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU\n\
+        group g any w\nquorum none\n",
 ];
 
 /// Pieces that matter to the parsers.
-const PIECES: [&str; 18] = [
+const PIECES: [&str; 25] = [
     "\n",
     "\n\n",
     "— ",
@@ -40,6 +47,13 @@ const PIECES: [&str; 18] = [
     "\u{a0}",
     "18446744073709551616",
     "-1",
+    "extra ",
+    "index ",
+    "old ",
+    "group ",
+    "quorum g\n",
+    "all",
+    "w",
 ];
 
 /// Random text, or a sample with some places overwritten, cut out or doubled.
@@ -87,6 +101,15 @@ proptest! {
         if let Ok(note) = Note::parse(text.as_bytes()) {
             prop_assert_eq!(note.to_string(), &text[..]);
             prop_assert!(signed_note::Note::from_bytes(text.as_bytes()).is_ok());
+        }
+        if let Ok(proof) = TlogProof::parse(text.as_bytes()) {
+            prop_assert_eq!(proof.to_string(), &text[..]);
+        }
+        if let Ok(request) = AddCheckpoint::parse(text.as_bytes()) {
+            prop_assert_eq!(request.to_string(), &text[..]);
+        }
+        if let Ok(policy) = text.parse::<Policy>() {
+            prop_assert_eq!(policy.to_string().parse(), Ok(policy));
         }
         if let Ok(hash) = Hash::from_base64(&text) {
             prop_assert_eq!(hash.to_base64(), &text[..]);

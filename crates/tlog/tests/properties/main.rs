@@ -5,6 +5,7 @@
 
 mod hostile;
 mod in_place;
+mod messages;
 mod notes;
 mod trees;
 
