@@ -10,7 +10,7 @@ use credlog_ledger::body::Achievement;
 use credlog_ledger::certificate::{CERTIFICATE_BYTES_MAX, CommitCertificate};
 use credlog_ledger::ids::{Digest, Height, IssuerId, ListNumber, RecordId};
 use credlog_ledger::member::{MEMBER_SET_BYTES_MAX, MemberSet};
-use credlog_tlog::{HASH_BYTES, NOTE_BYTES_MAX, TILE_WIDTH, TileLevel, TilePath};
+use credlog_tlog::{HASH_BYTES, NOTE_BYTES_MAX, TILE_WIDTH, TileLevel, TilePath, decode_bundle_of};
 use credlog_verify::prefix::Crowd;
 use credlog_verify::published::Purpose;
 use credlog_verify::{Answer, Facts};
@@ -33,10 +33,13 @@ use transfer::Request;
 /// Most bytes of an answer in JSON.
 pub const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// Most bytes of an entry bundle: 256 leaves of at most 65,535 bytes, each behind two bytes.
-const BUNDLE_BYTES_MAX: usize = 256 * (65_535 + 2);
+pub const BUNDLE_BYTES_MAX: usize = 256 * (65_535 + 2);
+
+/// Most bytes of a bundle of certificates.
+pub const CERTIFICATE_BUNDLE_BYTES_MAX: usize = 256 * (CERTIFICATE_BYTES_MAX + 2);
 
 /// Most bytes of a signed status list: 131,072 random bits are less than 24 KiB.
-const STATUS_LIST_BYTES_MAX: usize = 64 << 10;
+pub const STATUS_LIST_BYTES_MAX: usize = 64 << 10;
 
 /// How the client behaves; the default is for a person who waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -265,6 +268,59 @@ impl Client {
             });
         }
         Ok(certificate)
+    }
+
+    /// The certificates of `width` heights (1 to 256) from 256 `index` + 1 on; nothing in the
+    /// place of one that this node has lost. Their signatures are not checked here.
+    ///
+    /// # Errors
+    /// [`ClientError::OtherAnswer`] for certificates of other heights; other [`ClientError`].
+    pub async fn certificates(
+        &self,
+        index: u64,
+        width: u16,
+    ) -> Result<Vec<Option<CommitCertificate>>, ClientError> {
+        let asked = path::certificate_bundle(index, width);
+        let path = asked.map_err(|error| self.malformed(path::CERTIFICATE_BUNDLE, &error))?;
+        let request = Request::get(&path);
+        let bytes = self.bytes(request, CERTIFICATE_BUNDLE_BYTES_MAX).await?;
+        let entries =
+            decode_bundle_of(&bytes, width).map_err(|error| self.malformed(&path, &error))?;
+        let first = index
+            .saturating_mul(u64::from(TILE_WIDTH))
+            .saturating_add(1);
+        let mut certificates = Vec::with_capacity(entries.len());
+        for (height, entry) in (first..).map(Height).zip(entries) {
+            if entry.is_empty() {
+                certificates.push(None);
+                continue;
+            }
+            let certificate = CommitCertificate::from_bytes(entry)
+                .map_err(|error| self.malformed(&path, &error))?;
+            if certificate.height != height {
+                return Err(ClientError::OtherAnswer {
+                    url: self.url(&path),
+                    found: format!("height {}", certificate.height),
+                    asked: format!("height {height}"),
+                });
+            }
+            certificates.push(Some(certificate));
+        }
+        Ok(certificates)
+    }
+
+    /// The bytes that stand under a path, which begins with a slash; nothing where there is
+    /// nothing (404). For what copies or checks all that a node serves: it need not be a node.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn file(&self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, ClientError> {
+        match self.bytes(Request::get(path), bytes_max).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(ClientError::Status { status: 404, .. }) => Ok(None),
+            Err(ClientError::Problem { problem, .. }) if problem.status == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// What this node has seen against members; its signatures are not checked here.

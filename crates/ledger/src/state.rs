@@ -4,6 +4,7 @@
 //! Readers come through [`View`]; the transition gathers [`Changes`], which a store
 //! commits as one atomic batch.
 
+mod digest;
 pub(crate) mod keys;
 mod memory;
 mod table;
@@ -32,6 +33,7 @@ use crate::rows::{
 use crate::seal::Seal;
 use crate::status::{CHUNK_BYTES, Chunk, LIST_CHUNKS};
 
+pub use digest::StateDigest;
 pub use memory::MemoryState;
 pub(crate) use memory::floor_in;
 pub use table::{Key, Table};

@@ -339,6 +339,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .route(path::MEMBERS_AT, get(members::members_at))
         .route(path::PROPOSALS, get(members::proposals))
         .route(path::CERTIFICATE, get(testimony::certificate))
+        .route(path::CERTIFICATE_BUNDLE, get(testimony::certificate_bundle))
         .route(path::EVIDENCE, get(testimony::evidence))
         .route(path::RECORDS, post(records::submit))
         .route(path::RECORD, get(records::record))

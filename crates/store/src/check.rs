@@ -12,7 +12,6 @@ use credlog_tlog::{Tile, TileAppender};
 
 use crate::cell::{self, Kind, TILE_PART_HASHES, tile_key};
 use crate::database::{Options, open_sled};
-use crate::digest::StateDigest;
 use crate::fault::{Fault, OpenError, StoreError};
 use crate::folder::{self, SLED, copy_tree, io_error};
 use crate::generation::{Cells, Generation};
@@ -25,6 +24,7 @@ use crate::verify::{
     check_certificate, check_cosignatures, check_evidence, check_testimony_digest,
 };
 use crate::watermark::{Mark, Watermark};
+use credlog_ledger::state::StateDigest;
 
 /// A check writes next to nothing once sled's folder is copied.
 const DISK_RESERVE_BYTES: u64 = 4 << 20;
