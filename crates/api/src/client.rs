@@ -13,6 +13,7 @@ use credlog_ledger::member::{MEMBER_SET_BYTES_MAX, MemberSet};
 use credlog_tlog::{HASH_BYTES, NOTE_BYTES_MAX, TILE_WIDTH, TileLevel, TilePath, decode_bundle_of};
 use credlog_verify::prefix::Crowd;
 use credlog_verify::published::Purpose;
+use credlog_verify::receipt::{RECEIPT_BYTES_MAX, Receipt};
 use credlog_verify::{Answer, Facts};
 use reqwest::Url;
 
@@ -23,6 +24,9 @@ use crate::ledger::{LedgerView, MembersView};
 use crate::page::{Page, PageQuery};
 use crate::path;
 use crate::problem::Problem;
+use crate::receipt::{
+    ConsistencyQuery, ConsistencyView, MemberHistory, ReceiptQuery, ReceiptsAnswer, ReceiptsRequest,
+};
 use crate::submission::{
     FramingError, MEDIA_TYPE_RECORD, MEDIA_TYPE_RECORDS, RecordView, SubmitOutcomes, Wait,
     encode_records,
@@ -457,6 +461,82 @@ impl Client {
         let body = request.to_json().to_string().into_bytes();
         self.json(Request::post(path::VERIFY, "application/json", body))
             .await
+    }
+
+    /// The receipt of a credential: nothing of it is checked here, which
+    /// [`Receipt::check`] does.
+    ///
+    /// # Errors
+    /// [`ClientError::OtherAnswer`] for one about another credential; other [`ClientError`].
+    pub async fn receipt(
+        &self,
+        digest: &Digest,
+        query: &ReceiptQuery,
+    ) -> Result<Receipt, ClientError> {
+        let path = path::receipt(digest);
+        let at = query.at.map(|at| at.to_string());
+        let since = query.since.map(|since| since.to_string());
+        let trusted = query.trusted.map(|trusted| trusted.to_string());
+        let request = Request::get(&path)
+            .query("at", at.as_deref())
+            .query("issuer", query.issuer.as_ref().map(IssuerId::as_str))
+            .query("since", since.as_deref())
+            .query("trusted", trusted.as_deref());
+        let bytes = self.bytes(request, RECEIPT_BYTES_MAX).await?;
+        let receipt = Receipt::parse(&bytes).map_err(|error| self.malformed(&path, &error))?;
+        if receipt.credentials.iter().any(|one| one.digest != *digest) {
+            return Err(ClientError::OtherAnswer {
+                url: self.url(&path),
+                found: "other credentials".to_owned(),
+                asked: digest.to_string(),
+            });
+        }
+        Ok(receipt)
+    }
+
+    /// One receipt about many credentials; nothing of it is checked here.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn receipts(&self, request: &ReceiptsRequest) -> Result<ReceiptsAnswer, ClientError> {
+        let body =
+            serde_json::to_vec(request).map_err(|error| self.malformed(path::RECEIPTS, &error))?;
+        self.json(Request::post(path::RECEIPTS, "application/json", body))
+            .await
+    }
+
+    /// The inclusion part of a receipt, a C2SP tlog-proof; nothing of it is checked here.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn tlog_proof(&self, digest: &Digest) -> Result<Vec<u8>, ClientError> {
+        let path = path::tlog_proof(digest);
+        self.bytes(Request::get(&path), NOTE_BYTES_MAX).await
+    }
+
+    /// That one log continues another; nothing of it is checked here.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn consistency(
+        &self,
+        query: ConsistencyQuery,
+    ) -> Result<ConsistencyView, ClientError> {
+        let (from, to) = (query.from.to_string(), query.to.to_string());
+        let request = Request::get(path::CONSISTENCY)
+            .query("from", Some(from.as_str()))
+            .query("to", Some(to.as_str()));
+        self.json(request).await
+    }
+
+    /// The changes of the member set with their proofs; nothing of them is checked here.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn member_history(&self, since: Height) -> Result<MemberHistory, ClientError> {
+        let since = since.to_string();
+        let request = Request::get(path::MEMBERS_HISTORY).query("since", Some(since.as_str()));
+        self.json(request).await
     }
 
     /// Issuers, in the order of first accreditation.

@@ -42,6 +42,8 @@ pub const SIGNED_STATUS_LIST: &str = "/v1/status-lists/{list}/{purpose}";
 pub const MEMBERS: &str = "/v1/members";
 /// GET: the canonical bytes of the set that decides that height.
 pub const MEMBERS_AT: &str = "/v1/members/{height}";
+/// GET, `?since=`: [`MemberHistory`](crate::receipt::MemberHistory).
+pub const MEMBERS_HISTORY: &str = "/v1/members/history";
 /// GET: [`ProposalsView`](crate::governance::ProposalsView).
 pub const PROPOSALS: &str = "/v1/proposals";
 /// GET: the canonical bytes of the certificate that decided that height.
@@ -51,6 +53,15 @@ pub const CERTIFICATE: &str = "/v1/certificates/{height}";
 pub const CERTIFICATE_BUNDLE: &str = "/v1/certificates/bundle/{*path}";
 /// GET: [`EvidenceView`](crate::governance::EvidenceView).
 pub const EVIDENCE: &str = "/v1/evidence";
+/// GET, `?at=&issuer=&since=&trusted=`: a [`Receipt`](credlog_verify::receipt::Receipt).
+pub const RECEIPT: &str = "/v1/receipts/{digest}";
+/// GET, `?issuer=`: the inclusion part of a receipt (C2SP tlog-proof).
+pub const TLOG_PROOF: &str = "/v1/receipts/{digest}/tlog-proof";
+/// POST [`ReceiptsRequest`](crate::receipt::ReceiptsRequest):
+/// [`ReceiptsAnswer`](crate::receipt::ReceiptsAnswer).
+pub const RECEIPTS: &str = "/v1/receipts";
+/// GET, `?from=&to=`: [`ConsistencyView`](crate::receipt::ConsistencyView).
+pub const CONSISTENCY: &str = "/v1/consistency";
 /// GET, `?types=&issuer=&prefix=&since=`: server-sent [`Event`](crate::event::Event)s.
 pub const EVENTS: &str = "/v1/events";
 /// GET, paged, newest first: [`BlockBrief`](crate::block::BlockBrief).
@@ -127,6 +138,16 @@ pub fn certificate_bundle(index: u64, width: u16) -> Result<String, TilePathErro
     let entries = TilePath::new(TileLevel::Entries, index, width)?.to_string();
     let number = entries.trim_start_matches("tile/entries/");
     Ok(format!("/v1/certificates/bundle/{number}"))
+}
+
+/// `/v1/receipts/…`.
+pub fn receipt(digest: &Digest) -> String {
+    format!("{RECEIPTS}/{digest}")
+}
+
+/// `/v1/receipts/…/tlog-proof`.
+pub fn tlog_proof(digest: &Digest) -> String {
+    format!("{RECEIPTS}/{digest}/tlog-proof")
 }
 
 /// `/v1/blocks/…`.

@@ -9,13 +9,16 @@ use credlog_api::governance::ProposalsView;
 use credlog_api::issuer::{IssuerBrief, IssuerView, StatusListView};
 use credlog_api::ledger::{LedgerView, MembersView};
 use credlog_api::problem::{Problem, ProblemType, TYPE_PREFIX};
+use credlog_api::receipt::{ConsistencyQuery, ConsistencyView, ReceiptsAnswer, ReceiptsRequest};
 use credlog_api::verification::CredentialQuery;
 use credlog_api::{
     Answer, Client, ClientConfig, ClientError, Facts, Page, PageQuery, RecordOutcome, RecordView,
     VerifyRequest, Wait,
 };
 use credlog_ledger::body::Achievement;
-use credlog_ledger::ids::{Digest, Height, IssuerId, LeafIndex, ListNumber, RecordId, UnixMillis};
+use credlog_ledger::ids::{
+    Digest, Height, IssuerId, LeafIndex, ListNumber, RecordId, TreeSize, UnixMillis,
+};
 use credlog_ledger::record::{AuthorId, EncodedRecord};
 use indicatif::ProgressBar;
 use tokio::runtime::Runtime;
@@ -221,6 +224,16 @@ impl Node {
     /// What the ledger says about a credential, now or on a date.
     pub(crate) fn facts_at(&self, digest: &Digest, query: &CredentialQuery) -> Result<Facts> {
         self.ask(self.client.facts(digest, query))
+    }
+
+    /// The receipt about credentials, and which of them the ledger does not have.
+    pub(crate) fn receipts(&self, request: &ReceiptsRequest) -> Result<ReceiptsAnswer> {
+        self.ask(self.client.receipts(request))
+    }
+
+    /// That one log continues another.
+    pub(crate) fn consistency(&self, from: TreeSize, to: TreeSize) -> Result<ConsistencyView> {
+        self.ask(self.client.consistency(ConsistencyQuery { from, to }))
     }
 
     /// Lets the node judge.

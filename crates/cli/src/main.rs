@@ -75,6 +75,9 @@ enum Command {
     Reinstate(command::status::ChangeStatus),
     Supersede(command::status::Supersede),
     Verify(command::verify::Verify),
+    /// Proofs that hold without any node
+    #[command(subcommand)]
+    Receipt(command::receipt::ReceiptCommand),
     Bake(command::bake::BakeArgs),
     Unbake(command::bake::Unbake),
     /// Ask a node about the ledger
@@ -132,6 +135,7 @@ fn run(cli: Cli, screen: Screen) -> Result<Exit> {
         Command::Reinstate(args) => return args.run(Change::Reinstate, screen, passphrase),
         Command::Supersede(args) => args.run(screen, passphrase)?,
         Command::Verify(args) => return args.run(screen),
+        Command::Receipt(receipt) => return receipt.run(screen),
         Command::Bake(bake) => bake.run(screen)?,
         Command::Unbake(unbake) => unbake.run(screen)?,
         Command::Ledger(ledger) => ledger.run(screen)?,

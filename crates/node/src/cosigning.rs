@@ -258,6 +258,15 @@ impl Cosigning {
         (inner.version, signatures)
     }
 
+    /// The newest attested checkpoint: its size, a number that changes with its cosignatures, and
+    /// those.
+    pub fn newest_attested(&self) -> Option<(u64, u64, Vec<NoteSignature>)> {
+        let inner = self.lock();
+        let size = inner.attested.as_ref()?.size;
+        let gathered = inner.gathered.get(&size)?;
+        Some((size, inner.version, gathered.lines()))
+    }
+
     /// A number that changes with the newest checkpoint's cosignatures.
     pub fn version(&self) -> u64 {
         self.lock().version

@@ -27,7 +27,7 @@ use credlog_ledger::ids::{Digest, Height, IssuerNumber, LedgerId, ListNumber, Un
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use check::{CheckOptions, Proven};
+pub use check::{CheckOptions, Claims, Proven};
 pub use facts::NotAbout;
 pub use make::{Attested, MakeError, Wanted, make, member_changes};
 pub use refusal::{Doubt, Refusal, RefusalCode};

@@ -13,6 +13,7 @@ pub(crate) mod keys;
 pub(crate) mod ledger;
 pub(crate) mod member;
 pub(crate) mod node;
+pub(crate) mod receipt;
 pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod verify;

@@ -10,6 +10,7 @@ pub(super) mod issuing;
 pub(super) mod ledger;
 pub(super) mod log;
 pub(super) mod members;
+pub(super) mod receipts;
 pub(super) mod records;
 pub(super) mod service;
 pub(super) mod status_list;

@@ -68,6 +68,22 @@ pub struct Proven {
     pub(super) sets: Vec<MemberSet>,
 }
 
+/// What a receipt says, whoever attests it: all its proofs lead to its checkpoint, but whether
+/// that is the ledger's was not looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
+    /// Origin of the log, as the checkpoint says.
+    pub origin: String,
+    /// Leaves of the checkpoint.
+    pub size: TreeSize,
+    /// The names under the checkpoint, and when each signed.
+    pub signers: Vec<(String, Option<u64>)>,
+    /// The as-of seal.
+    pub seal: Seal,
+    /// What is said about each credential.
+    pub credentials: Vec<ProvenCredential>,
+}
+
 /// A leaf as far as it was read.
 pub(super) enum Leaf {
     Seal(Seal),
@@ -143,6 +159,27 @@ impl Receipt {
             seal_index: LeafIndex(self.seal),
             credentials,
             sets: followed.sets,
+        })
+    }
+
+    /// What it says, before anybody is trusted: every check that needs no genesis.
+    ///
+    /// # Errors
+    /// [`Refusal`], as of [`Receipt::check`].
+    pub fn claims(&self) -> Result<Claims, Refusal> {
+        let (note, checkpoint) = self.check_form()?;
+        let mut parts = self.open_leaves(&checkpoint)?;
+        let seal = self.check_seals(&parts, checkpoint.size(), self.at)?;
+        parts.entries = self.open_entries(&parts)?;
+        let lines = note.signatures().iter();
+        Ok(Claims {
+            origin: checkpoint.origin().to_owned(),
+            size: checkpoint.size(),
+            signers: lines
+                .map(|line| (line.name().to_owned(), line.claimed_time()))
+                .collect(),
+            credentials: self.open_statements(&parts, &seal)?,
+            seal,
         })
     }
 

@@ -18,13 +18,14 @@ use crate::http::routes::status_list::STATUS_LIST_TYPES;
 
 use super::described::{Described, Operation, bytes, like, number, text, whole};
 use super::verify::secured;
-use super::{profile, verify};
+use super::{profile, receipts, verify};
 
 const BYTES: &str = "application/octet-stream";
 
 pub(super) fn all() -> Vec<Described> {
     [
         checking(),
+        receipts::all(),
         profile::all(),
         ledger(),
         log(),
