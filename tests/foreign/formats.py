@@ -308,6 +308,7 @@ def multicodec_of(multikey):
     return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
+@lru_cache(maxsize=4096)
 def verifies(key, message, signature):
     """The strict rule. The library checks S and compares the encoding of S·B − k·A with R."""
     if len(signature) != 64 or key in SMALL_ORDER or signature[:32] in SMALL_ORDER:
