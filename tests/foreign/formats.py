@@ -284,14 +284,12 @@ def rsa_key(der):
     """RSAPublicKey in its one DER form, 2,048 to 8,192 bits, exponent 65,537."""
 
     def value(tag, data):
-        long = bytes([0x82]) + struct.pack(">H", len(data))
-        size = bytes([len(data)]) if len(data) < 128 else b"\x81" + bytes([len(data)])
-        return bytes([tag]) + (long if len(data) > 255 else size) + data
+        return bytes([tag, 0x82]) + struct.pack(">H", len(data)) + data
 
     need(len(der) <= 1_098, "an RSA key is too long")
     # SEQUENCE and INTEGER with lengths of two bytes each, then the exponent's five bytes.
-    need(len(der) > 13, "an RSA key is no RSAPublicKey")
     modulus = der[8:-5]
+    need(len(modulus) > 255, "an RSA key is no RSAPublicKey, or too short")
     need(der == value(0x30, value(2, modulus) + b"\x02\x03\x01\x00\x01"), "an RSA key is no RSAPublicKey")
     bits = int.from_bytes(modulus, "big").bit_length()
     shortest = len(modulus) == bits // 8 + 1

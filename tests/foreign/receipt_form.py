@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 import formats
-from formats import Bad, MemberSet, integer, named, need, unbase64
+from formats import Bad, MemberSet, integer, need, unbase64
 
 NUMBER_MAX = 2**53 - 1
 RECEIPT_BYTES_MAX = 16 * 1_048_576
