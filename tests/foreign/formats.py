@@ -272,12 +272,24 @@ def public_key(multicodec):
     """Any key that can be registered; True if it is Ed25519."""
     if multicodec[:2] == b"\x80\x24":
         need(len(multicodec) == 35 and multicodec[2] in (2, 3), "a P-256 key is not compressed")
+        p256_point(int.from_bytes(multicodec[3:], "big"))
     elif multicodec[:2] == b"\x85\x24":
         rsa_key(multicodec[2:])
     else:
         ed25519_of(multicodec)
         return True
     return False
+
+
+P256 = 2**256 - 2**224 + 2**192 + 2**96 - 1
+P256_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+
+
+def p256_point(x):
+    """That a point of the curve has this x (FIPS 186)."""
+    square = (x * x * x - 3 * x + P256_B) % P256
+    root = pow(square, (P256 + 1) // 4, P256)
+    need(x < P256 and root * root % P256 == square, "a P-256 key is no point of the curve")
 
 
 def rsa_key(der):

@@ -12,6 +12,9 @@ import json
 import struct
 import sys
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 import formats
 from formats import ORDER, added, blob, decompressed, sequence, text, u32, u64
 from ledger_writer import REINSTATE, REVOKE, SUPERSEDE, SUSPEND
@@ -559,13 +562,15 @@ class Cases:
             ("no accreditation", self.entry_without(issuer)),
             ("a name with a control character", good.replace(b"Issuer", b"Issu\x07r")),
             ("a key that is none", good.replace(blob(issuer.key.multicodec), blob(b"\xed\x01" + b"\x02" * 32))),
+            ("a P-256 key that is no point",
+             good.replace(blob(issuer.key.multicodec) + b"\1", blob(p256_key()[:3] + bytes(31) + b"\1") + b"\0")),
             ("a key of small order", good.replace(blob(issuer.key.multicodec), blob(b"\xed\x01\x01" + bytes(31)))),
             ("an option with tag 2", good[:-1] + b"\2"),
         ):
             ledger = self.attested(entry=data)
             self.refused(f"attested, with {name}", self.of("valid", ledger=ledger), "entry", ledger=ledger)
         for name, key in (
-            ("a P-256 key", b"\x80\x24\x02" + bytes(range(32))),
+            ("a P-256 key", p256_key()),
             ("an RSA key", rsa_key(2_048)),
         ):
             keys = sequence([self.issuer_key(issuer.key.multicodec, 1), self.issuer_key(key, 0)])
@@ -784,6 +789,11 @@ def off_by_torsion(key, message):
     shown = compressed(added(times(r, BASE), eighth))
     k = int.from_bytes(hashlib.sha512(shown + key.public + message).digest(), "little") % ORDER
     return shown + ((r + k * secret) % ORDER).to_bytes(32, "little")
+
+
+def p256_key():
+    key = ec.derive_private_key(12_345, ec.SECP256R1()).public_key()
+    return b"\x80\x24" + key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
 
 
 def rsa_key(bits):

@@ -11,9 +11,12 @@ import random
 import unittest
 
 import formats
+from check_ledger import check
 from check_receipt import anchor_of, as_json
+from corrupt import Memory
+from ledger_writer import Member, member_set
 from receipt import verify
-from receipt_cases import Cases, as_file
+from receipt_cases import MEMBERS, Cases, as_file, ledger_of_four
 
 
 def anchor(row):
@@ -72,6 +75,24 @@ class Receipts(unittest.TestCase):
         for row in self.rows:
             result = verify(row["receipt"], anchor(row), row["now"])
             json.dumps(as_json(result))
+
+
+class Writer(unittest.TestCase):
+    def test_a_written_ledger_passes_the_checker_of_ledgers(self):
+        ledger = ledger_of_four()
+        files = {
+            "genesis.json": ledger.genesis,
+            "checkpoint": ledger.checkpoint(len(ledger.leaves), ledger.members[:3]).encode(),
+            f"tile/entries/000.p/{len(ledger.leaves)}": b"".join(
+                len(leaf).to_bytes(2, "big") + leaf for leaf in ledger.leaves),
+        }
+        before = [Member(one, ledger.origin) for one in MEMBERS]
+        for block in ledger.blocks:
+            files[f"certificates/{block.height}"] = ledger.certificate(block.height, before)
+            files[f"members/{block.height + 1}"] = member_set(block.members)
+            before = block.members
+        result = check(Memory(files, {}), ledger.genesis)
+        self.assertEqual((result.height, result.changes), (8, [6, 7]))
 
 
 class Names(unittest.TestCase):
