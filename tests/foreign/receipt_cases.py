@@ -111,11 +111,6 @@ class Cases:
         self.case("one digest of two issuers", receipt, "accepted", statuses=["valid"] * 3)
         receipt = self.of("late", ledger=self.grown)
         self.case("after changes of the members", receipt, "accepted", ledger=self.grown, statuses=["valid"])
-        old = self.grown.blocks[2].index + 1
-        for name, blocks in (("smaller", 5), ("larger", 2)):
-            receipt = self.of("valid", ledger=self.grown, blocks=3 if blocks == 2 else blocks,
-                              old=old if blocks == 5 else self.grown.blocks[4].index + 1)
-            self.case(f"one log with a {name} one", receipt, "accepted", ledger=self.grown)
 
     def time(self):
         blocks = self.ledger.blocks
@@ -152,6 +147,9 @@ class Cases:
         receipt = {k: v for k, v in sealed().items() if k != "next"}
         self.refused("no next", self.leaves(receipt), "wrong_seal")
         self.refused("another at", {**other, "at": 0}, "wrong_seal")
+        self.case("at: asked about", sealed(), "accepted", at=at)
+        self.refused("another time than asked about", sealed(), "wrong_seal", at=at + 1)
+        self.refused("no time, where one was asked about", self.of("valid"), "wrong_seal", at=blocks[4].time)
 
     def earlier(self):
         """An earlier seal, as if it were the newest."""
@@ -189,6 +187,8 @@ class Cases:
                   maxAgeSeconds=0, known=True, **{"now": AS_OF + 1})
         receipt = self.of("late", ledger=grown, old=size, since=5)
         self.case("trust: since", receipt, "accepted", trust=before, advanced=last, known=True)
+        receipt = self.of("late", ledger=grown, since=5)
+        self.case("trust: since, not shown to continue", receipt, "accepted", trust=before)
         self.refused("since, where nothing is trusted", receipt, "members", ledger=grown)
         self.refused("since another height", receipt, "members", trust=grown.trust(4, AS_OF))
         receipt = self.of("late", ledger=grown)
@@ -303,8 +303,6 @@ class Cases:
         edited("base64 for addresses", base(("chunks", 0, "bits"), lambda bits: "_" + bits[1:]))
         edited("base64 with a newline", base(("leaves", 0, "leaf"), lambda leaf: leaf[:64] + "\n" + leaf[64:]))
         edited("base64 padded in the middle", base(("leaves", 0, "leaf"), lambda leaf: "AA==" + leaf))
-        edited("consistency with 0", base(("consistency", "size"), lambda _: 0), old=4)
-        edited("consistency with itself", base(("consistency", "size"), lambda _: len(self.ledger.leaves)), old=4)
         edited("a path that is a text", base(("leaves", 0, "path"), lambda path: path[0]))
         edited("credentials that are an object", lambda r: r.update(credentials={}))
 
@@ -389,10 +387,18 @@ class Cases:
         self.refused("next at a record", self.leaves(receipt), "not_a_seal")
         self.middle()
 
-        old = self.ledger.blocks[2].index + 1
+        self.one_log()
+
+    def one_log(self):
+        """Proofs of consistency with the log of three blocks, which is trusted."""
+        trust, old = self.ledger.trust(3, AS_OF), self.ledger.blocks[2].index + 1
+        self.case("one log with the trusted", self.of("valid", old=old), "accepted", trust=trust, known=True,
+                  advanced=self.ledger.trust(5, AS_OF))
         for name, change in (
             ("another root", lambda proof: proof.update(root=b64(digest("root")))),
             ("another size", lambda proof: proof.update(size=old - 1)),
+            ("size 0", lambda proof: proof.update(size=0)),
+            ("its own size", lambda proof: proof.update(size=len(self.ledger.leaves))),
             ("no path", lambda proof: proof.update(path=[])),
             ("a hash more", lambda proof: proof["path"].append(b64(bytes(32)))),
             ("a hash less", lambda proof: proof["path"].pop()),
@@ -400,7 +406,12 @@ class Cases:
         ):
             receipt = self.of("valid", old=old)
             change(receipt["consistency"])
-            self.refused(name, receipt, "consistency")
+            self.refused(name, receipt, "consistency", trust=trust)
+        receipt = self.of("valid", old=old)
+        self.refused("with a log that is not trusted", receipt, "consistency")
+        self.refused("with another than is trusted", receipt, "consistency", trust=self.ledger.trust(2, AS_OF))
+        receipt["consistency"]["size"] = len(self.ledger.leaves)
+        self.refused("with the trusted, of its own size", receipt, "consistency", trust=self.ledger.trust(5, AS_OF))
 
     def middle(self):
         """A checkpoint that every member signed, over half a block."""

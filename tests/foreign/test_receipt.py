@@ -32,7 +32,7 @@ class Receipts(unittest.TestCase):
     def test_cases(self):
         for row in self.rows:
             with self.subTest(row["name"]):
-                result = verify(row["receipt"], anchor(row), row["now"], row.get("maxAgeSeconds"))
+                result = verify(row["receipt"], anchor(row), row["now"], row.get("maxAgeSeconds"), row.get("at"))
                 self.assertEqual((result.outcome, result.code), (row["outcome"], row["code"]), result.reason)
                 if row["statuses"]:
                     self.assertEqual([one.status for one in result.credentials], row["statuses"])

@@ -88,6 +88,8 @@ export type Result = Accepted | Unknown | Refused;
 export interface Options {
   /** Longer ago than this, the as-of time makes the outcome unknown. Without it, any age will do. */
   readonly maxAgeSeconds?: number;
+  /** The time that was asked about, in milliseconds. Without it, a receipt of any will do. */
+  readonly at?: number;
   /** What counts as now, in milliseconds. By default the clock. */
   readonly now?: number;
 }
@@ -148,7 +150,7 @@ class Check {
     this.ledger();
     this.paths();
     this.notASeal();
-    this.wrongSeal();
+    this.wrongSeal(options.at);
     this.consistency();
     this.members();
     this.cosigned();
@@ -204,8 +206,10 @@ class Check {
     return seal;
   }
 
-  private wrongSeal(): void {
+  private wrongSeal(wanted: number | undefined): void {
     const { at: asked, next } = this.receipt;
+    const other = wanted !== undefined && (asked === undefined || asked !== BigInt(wanted));
+    need(!other, "wrong_seal", "it is about another time than was asked about");
     const newest = this.receipt.seal === this.last;
     if (asked === undefined) {
       need(newest && next === undefined, "wrong_seal", "the seal is not the newest");
@@ -226,6 +230,9 @@ class Check {
   private consistency(): void {
     const { consistency, checkpoint } = this.receipt;
     if (!consistency) return;
+    const trusted = this.anchor.newest?.size;
+    const known = consistency.size === trusted && trusted !== checkpoint.size;
+    need(known, "consistency", `no checkpoint of ${consistency.size} leaves is trusted`);
     const older = consistency.size < checkpoint.size;
     const [smaller, larger] = older ? [consistency, checkpoint] : [checkpoint, consistency];
     const good = consistent(smaller, larger, consistency.path);
@@ -399,14 +406,14 @@ class Check {
       need(same, "fork", `another log of ${size} leaves was believed before`);
       return true;
     }
-    const proof = consistency?.size === size ? consistency : undefined;
-    const same = proof === undefined || equal(proof.root, root);
+    // Its size is the trusted one: step 6.
+    const same = consistency === undefined || equal(consistency.root, root);
     need(same, "fork", `it continues another log of ${size} leaves than was believed`);
     if (checkpoint.size > size) {
       const members = this.setAtTrust.hash === newest.members.hash;
       need(members, "fork", `other members than were believed after height ${newest.height}`);
     }
-    return proof !== undefined;
+    return consistency !== undefined;
   }
 
   private known(credentials: Statement[], oneLog: boolean, options: Options): Result {

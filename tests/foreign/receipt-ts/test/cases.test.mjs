@@ -26,8 +26,8 @@ const bytesOf = (row) => new Uint8Array(Buffer.from(texts[row.receipt], "base64"
 
 for (const row of cases) {
   test(row.name, () => {
-    const { now, maxAgeSeconds } = row;
-    const result = verifyReceipt(bytesOf(row), anchorOf(row), { now, maxAgeSeconds });
+    const { at, now, maxAgeSeconds } = row;
+    const result = verifyReceipt(bytesOf(row), anchorOf(row), { at, now, maxAgeSeconds });
     const expected = [row.outcome, row.code];
     assert.deepEqual([result.outcome, result.code], expected, result.reason);
     if (row.statuses) assert.deepEqual(result.credentials.map((one) => one.status), row.statuses);
