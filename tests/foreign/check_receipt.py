@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Checks receipts, offline, as docs/formats.md describes in "Receipt".
 
-    check_receipt.py FILE... (--genesis FILE | --trust FILE) [--at-most-age SECONDS] [--now MS]
-    check_receipt.py --lines [(--genesis FILE | --trust FILE)] [--at-most-age SECONDS] [--now MS]
+    check_receipt.py FILE... (--genesis FILE | --trust FILE) [--at MS] [--at-most-age SECONDS]
+        [--now MS]
+    check_receipt.py --lines [--genesis FILE | --trust FILE] [--at MS] [--at-most-age SECONDS]
+        [--now MS]
 
 Exit code 0: all are accepted. 1: one is refused. 2: one is unknown or unreadable, none refused.
 """
@@ -75,7 +77,8 @@ class Lines:
             return {"id": id_, "outcome": "unknown", "code": "unreadable", "reason": str(error)}
         now = request.get("now", self.options.now)
         age = request.get("maxAgeSeconds", self.options.at_most_age)
-        return {"id": request.get("id"), **as_json(verify(data, anchor, now, age))}
+        at = request.get("at", self.options.at)
+        return {"id": request.get("id"), **as_json(verify(data, anchor, now, age, at))}
 
 
 def as_json(result):
@@ -127,7 +130,8 @@ def check_files(options, anchor):
     outcomes = set()
     for path in options.files:
         try:
-            result = verify(from_file(path), anchor, options.now, options.at_most_age)
+            data = from_file(path)
+            result = verify(data, anchor, options.now, options.at_most_age, options.at)
         except Unreadable as error:
             print(f"error: {error}", file=sys.stderr)
             outcomes.add("unknown")
@@ -151,11 +155,13 @@ def exit_code(outcomes):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Checks receipts, offline.")
+    parser = argparse.ArgumentParser(description="Checks receipts, offline.", allow_abbrev=False)
     parser.add_argument("files", nargs="*", metavar="FILE", help="a receipt")
     anchors = parser.add_mutually_exclusive_group()
     anchors.add_argument("--genesis", metavar="FILE", help="the ledger's genesis file")
     anchors.add_argument("--trust", metavar="FILE", help="what was believed of the ledger before")
+    parser.add_argument("--at", type=int, metavar="MS",
+                        help="the time that was asked about; no receipt about another is taken")
     parser.add_argument("--at-most-age", type=int, metavar="SECONDS",
                         help="unknown, if it is attested as of longer ago")
     parser.add_argument("--now", type=int, metavar="MS", help="the time that counts as now")

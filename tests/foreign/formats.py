@@ -272,6 +272,7 @@ def public_key(multicodec):
     """Any key that can be registered; True if it is Ed25519."""
     if multicodec[:2] == b"\x80\x24":
         need(len(multicodec) == 35 and multicodec[2] in (2, 3), "a P-256 key is not compressed")
+        p256_point(int.from_bytes(multicodec[3:], "big"))
     elif multicodec[:2] == b"\x85\x24":
         rsa_key(multicodec[2:])
     else:
@@ -280,18 +281,27 @@ def public_key(multicodec):
     return False
 
 
+P256 = 2**256 - 2**224 + 2**192 + 2**96 - 1
+P256_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+
+
+def p256_point(x):
+    """That a point of the curve has this x (FIPS 186)."""
+    square = (x * x * x - 3 * x + P256_B) % P256
+    root = pow(square, (P256 + 1) // 4, P256)
+    need(x < P256 and root * root % P256 == square, "a P-256 key is no point of the curve")
+
+
 def rsa_key(der):
     """RSAPublicKey in its one DER form, 2,048 to 8,192 bits, exponent 65,537."""
 
     def value(tag, data):
-        long = bytes([0x82]) + struct.pack(">H", len(data))
-        size = bytes([len(data)]) if len(data) < 128 else b"\x81" + bytes([len(data)])
-        return bytes([tag]) + (long if len(data) > 255 else size) + data
+        return bytes([tag, 0x82]) + struct.pack(">H", len(data)) + data
 
     need(len(der) <= 1_098, "an RSA key is too long")
     # SEQUENCE and INTEGER with lengths of two bytes each, then the exponent's five bytes.
-    need(len(der) > 13, "an RSA key is no RSAPublicKey")
     modulus = der[8:-5]
+    need(len(modulus) > 255, "an RSA key is no RSAPublicKey, or too short")
     need(der == value(0x30, value(2, modulus) + b"\x02\x03\x01\x00\x01"), "an RSA key is no RSAPublicKey")
     bits = int.from_bytes(modulus, "big").bit_length()
     shortest = len(modulus) == bits // 8 + 1
@@ -308,6 +318,7 @@ def multicodec_of(multikey):
     return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
+@lru_cache(maxsize=4096)
 def verifies(key, message, signature):
     """The strict rule. The library checks S and compares the encoding of S·B − k·A with R."""
     if len(signature) != 64 or key in SMALL_ORDER or signature[:32] in SMALL_ORDER:

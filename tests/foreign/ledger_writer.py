@@ -215,7 +215,7 @@ class Ledger:
         history = self.statuses.setdefault((digest, issuer_id), [])
         history.append((len(self.leaves) + self.pending, kind))
 
-    def block(self, *make, members=None, after_ms=1_000, signers=None):
+    def block(self, *make, members=None, after_ms=1_000, round_=0):
         """Records are made by functions without arguments, in their places; then the seal."""
         self.pending, records = 0, []
         for one in make:
@@ -224,15 +224,15 @@ class Ledger:
         before, height = self.members, len(self.blocks) + 1
         self.members, self.time = members or before, self.time + after_ms
         chunks = [u64(n) + u32(c) + bits for n, list_ in enumerate(self.lists) for c, bits in enumerate(list_)]
-        seal = b"\2" + u8(1) + u64(height) + u64(self.time) + u32(0)
-        seal += text(sorted(one.id for one in before)[height % len(before)]) + u32(len(records))
+        seal = b"\2" + u8(1) + u64(height) + u64(self.time) + u32(round_)
+        seal += text(sorted(one.id for one in before)[(height + round_) % len(before)]) + u32(len(records))
         seal += root_of(leaf_hashes(chunks)) + u64(len(self.lists))
         seal += root_of(leaf_hashes(self.entries)) + u64(len(self.entries)) + b3(member_set(self.members))
         self.leaves += [*records, seal]
         index = len(self.leaves) - 1
         self.blocks.append(Block(index, height, self.time, self.entries, self.lists, self.members))
         if members is not None:
-            self.changes.append((height, before, signers))
+            self.changes.append((height, before))
         return self.blocks[-1]
 
     # What proves it.
@@ -260,11 +260,11 @@ class Ledger:
         rows = [text(one.id) + one.keys["consensus"].sign(message) for one in ordered]
         return u64(height) + u32(round_) + value + sequence(rows)
 
-    def member_change(self, height, before, signers):
+    def member_change(self, height, before):
         block = self.blocks[height - 1]
         size = block.index + 1
         hashes = leaf_hashes(self.leaves[:size])
-        certificate = self.certificate(height, signers or before[: quorum(before)])
+        certificate = self.certificate(height, before[: quorum(before)])
         return {
             "size": size, "root": b64(root_of(hashes)), "seal": b64(self.leaves[block.index]),
             "path": [b64(one) for one in inclusion(block.index, hashes)],
@@ -283,7 +283,6 @@ class Ledger:
             as_of = [one for one in blocks if one.time <= at][-1]
             next_ = next((one for one in blocks if one.height == as_of.height + 1), None)
         size = last.index + 1
-        hashes = leaf_hashes(self.leaves[:size])
         cosigners = cosigners or last.members[: quorum(last.members)]
         file = {"type": "credlog/receipt/v1", "ledger": self.id.hex(), "seal": as_of.index}
         file["checkpoint"] = self.checkpoint(size, cosigners, seconds)
@@ -310,10 +309,7 @@ class Ledger:
             file["since"] = since
         if old:
             file["consistency"] = self.consistency(old, size)
-        file["leaves"] = [
-            {"index": one, "leaf": b64(self.leaves[one]), "path": [b64(h) for h in inclusion(one, hashes)]}
-            for one in sorted(leaves)
-        ]
+        file["leaves"] = [self.leaf(one, size) for one in sorted(leaves)]
         file["entries"] = [self.entry(*one) for one in sorted(entries)]
         file["chunks"] = [self.chunk(as_of, *one) for one in sorted(chunks)]
         file["credentials"] = sorted(credentials, key=lambda one: (one["digest"], one["issuer"]))
@@ -321,6 +317,10 @@ class Ledger:
             self.member_change(*one) for one in self.changes if (since or 0) < one[0] <= last.height
         ]
         return file
+
+    def leaf(self, index, size):
+        path = inclusion(index, leaf_hashes(self.leaves[:size]))
+        return {"index": index, "leaf": b64(self.leaves[index]), "path": [b64(one) for one in path]}
 
     def consistency(self, old, size):
         smaller, larger = sorted((old, size))

@@ -54,11 +54,14 @@ class Result:
     trust: object = None  # the anchor, advanced; None if it stays as it is
 
 
-def verify(data, anchor, now_ms=None, max_age_s=None):
-    """The verdict about the bytes of a receipt. No bytes make it raise."""
+def verify(data, anchor, now_ms=None, max_age_s=None, at=None):
+    """The verdict about the bytes of a receipt. No bytes make it raise.
+
+    at: the time that was asked about, in milliseconds; without it, a receipt of any will do.
+    """
     try:
         receipt = read("malformed", receipt_form.read_receipt, data)
-        return Check(receipt, anchor).verdict(now_ms, max_age_s)
+        return Check(receipt, anchor).verdict(now_ms, max_age_s, at)
     except Refused as refusal:
         return Result("refused", *refusal.args)
 
@@ -67,11 +70,11 @@ class Check:
     def __init__(self, receipt, anchor):
         self.receipt, self.anchor, self.seals = receipt, anchor, {}
 
-    def verdict(self, now_ms, max_age_s):
+    def verdict(self, now_ms, max_age_s, at):
         self.ledger()
         self.path()
         self.not_a_seal()
-        self.wrong_seal()
+        self.wrong_seal(at)
         self.consistency()
         self.members()
         self.attestation()
@@ -109,8 +112,10 @@ class Check:
                 self.seals[index] = read("not_a_seal", formats.read_seal, leaf)
         self.as_of_seal = self.seals[receipt.seal]
 
-    def wrong_seal(self):
+    def wrong_seal(self, asked):
         receipt, last = self.receipt, self.receipt.seal == self.last
+        other = asked is not None and asked != receipt.at
+        need(not other, "wrong_seal", "it is about another time than was asked about")
         if receipt.at is None:
             need(last and receipt.next is None, "wrong_seal", "the seal is not the newest")
             return
@@ -127,6 +132,9 @@ class Check:
         proof, checkpoint = self.receipt.consistency, self.receipt.checkpoint
         if proof is None:
             return
+        newest = self.anchor.newest
+        known = newest is not None and proof.size == newest.size != checkpoint.size
+        need(known, "consistency", f"no checkpoint of {proof.size} leaves is trusted")
         one, other = (proof.size, proof.root), (checkpoint.size, checkpoint.root)
         good = consistent(*min(one, other), *max(one, other), proof.path)
         need(good, "consistency", f"it is not proven to be one log with that of {proof.size} leaves")
@@ -164,8 +172,10 @@ class Check:
         certificate = formats.read_certificate(change.certificate)
         formats.check_certificate(certificate, genesis.ledger, self.set, seal.height, value)
         need(certificate.round >= seal.round, "members", "a certificate is older than its seal")
+        # The hash first: what is not attested is not worth reading.
+        same = formats.b3(change.members) == seal.members_hash
+        need(same, "members", "a set is not the one that its seal names")
         set_ = formats.read_member_set(change.members)
-        need(set_.hash == seal.members_hash, "members", "a set is not the one that its seal names")
         need(set_.hash != self.set.hash, "members", "a change of the members changes nothing")
         self.set = set_
         return seal
@@ -269,8 +279,7 @@ class Check:
             same = checkpoint.root == newest.root
             need(same, "fork", f"another log of {newest.size} leaves was believed before")
             return True
-        proof = self.receipt.consistency
-        proof = proof if proof and proof.size == newest.size else None
+        proof = self.receipt.consistency  # with a log of the trusted size
         same = proof is None or proof.root == newest.root
         need(same, "fork", f"it continues another log of {newest.size} leaves than was believed")
         if checkpoint.size > newest.size:
@@ -298,6 +307,8 @@ class Check:
         checkpoint, seal = self.receipt.checkpoint, self.seals[self.last]
         if self.anchor.newest and self.anchor.newest.size == checkpoint.size:
             return None
-        newest = Newest(seal.height, seal.time, checkpoint.size, checkpoint.root, self.as_of,
-                        self.set)
+        numbers = seal.height, seal.time, checkpoint.size, self.as_of
+        if max(numbers) > receipt_form.NUMBER_MAX:
+            return None  # no trust file can hold it
+        newest = Newest(*numbers[:3], checkpoint.root, self.as_of, self.set)
         return replace(self.anchor, newest=newest)

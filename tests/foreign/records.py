@@ -113,7 +113,7 @@ BODIES = {ISSUE: issue, REVOKE: change, SUSPEND: change, SUPERSEDE: supersede}
 
 
 def read_entry(data):
-    """The issuer's id; the rest of the entry is read for its form."""
+    """The issuer's id; the rest of an entry with an accreditation is read for its form."""
     reader = Reader(data, "a registry entry", ENTRY_BYTES_MAX)
     most = len(data)
     id_ = issuer_id(reader.text())
@@ -121,7 +121,8 @@ def read_entry(data):
     reader.option(lambda: web_address(reader.text()))
     reader.list(most, lambda: issuer_key(reader))
     ed25519_of(reader.bytes())
-    reader.list(most, lambda: accreditation(reader))
+    accreditations = reader.list(most, lambda: accreditation(reader))
+    need(accreditations, "a registry entry has no accreditation")
     reader.option(lambda: pending(reader))
     reader.end()
     return id_

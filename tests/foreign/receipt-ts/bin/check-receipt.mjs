@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 // Checks receipts, offline, as docs/formats.md describes in "Receipt".
 //
-//     check-receipt FILE… (--genesis FILE | --trust FILE) [--at-most-age SECONDS] [--now MS]
-//     check-receipt --lines [--genesis FILE | --trust FILE] [--at-most-age SECONDS] [--now MS]
+//     check-receipt FILE… (--genesis FILE | --trust FILE) [--at MS] [--at-most-age SECONDS]
+//         [--now MS]
+//     check-receipt --lines [--genesis FILE | --trust FILE] [--at MS] [--at-most-age SECONDS]
+//         [--now MS]
 //
 // Exit code 0: all are accepted. 1: one is refused. 2: one is unknown or unreadable, none refused.
 
@@ -69,6 +71,7 @@ function answer(line, anchor, options) {
     return { id, outcome: "unknown", code: "unreadable", reason: error.message };
   }
   const asked = {
+    at: request.at ?? options.at,
     now: request.now ?? options.now,
     maxAgeSeconds: request.maxAgeSeconds ?? options.maxAgeSeconds,
   };
@@ -152,7 +155,7 @@ function number(text, name) {
 function argumentsOf() {
   const one = { type: "string" };
   const options = {
-    genesis: one, trust: one, "at-most-age": one, now: one, lines: { type: "boolean" },
+    genesis: one, trust: one, at: one, "at-most-age": one, now: one, lines: { type: "boolean" },
   };
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
   const given = values.genesis !== undefined || values.trust !== undefined;
@@ -170,6 +173,7 @@ async function main() {
   if (values.genesis !== undefined) anchor = anchorOfGenesis(fromFile(values.genesis));
   if (values.trust !== undefined) anchor = anchorOfTrust(fromFile(values.trust));
   const options = {
+    at: number(values.at, "--at"),
     now: number(values.now, "--now"),
     maxAgeSeconds: number(values["at-most-age"], "--at-most-age"),
   };

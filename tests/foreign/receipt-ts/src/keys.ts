@@ -1,6 +1,7 @@
 /** docs/formats.md, "Keys". */
 
 import { ed25519 } from "@noble/curves/ed25519.js";
+import { p256 } from "@noble/curves/nist.js";
 import { sha256, sha512 } from "@noble/hashes/sha2.js";
 
 import { Bad, concat, equal, hex, need } from "./bytes.js";
@@ -59,6 +60,7 @@ export function publicKey(multicodec: Uint8Array): boolean {
   if (first === 0x80 && second === 0x24) {
     const compressed = multicodec[2] === 2 || multicodec[2] === 3;
     need(multicodec.length === 35 && compressed, "a P-256 key is not compressed");
+    p256Point(multicodec.subarray(2));
     return false;
   }
   if (first === 0x85 && second === 0x24) {
@@ -67,6 +69,14 @@ export function publicKey(multicodec: Uint8Array): boolean {
   }
   ed25519Of(multicodec);
   return true;
+}
+
+function p256Point(compressed: Uint8Array): void {
+  try {
+    p256.Point.fromBytes(compressed);
+  } catch {
+    throw new Bad("a P-256 key is no point of the curve");
+  }
 }
 
 /** RSAPublicKey in its one DER form, 2,048 to 8,192 bits, exponent 65,537. */

@@ -99,7 +99,7 @@ function readSupersede(reader: Reader): { about: string; digests: string[] } {
 
 // --- Registry entry ----------------------------------------------------------------------------
 
-/** The issuer's id; the rest of the entry is read for its form. */
+/** The issuer's id; the rest of an entry with an accreditation is read for its form. */
 export function readEntry(data: Uint8Array): string {
   const most = data.length;
   const reader = new Reader(data, "a registry entry", most);
@@ -113,7 +113,8 @@ export function readEntry(data: Uint8Array): string {
     reader.option(reader.u64);
   });
   ed25519Of(reader.bytes());
-  reader.list(most, () => accreditation(reader));
+  const accreditations = reader.list(most, () => accreditation(reader));
+  need(accreditations.length > 0, "a registry entry has no accreditation");
   reader.option(() => pending(reader));
   reader.end();
   return id;

@@ -1,5 +1,7 @@
 /** Checks a receipt: docs/formats.md, "Checking a receipt", step by step and in its order. */
 
+import { blake3 } from "@noble/hashes/blake3.js";
+
 import { Bad, concat, equal, hex, u32, u64 } from "./bytes.js";
 import { at, readReceipt } from "./form.js";
 import type { Credential, MemberChange, Receipt } from "./form.js";
@@ -86,6 +88,8 @@ export type Result = Accepted | Unknown | Refused;
 export interface Options {
   /** Longer ago than this, the as-of time makes the outcome unknown. Without it, any age will do. */
   readonly maxAgeSeconds?: number;
+  /** The time that was asked about, in milliseconds. Without it, a receipt of any will do. */
+  readonly at?: number;
   /** What counts as now, in milliseconds. By default the clock. */
   readonly now?: number;
 }
@@ -146,7 +150,7 @@ class Check {
     this.ledger();
     this.paths();
     this.notASeal();
-    this.wrongSeal();
+    this.wrongSeal(options.at);
     this.consistency();
     this.members();
     this.cosigned();
@@ -202,8 +206,10 @@ class Check {
     return seal;
   }
 
-  private wrongSeal(): void {
+  private wrongSeal(wanted: number | undefined): void {
     const { at: asked, next } = this.receipt;
+    const other = wanted !== undefined && (asked === undefined || asked !== BigInt(wanted));
+    need(!other, "wrong_seal", "it is about another time than was asked about");
     const newest = this.receipt.seal === this.last;
     if (asked === undefined) {
       need(newest && next === undefined, "wrong_seal", "the seal is not the newest");
@@ -224,6 +230,9 @@ class Check {
   private consistency(): void {
     const { consistency, checkpoint } = this.receipt;
     if (!consistency) return;
+    const trusted = this.anchor.newest?.size;
+    const known = consistency.size === trusted && trusted !== checkpoint.size;
+    need(known, "consistency", `no checkpoint of ${consistency.size} leaves is trusted`);
     const older = consistency.size < checkpoint.size;
     const [smaller, larger] = older ? [consistency, checkpoint] : [checkpoint, consistency];
     const good = consistent(smaller, larger, consistency.path);
@@ -264,8 +273,10 @@ class Check {
     need(there, "members", "the seal of a change is not proven to be in its log");
     const body = checkpointBody(genesis.origin, size, change.root);
     checkCertificate(readCertificate(change.certificate), genesis, this.set, seal, body);
+    // The hash first: what is not attested is not worth reading.
+    const same = hex(blake3(change.members)) === seal.membersHash;
+    need(same, "members", "a set is not the one that its seal names");
     const set = readMemberSet(change.members);
-    need(set.hash === seal.membersHash, "members", "a set is not the one that its seal names");
     need(set.hash !== this.set.hash, "members", "a change of the members changes nothing");
     this.set = set;
     return seal;
@@ -395,14 +406,14 @@ class Check {
       need(same, "fork", `another log of ${size} leaves was believed before`);
       return true;
     }
-    const proof = consistency?.size === size ? consistency : undefined;
-    const same = proof === undefined || equal(proof.root, root);
+    // Its size is the trusted one: step 6.
+    const same = consistency === undefined || equal(consistency.root, root);
     need(same, "fork", `it continues another log of ${size} leaves than was believed`);
     if (checkpoint.size > size) {
       const members = this.setAtTrust.hash === newest.members.hash;
       need(members, "fork", `other members than were believed after height ${newest.height}`);
     }
-    return proof !== undefined;
+    return consistency !== undefined;
   }
 
   private known(credentials: Statement[], oneLog: boolean, options: Options): Result {
