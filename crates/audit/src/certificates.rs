@@ -92,7 +92,8 @@ impl<'scope> Certificates<'scope> {
             self.index = Some(self.index.map_or(0, |read| read + 1));
             self.current = match self.bundles.next() {
                 Some(Bundle(bundle)) => bundle?,
-                None => None,
+                // More heights than the last seal says.
+                None => read(self.source, index, TILE_WIDTH)?,
             };
         }
         let at = usize::try_from(at).unwrap_or(usize::MAX);
@@ -114,10 +115,10 @@ fn read(source: &dyn Source, index: u64, width: u16) -> Result<Option<Vec<Served
     let Some(found) = files::certificates(source, index, width)? else {
         return Ok(None);
     };
-    let expected = if found.full { TILE_WIDTH } else { width };
+    let expected = found.width;
     let bad = |reason: String| {
         let path = found.path.clone();
-        vec![Served::Bad { path, reason }; usize::from(width)]
+        vec![Served::Bad { path, reason }; usize::from(width.max(expected))]
     };
     let entries = match decode_bundle(&found.bytes) {
         Ok(entries) if entries.len() == usize::from(expected) => entries,
@@ -129,7 +130,7 @@ fn read(source: &dyn Source, index: u64, width: u16) -> Result<Option<Vec<Served
         }
         Err(error) => return Ok(Some(bad(format!("the bundle is cut off: {error}")))),
     };
-    let served = entries.into_iter().take(usize::from(width));
+    let served = entries.into_iter();
     Ok(Some(
         served.map(|entry| decode(entry, &found.path)).collect(),
     ))

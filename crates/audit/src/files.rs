@@ -19,8 +19,9 @@ use crate::source::Source;
 pub(crate) struct Found {
     pub(crate) path: String,
     pub(crate) bytes: Vec<u8>,
-    /// It is the full one, and may hold more than the partial one that was asked for.
-    pub(crate) full: bool,
+    /// How many hashes or entries its path says that it has; there may be more than were asked
+    /// for.
+    pub(crate) width: u16,
 }
 
 /// A tile or an entry bundle; in the place of a partial one that is not there, the full one, which
@@ -32,16 +33,16 @@ pub(crate) fn tile(source: &dyn Source, wanted: TilePath) -> Result<Found, Audit
     };
     let path = path::tile(&wanted);
     if let Some(bytes) = source.read(&path, bytes_max)? {
-        let full = !wanted.is_partial();
-        return Ok(Found { path, bytes, full });
+        let width = wanted.width();
+        return Ok(Found { path, bytes, width });
     }
     if wanted.is_partial()
         && let Ok(whole) = TilePath::new(wanted.level(), wanted.index(), TILE_WIDTH)
     {
         let path = path::tile(&whole);
         if let Some(bytes) = source.read(&path, bytes_max)? {
-            let full = true;
-            return Ok(Found { path, bytes, full });
+            let width = TILE_WIDTH;
+            return Ok(Found { path, bytes, width });
         }
     }
     Err(AuditError::Missing { path })
@@ -54,15 +55,23 @@ pub(crate) fn certificates(
     width: u16,
 ) -> Result<Option<Found>, AuditError> {
     for width in [width, TILE_WIDTH] {
-        let Ok(path) = path::certificate_bundle(index, width) else {
-            continue;
-        };
-        if let Some(bytes) = source.read(&path, CERTIFICATE_BUNDLE_BYTES_MAX)? {
-            let full = width == TILE_WIDTH;
-            return Ok(Some(Found { path, bytes, full }));
+        if let Some(found) = bundle(source, index, width)? {
+            return Ok(Some(found));
         }
     }
-    Ok(None)
+    // The width follows from the last seal, which may be what is wrong.
+    let partial = path::certificate_bundle(index, 1).unwrap_or_default();
+    let names = source.names(partial.trim_end_matches("/1"))?;
+    let widest = names.iter().filter_map(|name| name.parse().ok()).max();
+    widest.map_or(Ok(None), |width| bundle(source, index, width))
+}
+
+fn bundle(source: &dyn Source, index: u64, width: u16) -> Result<Option<Found>, AuditError> {
+    let Ok(path) = path::certificate_bundle(index, width) else {
+        return Ok(None);
+    };
+    let bytes = source.read(&path, CERTIFICATE_BUNDLE_BYTES_MAX)?;
+    Ok(bytes.map(|bytes| Found { path, bytes, width }))
 }
 
 /// The certificate of one height; nothing if it is not there.

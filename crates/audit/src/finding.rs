@@ -112,11 +112,13 @@ impl Finding {
         self
     }
 
-    /// Where it stands in the log: findings are listed in this order.
-    pub(crate) fn place(&self) -> (u64, u64) {
+    /// Where it stands in the log: findings are listed in this order. That a leaf was changed is
+    /// said before what is wrong with it.
+    pub(crate) fn place(&self) -> (u64, u64, Kind) {
         // What is about a whole height stands behind its leaves; what is about no height, last.
         let height = self.height.map_or(u64::MAX, |height| height.0);
-        (height, self.leaf.map_or(u64::MAX, |leaf| leaf.0))
+        let leaf = self.leaf.map_or(u64::MAX, |leaf| leaf.0);
+        (height, leaf, self.kind)
     }
 }
 

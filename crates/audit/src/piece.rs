@@ -79,7 +79,7 @@ impl Piece {
             findings: Vec::new(),
             bytes: entries.bytes.len(),
         };
-        match leaves(&entries.bytes, width, entries.full) {
+        match leaves(&entries.bytes, width, entries.width) {
             Ok(leaves) => piece.take(&leaves),
             Err(reason) => {
                 let text = format!("the bundle of leaves is not as long as the log: {reason}");
@@ -87,7 +87,7 @@ impl Piece {
                 piece.findings.push(finding);
             }
         }
-        match hashes(&tile.bytes, tile_path, tile.full) {
+        match hashes(&tile.bytes, tile_path, tile.width) {
             Ok(published) if published == piece.hashes => {}
             Ok(published) => piece.published = Some(published),
             Err(reason) => {
@@ -144,10 +144,9 @@ pub(crate) fn root_of(hashes: &[Hash]) -> Hash {
     edge.root()
 }
 
-/// The leaves of a bundle: exactly `width`, or at least so many of the full one.
-fn leaves(bytes: &[u8], width: u16, full: bool) -> Result<Vec<&[u8]>, String> {
+/// The first `width` leaves of a bundle that has exactly as many as its path says.
+fn leaves(bytes: &[u8], width: u16, expected: u16) -> Result<Vec<&[u8]>, String> {
     let mut leaves = decode_bundle(bytes).map_err(|error| error.to_string())?;
-    let expected = if full { TILE_WIDTH } else { width };
     if leaves.len() != usize::from(expected) {
         let found = leaves.len();
         return Err(format!("it holds {found} leaves, its path says {expected}"));
@@ -157,8 +156,7 @@ fn leaves(bytes: &[u8], width: u16, full: bool) -> Result<Vec<&[u8]>, String> {
 }
 
 /// The hashes of a tile: exactly as many as its path says, cut to those that were wanted.
-pub(crate) fn hashes(bytes: &[u8], wanted: TilePath, full: bool) -> Result<Vec<Hash>, String> {
-    let width = if full { TILE_WIDTH } else { wanted.width() };
+pub(crate) fn hashes(bytes: &[u8], wanted: TilePath, width: u16) -> Result<Vec<Hash>, String> {
     let read = TilePath::new(wanted.level(), wanted.index(), width).map_err(|e| e.to_string())?;
     let tile = Tile::from_bytes(&read, bytes).map_err(|error| error.to_string())?;
     let mut hashes = tile.hashes;

@@ -12,6 +12,8 @@ use tokio::runtime::Runtime;
 const ATTEMPTS: u32 = 4;
 /// Pause before it is tried again, times the number of the attempt.
 const PAUSE: Duration = Duration::from_millis(250);
+/// Names in a folder that are looked at.
+const NAMES_MAX: usize = 1_024;
 /// Requests under way at a time: answers of a node take milliseconds, and a core is idle meanwhile.
 const REQUESTS: usize = 8;
 /// How often a node that asks for patience (429, 503) gets it; each pause is at most 10 s.
@@ -63,6 +65,14 @@ pub trait Source: Sync {
     /// [`SourceError`] if the file cannot be read, or has more than `bytes_max` bytes.
     fn read(&self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, SourceError>;
 
+    /// The names in a folder, where the source can tell; else none.
+    ///
+    /// # Errors
+    /// [`SourceError`] if the folder cannot be read.
+    fn names(&self, _folder: &str) -> Result<Vec<String>, SourceError> {
+        Ok(Vec::new())
+    }
+
     /// How many reads at a time are sensible.
     fn readers(&self) -> usize;
 
@@ -104,6 +114,22 @@ impl Source for Folder {
     fn read(&self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, SourceError> {
         let path = self.root.join(path.trim_start_matches('/'));
         read_file(&path, bytes_max)
+    }
+
+    fn names(&self, folder: &str) -> Result<Vec<String>, SourceError> {
+        let folder = self.root.join(folder.trim_start_matches('/'));
+        let failed = |error: std::io::Error| SourceError::File {
+            path: folder.clone(),
+            reason: error.to_string(),
+        };
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&folder).map_err(failed)?.take(NAMES_MAX) {
+            names.extend(entry.map_err(failed)?.file_name().into_string());
+        }
+        Ok(names)
     }
 
     fn readers(&self) -> usize {

@@ -107,7 +107,7 @@ impl Upper {
             }
         };
         self.tiles += 1;
-        let published = match hashes(&found.bytes, path, found.full) {
+        let published = match hashes(&found.bytes, path, found.width) {
             Ok(published) => published,
             Err(reason) => {
                 let text = format!("the tile of hashes is not as long as the log: {reason}");

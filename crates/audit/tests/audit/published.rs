@@ -36,6 +36,12 @@ impl Source for Files {
         }
     }
 
+    fn names(&self, folder: &str) -> Result<Vec<String>, SourceError> {
+        let prefix = format!("{folder}/");
+        let names = self.0.keys().filter_map(|path| path.strip_prefix(&prefix));
+        Ok(names.map(str::to_owned).collect())
+    }
+
     fn readers(&self) -> usize {
         2
     }
