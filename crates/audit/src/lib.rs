@@ -19,6 +19,7 @@ mod batch;
 mod certificates;
 mod closing;
 mod error;
+pub mod export;
 mod files;
 pub mod finding;
 mod lane;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use credlog_ledger::ids::{Height, LedgerId, MemberId, Origin, UnixMillis};
+use credlog_api::Time;
+use credlog_ledger::ids::{Height, LedgerId, MemberId, Origin};
 use credlog_ledger::state::StateDigest;
 use credlog_tlog::TreeSize;
 use serde::Serialize;
@@ -27,8 +28,8 @@ pub struct Report {
     pub records: u64,
     /// Height of the newest block that was read.
     pub height: Height,
-    /// Time of its seal, Unix milliseconds.
-    pub time: UnixMillis,
+    /// Time of its seal.
+    pub time: Time,
     /// Certificates that verify.
     pub certificates: u64,
     /// Tiles of hashes that were compared.
@@ -39,8 +40,8 @@ pub struct Report {
     pub cosigned: Vec<MemberId>,
     /// How many make it attested.
     pub quorum: usize,
-    /// Its as-of time, Unix milliseconds; none if it is not attested.
-    pub as_of: Option<UnixMillis>,
+    /// Its as-of time; none if it is not attested.
+    pub as_of: Option<Time>,
     /// The member whose node signed it; none for an observer's.
     pub served_by: Option<MemberId>,
     /// Status lists that were published and compared.
