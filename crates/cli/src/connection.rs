@@ -154,10 +154,17 @@ impl NodeArgs {
         self.connect_with(screen, config)
     }
 
+    /// How the client of a command that talks to the node by itself behaves.
+    pub(crate) fn client_config(&self) -> Result<ClientConfig> {
+        let authorities_pem = self.ca.as_deref().map(folder::read).transpose()?;
+        Ok(ClientConfig {
+            authorities_pem: authorities_pem.unwrap_or_default(),
+            ..ClientConfig::default()
+        })
+    }
+
     fn connect_with(&self, screen: Screen, mut config: ClientConfig) -> Result<Node> {
-        if let Some(file) = &self.ca {
-            config.authorities_pem = folder::read(file)?;
-        }
+        config.authorities_pem = self.client_config()?.authorities_pem;
         let client = Client::with_config(&self.node, config).map_err(|error| match error {
             ClientError::Address { .. } | ClientError::Authorities { .. } => {
                 Failure::usage(error.to_string())

@@ -50,6 +50,8 @@ pub struct CheckReport {
     pub height: Height,
     /// Leaves of the log up to there.
     pub size: u64,
+    /// Digest of the state after that block, as the blocks give it: an auditor's is the same.
+    pub state: StateDigest,
     /// Rows of the state that were read.
     pub rows: u64,
     /// Tiles that were compared.
@@ -225,6 +227,7 @@ fn check_data(
     let mut tiles = BTreeMap::new();
     let whole = check_blocks(cells, &mut memory, &mut tiles, committed, report, progress)?;
     let digest = digest_of(&memory);
+    report.state = digest;
     let replayed = Watermark::new(&State(&memory).head()?, digest);
     if whole {
         compare_positions(position, mark, &replayed, report);

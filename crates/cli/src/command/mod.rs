@@ -2,6 +2,7 @@
 
 pub(crate) mod accreditation;
 pub(crate) mod achievement;
+pub(crate) mod audit;
 pub(crate) mod bake;
 pub(crate) mod completions;
 pub(crate) mod demo;
