@@ -10,7 +10,10 @@ use credlog_ledger::body::Achievement;
 use credlog_ledger::certificate::{CERTIFICATE_BYTES_MAX, CommitCertificate};
 use credlog_ledger::ids::{Digest, Height, IssuerId, ListNumber, RecordId};
 use credlog_ledger::member::{MEMBER_SET_BYTES_MAX, MemberSet};
-use credlog_tlog::{HASH_BYTES, NOTE_BYTES_MAX, TILE_WIDTH, TileLevel, TilePath, decode_bundle_of};
+use credlog_tlog::{
+    HASH_BYTES, NOTE_BYTES_MAX, POLICY_BYTES_MAX, Policy, PolicyError, TILE_WIDTH, TileLevel,
+    TilePath, decode_bundle_of,
+};
 use credlog_verify::prefix::Crowd;
 use credlog_verify::published::Purpose;
 use credlog_verify::receipt::{RECEIPT_BYTES_MAX, Receipt};
@@ -243,6 +246,20 @@ impl Client {
             .bytes(Request::get(&path), MEMBER_SET_BYTES_MAX)
             .await?;
         MemberSet::from_bytes(&bytes).map_err(|error| self.malformed(&path, &error))
+    }
+
+    /// Whom this node calls the members, as a policy for tools of others. Who does not trust the
+    /// node follows the members from genesis instead.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn policy(&self) -> Result<Policy, ClientError> {
+        let bytes = self
+            .bytes(Request::get(path::POLICY), POLICY_BYTES_MAX)
+            .await?;
+        let malformed = |error: &dyn std::error::Error| self.malformed(path::POLICY, error);
+        let text = String::from_utf8(bytes).map_err(|error| malformed(&error))?;
+        text.parse().map_err(|error: PolicyError| malformed(&error))
     }
 
     /// What can be approved now.

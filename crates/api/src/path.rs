@@ -44,6 +44,8 @@ pub const MEMBERS: &str = "/v1/members";
 pub const MEMBERS_AT: &str = "/v1/members/{height}";
 /// GET, `?since=`: [`MemberHistory`](crate::receipt::MemberHistory).
 pub const MEMBERS_HISTORY: &str = "/v1/members/history";
+/// GET: whom to trust for a checkpoint, as a C2SP tlog-policy.
+pub const POLICY: &str = "/v1/policy";
 /// GET: [`ProposalsView`](crate::governance::ProposalsView).
 pub const PROPOSALS: &str = "/v1/proposals";
 /// GET: the canonical bytes of the certificate that decided that height.
@@ -70,6 +72,8 @@ pub const BLOCKS: &str = "/v1/blocks";
 pub const BLOCK: &str = "/v1/blocks/{height}";
 /// GET: the signed checkpoint (C2SP tlog-tiles).
 pub const CHECKPOINT: &str = "/checkpoint";
+/// POST: this member's cosignature of a checkpoint of its own ledger (C2SP tlog-witness).
+pub const ADD_CHECKPOINT: &str = "/add-checkpoint";
 /// GET: tiles and entry bundles (C2SP tlog-tiles).
 pub const TILE: &str = "/tile/{*path}";
 /// GET: 200 while the process lives.

@@ -129,6 +129,7 @@ impl ProblemType {
         Self::MALFORMED_CREDENTIAL,
         Self::INVALID_PARAMETER,
         Self::UNAUTHORIZED,
+        Self::NOT_TRUSTED,
         Self::NOT_FOUND,
         Self::NOT_ANCHORED,
         Self::NOT_REACHED,
@@ -139,7 +140,9 @@ impl ProblemType {
         Self::REQUEST_TIMEOUT,
         Self::BODY_TOO_LARGE,
         Self::UNSUPPORTED_MEDIA_TYPE,
+        Self::INCONSISTENT,
         Self::RATE_LIMITED,
+        Self::NOT_COSIGNED,
         Self::MEMPOOL_FULL,
         Self::OVERLOADED,
         Self::CLOCK_BEHIND,
@@ -353,6 +356,12 @@ impl ProblemType {
         transport("invalid-parameter", 400, "A parameter is not valid");
     /// No token, or not the right one.
     pub const UNAUTHORIZED: Self = transport("unauthorized", 401, "Who asks may not do this");
+    /// A checkpoint that no member in force has signed.
+    pub const NOT_TRUSTED: Self = transport(
+        "not-trusted",
+        403,
+        "The checkpoint is not signed by a member in force",
+    );
     /// Nothing of this name.
     pub const NOT_FOUND: Self = transport("not-found", 404, "There is no such thing here");
     /// No receipt, for nothing was issued.
@@ -392,8 +401,17 @@ impl ProblemType {
         415,
         "The route does not read this media type",
     );
+    /// A consistency proof that does not lead from the old tree to the new one.
+    pub const INCONSISTENT: Self =
+        transport("inconsistent", 422, "The consistency proof does not verify");
     /// Too many requests from one address.
     pub const RATE_LIMITED: Self = transport("rate-limited", 429, "Too many requests");
+    /// A checkpoint that this member does not cosign now.
+    pub const NOT_COSIGNED: Self = transport(
+        "not-cosigned",
+        503,
+        "The member does not cosign this checkpoint now",
+    );
     /// The node has no room for more records.
     pub const MEMPOOL_FULL: Self = transport(
         "mempool-full",

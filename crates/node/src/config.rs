@@ -9,6 +9,7 @@ mod address;
 mod defaults;
 mod service;
 mod webhook;
+mod witness;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -22,12 +23,16 @@ use serde::{Deserialize, Serialize};
 pub use address::{AddressRange, InvalidRange};
 pub use service::{AllowedUrl, FetchSection, InvalidAllowedUrl, IssuerSection};
 pub use webhook::WebhookSection;
+pub use witness::WitnessSection;
 
 /// Longest configuration file in bytes.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
 
 /// Most webhooks of a node.
 pub const WEBHOOKS_MAX: usize = 64;
+
+/// Most outside witnesses of a node.
+pub const WITNESSES_MAX: usize = 16;
 
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +69,14 @@ pub enum ConfigError {
     /// A webhook that cannot be.
     #[error("webhook {name:?}: {reason}")]
     Webhook {
+        /// Its name.
+        name: String,
+        /// What is wrong, and what is right.
+        reason: String,
+    },
+    /// An outside witness that cannot be.
+    #[error("witness {name:?}: {reason}")]
+    Witness {
         /// Its name.
         name: String,
         /// What is wrong, and what is right.
@@ -141,6 +154,9 @@ pub struct Config {
     /// Where events are posted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub webhook: Vec<WebhookSection>,
+    /// Outside witnesses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witness: Vec<WitnessSection>,
 }
 
 /// What a node is to its ledger.
@@ -479,6 +495,7 @@ impl Config {
             cosign: CosignSection::default(),
             log: LogSection::default(),
             webhook: Vec::new(),
+            witness: Vec::new(),
         }
     }
 
@@ -507,6 +524,7 @@ impl Config {
             return Err(ConfigError::Open);
         }
         self.check_webhooks()?;
+        self.check_witnesses()?;
         self.check_ranges()
     }
 
@@ -527,6 +545,26 @@ impl Config {
             if let Some(reason) = webhook.fault().or(twice) {
                 let name = webhook.name.clone();
                 return Err(ConfigError::Webhook { name, reason });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_witnesses(&self) -> Result<(), ConfigError> {
+        let count = self.witness.len();
+        if count > WITNESSES_MAX {
+            return Err(ConfigError::OutOfRange {
+                setting: "the number of witnesses",
+                value: count as u64,
+                min: 0,
+                max: WITNESSES_MAX as u64,
+            });
+        }
+        for (place, witness) in self.witness.iter().enumerate() {
+            let fault = witness.fault(&self.witness[..place]);
+            if let Some(reason) = fault {
+                let name = witness.name.clone();
+                return Err(ConfigError::Witness { name, reason });
             }
         }
         Ok(())

@@ -9,7 +9,9 @@
 //! decided it does not cosign the older checkpoint again, since by then the block may be
 //! decided without it.
 
-use std::collections::{BTreeMap, HashMap};
+mod handed;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use credlog_ledger::attestation::Cosigned;
@@ -18,9 +20,11 @@ use credlog_ledger::ids::{Height, MemberId, Origin, UnixMillis};
 use credlog_ledger::member::MemberSet;
 use credlog_store::{Cosignatures, Cosigner, CosignerError};
 use credlog_tlog::{Checkpoint, CosignatureSigner, Note, NoteSignature};
+use tokio::sync::watch;
 
 use crate::attesting::{Attested, Attesting};
 use crate::metrics::Metrics;
+pub use handed::Declined;
 
 /// Checkpoints before the newest one whose cosignatures are still gathered.
 const EARLIER_MAX: usize = 64;
@@ -32,6 +36,8 @@ pub struct Cosigning {
     attesting: Arc<Attesting>,
     metrics: Arc<Metrics>,
     inner: Mutex<Inner>,
+    /// Says when a greater checkpoint is attested, or the same again.
+    news: watch::Sender<Option<Attested>>,
 }
 
 #[derive(Debug)]
@@ -46,6 +52,10 @@ struct Inner {
     attested: Option<Attested>,
     /// Cosignatures of attested checkpoints that the store does not have yet, by size.
     unsaved: BTreeMap<u64, Cosignatures>,
+    /// Cosignatures of outside witnesses, by the witness, each with the size of its checkpoint.
+    witnessed: BTreeMap<String, (u64, NoteSignature)>,
+    /// Checkpoints of another history that were told of already.
+    conflicts: BTreeSet<(u64, [u8; 32])>,
     /// Counts changes of what the newest checkpoint carries.
     version: u64,
 }
@@ -107,6 +117,8 @@ impl Cosigning {
             promised,
             attested: None,
             unsaved: BTreeMap::new(),
+            witnessed: BTreeMap::new(),
+            conflicts: BTreeSet::new(),
             version: 0,
         };
         inner.begin(height, checkpoint, Arc::new(members));
@@ -115,6 +127,7 @@ impl Cosigning {
             attesting,
             metrics,
             inner: Mutex::new(inner),
+            news: watch::Sender::new(None),
         }
     }
 
@@ -258,13 +271,37 @@ impl Cosigning {
         (inner.version, signatures)
     }
 
-    /// The newest attested checkpoint: its size, a number that changes with its cosignatures, and
-    /// those.
-    pub fn newest_attested(&self) -> Option<(u64, u64, Vec<NoteSignature>)> {
+    /// The cosignatures of outside witnesses for the checkpoint of this size. They attest nothing:
+    /// trust rests on the members' quorum.
+    pub fn witnessed(&self, size: u64) -> Vec<NoteSignature> {
         let inner = self.lock();
-        let size = inner.attested.as_ref()?.size;
-        let gathered = inner.gathered.get(&size)?;
-        Some((size, inner.version, gathered.lines()))
+        let of_size = inner.witnessed.values().filter(|(of, _)| *of == size);
+        of_size.map(|(_, signature)| signature.clone()).collect()
+    }
+
+    /// Keeps the cosignature of an outside witness, which has been verified, in the place of its
+    /// earlier one. It is served while its checkpoint is the newest.
+    pub fn keep_witnessed(&self, witness: &str, size: u64, signature: NoteSignature) {
+        let mut inner = self.lock();
+        let known = inner.witnessed.get(witness);
+        if known.is_none_or(|(known, _)| *known <= size) {
+            let kept = (size, signature);
+            inner.witnessed.insert(witness.to_owned(), kept);
+            inner.version += 1;
+        }
+    }
+
+    /// The newest attested checkpoint, with the cosignatures of its members and a number that
+    /// changes with them.
+    pub fn newest_attested(&self) -> Option<(Checkpoint, Vec<NoteSignature>, u64)> {
+        let inner = self.lock();
+        let gathered = inner.gathered.get(&inner.attested.as_ref()?.size)?;
+        Some((gathered.checkpoint.clone(), gathered.lines(), inner.version))
+    }
+
+    /// Hears of newly attested checkpoints.
+    pub fn news(&self) -> watch::Receiver<Option<Attested>> {
+        self.news.subscribe()
     }
 
     /// A number that changes with the newest checkpoint's cosignatures.
@@ -305,6 +342,11 @@ impl Cosigning {
                 inner.unsaved.pop_first();
             }
         }
+        self.news.send_if_modified(|known| {
+            let is_new = known.as_ref() != Some(&quorate);
+            *known = Some(quorate.clone());
+            is_new
+        });
         inner.attested = Some(quorate);
     }
 

@@ -44,7 +44,7 @@ use tokio::sync::{Semaphore, watch};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::admission::Admission;
-use crate::config::{Config, HttpSection};
+use crate::config::{Config, HttpSection, WitnessSection};
 use crate::cosigning::Cosigning;
 use crate::doubt::Doubt;
 use crate::events::Feed;
@@ -60,8 +60,8 @@ use guard::Panics;
 use lane::{Lane, Turn};
 use rate::RateLimits;
 use routes::{
-    batch, blocks, credentials, did, events, issuers, issuing, ledger, log, members, receipts,
-    records, service, status_list, testimony, vcalm, verify,
+    add_checkpoint, batch, blocks, credentials, did, events, issuers, issuing, ledger, log,
+    members, policy, receipts, records, service, status_list, testimony, vcalm, verify,
 };
 use shares::Shares;
 use status_lists::StatusLists;
@@ -121,6 +121,10 @@ pub(crate) struct Context {
     member: Option<MemberId>,
     members: watch::Receiver<Arc<MemberSet>>,
     cosigning: Arc<Cosigning>,
+    /// Cosigns what is handed in.
+    node: crate::shared::Shared,
+    /// Outside witnesses, for who asks whom to trust.
+    witnesses: Vec<WitnessSection>,
     production: watch::Receiver<Production>,
     presence: watch::Receiver<Presence>,
     engine: EngineMetrics,
@@ -173,6 +177,8 @@ impl Context {
             member: config.member.id.clone(),
             members: shared.members.subscribe(),
             cosigning: Arc::clone(&shared.cosigning),
+            node: shared.clone(),
+            witnesses: config.witness.clone(),
             production: shared.obstacles.subscribe(),
             presence: watched.presence,
             engine: watched.engine,
@@ -340,6 +346,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .route(path::LEDGER, get(ledger::ledger))
         .route(path::MEMBERS, get(members::members))
         .route(path::MEMBERS_AT, get(members::members_at))
+        .route(path::POLICY, get(policy::policy))
         .route(path::PROPOSALS, get(members::proposals))
         .route(path::CERTIFICATE, get(testimony::certificate))
         .route(path::CERTIFICATE_BUNDLE, get(testimony::certificate_bundle))
@@ -370,6 +377,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .route(path::BLOCK, get(blocks::block))
         .route(path::CHECKPOINT, get(log::checkpoint))
         .route(path::TILE, get(log::tile))
+        .route(path::ADD_CHECKPOINT, post(add_checkpoint::add_checkpoint))
         .route(path::HEALTHZ, get(service::healthz))
         .route(path::READYZ, get(service::readyz))
         .route(path::METRICS, get(service::metrics))

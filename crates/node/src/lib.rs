@@ -42,6 +42,7 @@ pub mod tls;
 mod upkeep;
 pub mod watchdog;
 mod webhooks;
+mod witnesses;
 
 pub use config::{Config, ConfigError};
 pub use node::{Node, RunError, StartError, run, run_with};

@@ -40,6 +40,7 @@ use crate::tls::{Tls, TlsError};
 use crate::upkeep;
 use crate::watchdog::Watchdog;
 use crate::webhooks::{self, Webhook, WebhookError};
+use crate::witnesses::{self, Witness};
 
 /// How often is looked whether everybody has an answer.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
@@ -165,6 +166,7 @@ pub struct Node {
     server: task::JoinHandle<()>,
     upkeep: task::JoinHandle<()>,
     webhooks: task::JoinHandle<()>,
+    witnesses: task::JoinHandle<()>,
     participation: task::JoinHandle<()>,
 }
 
@@ -176,6 +178,7 @@ struct Opened {
     identity: http::Identity,
     tls: Option<Arc<Tls>>,
     webhooks: Vec<Webhook>,
+    witnesses: Vec<Witness>,
 }
 
 /// Runs a node until `shutdown` ends or it can make no more blocks; logs as configured.
@@ -253,6 +256,7 @@ impl Node {
             identity,
             tls,
             webhooks,
+            witnesses,
         } = opened;
         let shared = share(config, Arc::new(store))?;
         let doubt = Arc::new(Doubt::default());
@@ -262,6 +266,13 @@ impl Node {
         let (stop_ledger, ledger_stopped) = watch::channel(false);
         let (presence, seen) = watch::channel(Presence::default());
         let engine = EngineMetrics::default();
+        let witnesses = task::spawn(witnesses::run(
+            witnesses,
+            identity.checkpoints.clone(),
+            Duration::from_secs(config.cosign.interval_seconds),
+            shared.clone(),
+            stopped.clone(),
+        ));
         let offers = offers(config, identity, shared.store.ledger_id())?;
         let context = Arc::new(http::Context::new(
             config,
@@ -333,6 +344,7 @@ impl Node {
             server,
             upkeep,
             webhooks,
+            witnesses,
             participation,
         })
     }
@@ -377,6 +389,7 @@ impl Node {
             server,
             upkeep,
             webhooks,
+            witnesses,
             ..
         } = self;
         let panicked = task::spawn_blocking(move || {
@@ -405,6 +418,7 @@ impl Node {
         report(server.await);
         report(upkeep.await);
         report(webhooks.await);
+        report(witnesses.await);
         tracing::info!("the node has stopped");
     }
 }
@@ -515,6 +529,8 @@ fn open(config: &Config) -> Result<Opened, StartError> {
     let webhooks = config.webhook.iter();
     let webhooks = webhooks.map(|webhook| Webhook::open(webhook, &config.node.data_dir, size));
     let webhooks = webhooks.collect::<Result<_, _>>()?;
+    let witnesses = config.witness.iter().map(Witness::open);
+    let witnesses = witnesses.collect::<Result<_, _>>()?;
     Ok(Opened {
         store,
         configured,
@@ -522,6 +538,7 @@ fn open(config: &Config) -> Result<Opened, StartError> {
         identity,
         tls: tls.map(Arc::new),
         webhooks,
+        witnesses,
     })
 }
 

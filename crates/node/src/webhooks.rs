@@ -322,7 +322,7 @@ impl Courier {
 
 /// Between half of a pause and all of it, so that nodes that failed together do not come again
 /// together.
-fn jittered(pause: Duration) -> Duration {
+pub(crate) fn jittered(pause: Duration) -> Duration {
     let random = crate::http::random();
     pause / 2 + (pause / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
 }

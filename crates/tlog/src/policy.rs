@@ -2,7 +2,7 @@
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::hash::decimal;
-use crate::key::{KeyError, SignatureKind, VerifierKey};
+use crate::key::{KeyError, KeyId, SignatureKind, VerifierKey};
 use crate::note::{Note, NoteError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -130,16 +130,8 @@ impl Policy {
     /// no log under the checkpoint's origin signed, or the quorum did not cosign.
     pub fn accept(&self, note: &Note) -> Result<Checkpoint, PolicyError> {
         let checkpoint = Checkpoint::parse(note.text())?;
-        let logs = self.logs.iter().map(|log| &log.key);
-        let keys = logs.chain(self.witnesses.iter().map(|witness| &witness.key));
-        let keys: Vec<VerifierKey> = keys.cloned().collect();
-        let signed = note.verify(&keys)?;
-        let signed_by = |key: &VerifierKey| {
-            let by = |one: &crate::note::VerifiedSignature| {
-                one.key_id == key.id() && one.name == key.name()
-            };
-            signed.iter().any(by)
-        };
+        let signed = self.signers(note)?;
+        let signed_by = |key: &VerifierKey| signed.contains(&key);
         let is_log = |log: &PolicyLog| log.key.name() == checkpoint.origin() && signed_by(&log.key);
         if !self.logs.iter().any(is_log) {
             let origin = checkpoint.origin().to_owned();
@@ -163,6 +155,33 @@ impl Policy {
             }),
             _ => Ok(checkpoint),
         }
+    }
+    /// The keys of the policy that signed the note. Key ids are short, and all logs have one name:
+    /// whoever makes a key whose id is that of another must not stop the other's signatures.
+    fn signers(&self, note: &Note) -> Result<Vec<&VerifierKey>, PolicyError> {
+        let logs = self.logs.iter().map(|log| &log.key);
+        let keys = logs.chain(self.witnesses.iter().map(|witness| &witness.key));
+        let mut known: BTreeMap<(&str, KeyId), Vec<&VerifierKey>> = BTreeMap::new();
+        for key in keys {
+            known.entry((key.name(), key.id())).or_default().push(key);
+        }
+        let mut signers = Vec::new();
+        for signature in note.signatures() {
+            let Some(keys) = known.get(&(signature.name(), signature.key_id())) else {
+                continue;
+            };
+            let mut bad = None;
+            let signer = keys.iter().find(|key| {
+                let verified = signature.verify(key, note.text());
+                verified.map_err(|error| bad = Some(error)).is_ok()
+            });
+            match (signer, bad) {
+                (Some(signer), _) => signers.push(*signer),
+                (None, Some(error)) => return Err(error.into()),
+                (None, None) => {}
+            }
+        }
+        Ok(signers)
     }
 }
 
@@ -436,7 +455,7 @@ pub enum PolicyError {
     /// The note is no checkpoint.
     #[error("the note is no checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),
-    /// A signature is wrong, or none is by a key of the policy.
+    /// A signature under the name and id of a key of the policy is wrong.
     #[error(transparent)]
     Note(#[from] NoteError),
     /// No log of the policy signed.

@@ -9,7 +9,7 @@ use credlog_verify::prefix::DigestPrefix;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-/// Longest name of a webhook.
+/// Longest name of a webhook or witness.
 const NAME_CHARS_MAX: usize = 64;
 
 /// Where events are posted, and which.
@@ -36,24 +36,34 @@ pub struct WebhookSection {
 impl WebhookSection {
     /// What is wrong with it, and what is right.
     pub(super) fn fault(&self) -> Option<String> {
-        let is_name = |c: u8| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-');
-        if !(1..=NAME_CHARS_MAX).contains(&self.name.len()) || !self.name.bytes().all(is_name) {
-            return Some(format!(
-                "its name has to be 1 to {NAME_CHARS_MAX} lower-case letters, digits and hyphens"
-            ));
-        }
-        let url = match Url::parse(&self.url) {
-            Ok(url) => url,
-            Err(error) => return Some(format!("its url cannot be read: {error}")),
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return Some("its url holds a password: the signature takes its place".to_owned());
-        }
-        match url.scheme() {
-            "https" => None,
-            "http" if is_loopback(&url) => None,
-            _ => Some("its url has to be https, or http on this machine".to_owned()),
-        }
+        name_fault(&self.name).or_else(|| url_fault(&self.url))
+    }
+}
+
+/// What is wrong with the name of something outside: it stands in logs, metrics and file names.
+pub(super) fn name_fault(name: &str) -> Option<String> {
+    let is_name = |c: u8| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    if (1..=NAME_CHARS_MAX).contains(&name.len()) && name.bytes().all(is_name) {
+        return None;
+    }
+    Some(format!(
+        "its name has to be 1 to {NAME_CHARS_MAX} lower-case letters, digits and hyphens"
+    ))
+}
+
+/// What is wrong with an address outside to which something is posted.
+pub(super) fn url_fault(url: &str) -> Option<String> {
+    let url = match Url::parse(url) {
+        Ok(url) => url,
+        Err(error) => return Some(format!("its url cannot be read: {error}")),
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Some("its url holds a password: what is posted is signed".to_owned());
+    }
+    match url.scheme() {
+        "https" => None,
+        "http" if is_loopback(&url) => None,
+        _ => Some("its url has to be https, or http on this machine".to_owned()),
     }
 }
 

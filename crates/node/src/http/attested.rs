@@ -37,7 +37,8 @@ impl Context {
         let found = self.cosigning.newest_attested();
         let snapshot = self.store.snapshot();
         let attested = match found {
-            Some((size, version, lines)) => {
+            Some((checkpoint, lines, version)) => {
+                let size = checkpoint.size().0;
                 self.newest_attested
                     .of(&snapshot, (size, version), || lines)?
             }

@@ -65,7 +65,7 @@ fn essence(headers: &HeaderMap) -> Option<&str> {
     given.split(';').next().map(str::trim)
 }
 
-fn refuse_encoded(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn refuse_encoded(headers: &HeaderMap) -> Result<(), Refusal> {
     let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
     if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
         return Err(unsupported("send the body without Content-Encoding"));

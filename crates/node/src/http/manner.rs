@@ -116,7 +116,14 @@ impl Manner {
                 media_types: &[MEDIA_TYPE_EVENTS],
                 ..READ
             },
-            Some(path::CHECKPOINT | path::METRICS) => Self {
+            Some(path::ADD_CHECKPOINT) => Self {
+                traffic: Some(Traffic::Write),
+                // Witnesses answer in types of their own, whatever is accepted.
+                media_types: &[],
+                methods: POST,
+                ..READ
+            },
+            Some(path::CHECKPOINT | path::METRICS | path::POLICY) => Self {
                 media_types: &["text/plain"],
                 ..READ
             },

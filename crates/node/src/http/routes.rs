@@ -1,5 +1,6 @@
 //! The routes, by what they are about.
 
+pub(super) mod add_checkpoint;
 pub(super) mod batch;
 pub(super) mod blocks;
 pub(super) mod credentials;
@@ -10,6 +11,7 @@ pub(super) mod issuing;
 pub(super) mod ledger;
 pub(super) mod log;
 pub(super) mod members;
+pub(super) mod policy;
 pub(super) mod receipts;
 pub(super) mod records;
 pub(super) mod service;

@@ -3,7 +3,7 @@
 use credlog_consensus::Status;
 use credlog_gossip::Metrics as Gossip;
 use credlog_ledger::ids::{Height, MemberId, Round, UnixMillis};
-use prometheus::{Gauge, IntCounter, IntGauge, IntGaugeVec};
+use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::{Maker, Metrics};
 use crate::attesting::Attested;
@@ -43,6 +43,12 @@ pub struct Consortium {
     pub cosignature_age_seconds: Gauge,
     /// Cosignatures of another history than this node's.
     pub cosignature_conflicts: IntCounter,
+    /// Leaves of the newest checkpoint that an outside witness cosigned.
+    pub witness_size: IntGaugeVec,
+    /// When it did.
+    pub witness_time_seconds: IntGaugeVec,
+    /// Checkpoints that an outside witness was sent in vain.
+    pub witness_failures: IntCounterVec,
     /// Peers of the gossip swarm.
     pub gossip_peers: IntGauge,
     /// The counters of the gossip swarm, in its order.
@@ -108,6 +114,21 @@ impl Consortium {
             cosignature_conflicts: made.int_counter(
                 "cosignature_conflicts_total",
                 "Cosignatures of another history of the log; anything but 0 is an alarm",
+            )?,
+            witness_size: made.int_gauge_vec(
+                "witness_size_leaves",
+                "Leaves of the newest checkpoint that an outside witness cosigned",
+                &["witness"],
+            )?,
+            witness_time_seconds: made.int_gauge_vec(
+                "witness_time_seconds",
+                "Time of that cosignature, by the witness's clock (Unix time)",
+                &["witness"],
+            )?,
+            witness_failures: made.int_counter_vec(
+                "witness_failures_total",
+                "Checkpoints that an outside witness was sent in vain",
+                &["witness"],
             )?,
             gossip_peers: made.int_gauge("gossip_peers", "Connected peers of the gossip swarm")?,
             gossip: gossip(made)?,

@@ -263,6 +263,14 @@ fn ledger() -> Vec<Described> {
             "The canonical bytes of the member set.",
         )
         .done(),
+        Operation::get(path::POLICY, "ledger", "policy", "Whom to trust")
+            .about(
+                "C2SP tlog-policy: a log for each member's node, a witness for each member, and the \
+                 quorum. It is what this node says; who does not trust it follows the members from \
+                 genesis.",
+            )
+            .answer(200, "text/plain; charset=utf-8", text(), "A policy.")
+            .done(),
         Operation::get(path::PROPOSALS, "ledger", "proposals", "Open proposals")
             .json::<ProposalsView>("What members can approve now.")
             .done(),
@@ -322,7 +330,7 @@ fn log() -> Vec<Described> {
             "checkpoint",
             "The signed checkpoint",
         )
-        .about("C2SP tlog-checkpoint, with the cosignatures of the members.")
+        .about("C2SP tlog-checkpoint, with the cosignatures of members and of outside witnesses.")
         .answer(200, "text/plain; charset=utf-8", text(), "A signed note.")
         .done(),
         Operation::get(path::TILE, "log", "tile", "A tile or an entry bundle")
@@ -338,6 +346,30 @@ fn log() -> Vec<Described> {
                 "Hashes of 32 bytes, or leaves behind their lengths.",
             )
             .done(),
+        Operation::post(
+            path::ADD_CHECKPOINT,
+            "log",
+            "addCheckpoint",
+            "Have this member cosign",
+        )
+        .about("C2SP tlog-witness, for the newest checkpoint of this ledger alone.")
+        .body([("text/plain", text().into())])
+        .answer(
+            200,
+            "text/plain; charset=utf-8",
+            text(),
+            "A signature line.",
+        )
+        .answer(
+            409,
+            "text/x.tlog.size",
+            text(),
+            "The size that this member cosigned last.",
+        )
+        .problem(403)
+        .problem(404)
+        .problem(422)
+        .done(),
     ]
 }
 

@@ -20,8 +20,8 @@ const CHECKPOINT_CACHE: &str = "public, max-age=1";
 /// A tile never changes.
 const TILE_CACHE: &str = "public, max-age=31536000, immutable";
 
-/// Signs the checkpoint of the newest block, once for each, and adds the members'
-/// cosignatures.
+/// Signs the checkpoint of the newest block, once for each, and adds the cosignatures of the
+/// members and of outside witnesses.
 pub(crate) struct SignedCheckpoint {
     signer: NoteSigner,
     newest: Mutex<Option<Newest>>,
@@ -51,7 +51,8 @@ impl SignedCheckpoint {
         {
             return Ok(newest.note.clone());
         }
-        let (version, cosignatures) = cosigning.newest(head.size);
+        let (version, mut cosignatures) = cosigning.newest(head.size);
+        cosignatures.extend(cosigning.witnessed(head.size));
         let note = self.sign(head, cosignatures).map_err(|error| {
             tracing::error!(%error, "the checkpoint cannot be signed");
             internal()
