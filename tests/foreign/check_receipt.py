@@ -64,6 +64,10 @@ class Lines:
             self.anchors[name] = receipt_form.read_trust(file)
         return self.anchors[name]
 
+    def number(self, request, name, default):
+        value = request.get(name)
+        return default if value is None else receipt_form.number(value, name)
+
     def answer(self, line):
         request = {}
         try:
@@ -72,12 +76,12 @@ class Lines:
             anchor = self.trusted(request["trust"]) if "trust" in request else self.anchor
             if anchor is None:
                 raise Unreadable("neither --genesis nor --trust, nor a trust file in the line")
+            now = self.number(request, "now", self.options.now)
+            age = self.number(request, "maxAgeSeconds", self.options.at_most_age)
+            at = self.number(request, "at", self.options.at)
         except (Bad, Unreadable, ValueError, KeyError, TypeError, AttributeError) as error:
             id_ = request.get("id") if isinstance(request, dict) else None
             return {"id": id_, "outcome": "unknown", "code": "unreadable", "reason": str(error)}
-        now = request.get("now", self.options.now)
-        age = request.get("maxAgeSeconds", self.options.at_most_age)
-        at = request.get("at", self.options.at)
         return {"id": request.get("id"), **as_json(verify(data, anchor, now, age, at))}
 
 

@@ -4,17 +4,21 @@
     test_receipt.py
 """
 
+import base64
 import gzip
 import json
 import pathlib
 import random
+import subprocess
+import sys
+import tempfile
 import unittest
 
 import formats
 from check_ledger import check
 from check_receipt import anchor_of, as_json
 from corrupt import Memory
-from ledger_writer import Member, member_set
+from ledger_writer import Member, jcs, member_set
 from receipt import verify
 from receipt_cases import MEMBERS, Cases, as_file, ledger_of_four
 
@@ -75,6 +79,56 @@ class Receipts(unittest.TestCase):
         for row in self.rows:
             result = verify(row["receipt"], anchor(row), row["now"])
             json.dumps(as_json(result))
+
+
+class CommandLine(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cases = Cases()
+        cls.good = jcs(cases.of("valid"))
+        cls.bad = jcs({**cases.of("valid"), "leaves": []})
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        for name, data in (("good", cls.good), ("bad", cls.bad), ("genesis", cases.ledger.genesis)):
+            (pathlib.Path(cls.folder.name) / name).write_bytes(data)
+
+    def run_it(self, *arguments, lines=""):
+        program = pathlib.Path(__file__).parent / "check_receipt.py"
+        return subprocess.run([sys.executable, program, *arguments], input=lines, text=True,
+                              capture_output=True, cwd=self.folder.name, check=False)
+
+    def test_files(self):
+        genesis = ("--genesis", "genesis")
+        done = self.run_it("good", *genesis)
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, "^good: accepted\n.*\n.*\n  [0-9a-f]{64}: valid\n")
+        done = self.run_it("good", "bad", *genesis)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("bad: refused (malformed: ", done.stdout)
+        for arguments in (("good", *genesis, "--at-most-age", "1"), ("none", *genesis), ("good",), genesis,
+                          ("good", *genesis, "--trust", "x"), ("good", "--genesis", "good")):
+            self.assertEqual(self.run_it(*arguments).returncode, 2, arguments)
+
+    def test_lines(self):
+        receipt = base64.b64encode(self.good).decode()
+        lines = [
+            {"id": 1, "receipt": receipt},
+            {"id": "b", "receipt": base64.b64encode(self.bad).decode()},
+            {"id": 3, "receipt": "AB=="},
+            {"id": 4, "receipt": receipt, "maxAgeSeconds": 1, "now": 10**13},
+            {"id": 5, "receipt": receipt, "now": "1"},
+            {"id": 6, "receipt": receipt, "at": 1},
+            [],
+        ]
+        text = "".join(json.dumps(one) + "\n" for one in lines)
+        done = self.run_it("--lines", "--genesis", "genesis", lines=text)
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([(one["id"], one["outcome"], one.get("code")) for one in answers], [
+            (1, "accepted", None), ("b", "refused", "malformed"), (3, "unknown", "unreadable"),
+            (4, "unknown", "too_old"), (5, "unknown", "unreadable"), (6, "refused", "wrong_seal"),
+            (None, "unknown", "unreadable"),
+        ])
+        self.assertEqual(done.returncode, 1)
 
 
 class Writer(unittest.TestCase):

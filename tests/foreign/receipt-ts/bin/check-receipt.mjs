@@ -55,26 +55,35 @@ function unbase64(text) {
   return data;
 }
 
+/** An integer of the request; undefined if it has none. */
+function integerOf(request, name) {
+  const value = request[name] ?? undefined;
+  const good = value === undefined || (Number.isSafeInteger(value) && value >= 0);
+  if (!good) throw new Unreadable(`${name} is no integer from 0 to 2^53 - 1`);
+  return value;
+}
+
 function answer(line, anchor, options) {
   let request;
   let data;
+  let asked;
   let from = anchor;
   try {
     request = JSON.parse(line);
     data = unbase64(request.receipt);
     if (request.trust !== undefined) from = trusted(request.trust);
     if (!from) throw new Unreadable("neither --genesis nor --trust, nor a trust file in the line");
+    asked = {
+      at: integerOf(request, "at") ?? options.at,
+      now: integerOf(request, "now") ?? options.now,
+      maxAgeSeconds: integerOf(request, "maxAgeSeconds") ?? options.maxAgeSeconds,
+    };
   } catch (error) {
     const known = [Bad, Unreadable, SyntaxError, TypeError].some((kind) => error instanceof kind);
     if (!known) throw error;
     const id = request?.id ?? null;
     return { id, outcome: "unknown", code: "unreadable", reason: error.message };
   }
-  const asked = {
-    at: request.at ?? options.at,
-    now: request.now ?? options.now,
-    maxAgeSeconds: request.maxAgeSeconds ?? options.maxAgeSeconds,
-  };
   return { id: request.id ?? null, ...verifyReceipt(data, from, asked) };
 }
 

@@ -193,6 +193,8 @@ test("the command line", (context) => {
     { id: "b", receipt: receiptOf("path: no path").toString("base64") },
     { id: 3, receipt: "AB==" },
     { id: 4, receipt: receiptOf("valid").toString("base64"), maxAgeSeconds: 1, now: 1e13 },
+    { id: 5, receipt: receiptOf("valid").toString("base64"), now: "1" },
+    { id: 6, receipt: receiptOf("valid").toString("base64"), at: 1 },
   ];
   const third = run(["--lines", ...from], lines.map((one) => `${JSON.stringify(one)}\n`).join(""));
   const answers = third.stdout.trim().split("\n").map((line) => JSON.parse(line));
@@ -202,6 +204,8 @@ test("the command line", (context) => {
     ["b", "refused", "path"],
     [3, "unknown", "unreadable"],
     [4, "unknown", "too_old"],
+    [5, "unknown", "unreadable"],
+    [6, "refused", "wrong_seal"],
   ]);
   assert.equal(answers[0].asOf, cases[0].now);
   assert.equal(answers[0].trust.newest.height, 5);
