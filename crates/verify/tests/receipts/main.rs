@@ -9,6 +9,7 @@ mod support;
 mod world;
 
 mod accepted;
+mod foreign;
 mod golden;
 mod lies;
 mod mutations;
