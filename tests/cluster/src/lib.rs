@@ -14,6 +14,7 @@ mod cluster;
 mod foreign;
 mod load;
 mod net;
+pub mod receipts;
 mod settings;
 mod view;
 
