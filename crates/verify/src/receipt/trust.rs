@@ -118,7 +118,7 @@ impl Trust {
         let file: TrustFile =
             serde_json::from_slice(bytes).map_err(|error| TrustError::Form(error.to_string()))?;
         let mut trust = Self::found(file.genesis)?;
-        trust.newest = file.newest.map(Newest::read).transpose()?;
+        trust.newest = file.newest.as_ref().map(Newest::read).transpose()?;
         Ok(trust)
     }
 
@@ -202,7 +202,7 @@ impl Trust {
 }
 
 impl Newest {
-    fn read(text: NewestText) -> Result<Self, TrustError> {
+    fn read(text: &NewestText) -> Result<Self, TrustError> {
         let members = MemberSet::from_bytes(&text.members.0)
             .map_err(|error| TrustError::Form(error.to_string()))?;
         Ok(Self {
