@@ -57,7 +57,7 @@ class Result:
 def verify(data, anchor, now_ms=None, max_age_s=None, at=None):
     """The verdict about the bytes of a receipt. No bytes make it raise.
 
-    at: the time that was asked about, in milliseconds; without it, a receipt of any will do.
+    at: the time that was asked about, in milliseconds; without it, now.
     """
     try:
         receipt = read("malformed", receipt_form.read_receipt, data)
@@ -114,8 +114,7 @@ class Check:
 
     def wrong_seal(self, asked):
         receipt, last = self.receipt, self.receipt.seal == self.last
-        other = asked is not None and asked != receipt.at
-        need(not other, "wrong_seal", "it is about another time than was asked about")
+        need(asked == receipt.at, "wrong_seal", "it is about another time than was asked about")
         if receipt.at is None:
             need(last and receipt.next is None, "wrong_seal", "the seal is not the newest")
             return
@@ -290,7 +289,7 @@ class Check:
     def known(self, statements, one_log, now_ms, max_age_s):
         receipt, newest, as_of = self.receipt, self.anchor.newest, self.as_of
         older = newest is not None and receipt.checkpoint.size < newest.size
-        as_of = min(as_of, newest.as_of) if older else as_of
+        as_of = min(as_of, newest.time - 1) if older else as_of
         code = reason = None
         now_ms = int(time.time() * 1_000) if now_ms is None else now_ms
         if receipt.at is not None and receipt.next is None and as_of < receipt.at:

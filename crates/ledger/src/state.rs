@@ -37,6 +37,7 @@ pub use digest::StateDigest;
 pub use memory::MemoryState;
 pub(crate) use memory::floor_in;
 pub use table::{Key, Table};
+pub use trees::SealedTrees;
 
 /// Limit of one row's value in bytes.
 const ROW_BYTES_MAX: usize = MEMBER_SET_BYTES_MAX;

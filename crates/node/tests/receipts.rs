@@ -19,7 +19,11 @@ const ANY: CheckOptions = CheckOptions {
 };
 
 fn check(receipt: &Receipt, trust: &Trust) -> Result<Proven, Refusal> {
-    receipt.check(trust, &ANY)
+    let options = CheckOptions {
+        at: receipt.at,
+        ..ANY
+    };
+    receipt.check(trust, &options)
 }
 
 async fn furnished(town: &Town) -> Running {

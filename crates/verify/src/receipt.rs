@@ -29,7 +29,7 @@ use utoipa::ToSchema;
 
 pub use check::{CheckOptions, Claims, Proven};
 pub use facts::NotAbout;
-pub use make::{Attested, MakeError, Wanted, make, member_changes};
+pub use make::{Attested, MakeError, Wanted, make};
 pub use refusal::{Doubt, Refusal, RefusalCode};
 pub use staple::{STAPLE_MEMBER, StapleError, staple, unstaple};
 pub use statement::{ProvenChange, ProvenCredential};
@@ -209,14 +209,14 @@ impl Receipt {
         serde_json_canonicalizer::to_vec(self).map_err(|error| form::malformed(error.to_string()))
     }
 
-    /// Only what it says about one credential, with the parts that prove that; nothing if it
-    /// says nothing about it.
+    /// Only what it says about some credentials, with the parts that prove that; nothing if it
+    /// says nothing about them.
     #[must_use]
-    pub fn only(&self, digest: &Digest) -> Option<Self> {
+    pub fn only(&self, digests: &[Digest]) -> Option<Self> {
         let kept: Vec<Statement> = self
             .credentials
             .iter()
-            .filter(|one| one.digest == *digest)
+            .filter(|one| digests.contains(&one.digest))
             .cloned()
             .collect();
         (!kept.is_empty()).then(|| form::narrowed(self, kept))

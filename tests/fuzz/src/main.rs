@@ -8,6 +8,7 @@
 
 mod credentials;
 mod mutate;
+mod receipts;
 mod targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +30,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let seed = number("CREDLOG_FUZZ_SEED", rand::random())?;
     println!("seed {seed}");
     let wanted = std::env::var("CREDLOG_FUZZ_TARGET").unwrap_or_default();
-    let targets = targets::all()?.into_iter().chain(credentials::all()?);
+    let targets = targets::all()?
+        .into_iter()
+        .chain(receipts::all())
+        .chain(credentials::all()?);
     for target in targets.filter(|target| target.name.contains(&wanted)) {
         let mut rng = StdRng::seed_from_u64(seed);
         let began = Instant::now();

@@ -84,6 +84,10 @@ pub(crate) struct Verify {
     /// what it says that needs no node (`credlog receipt verify`); it must not exist
     #[arg(long, value_name = "FILE")]
     save_receipt: Option<PathBuf>,
+    /// Longest time since the ledger was attested, of a receipt that is stapled to a credential and
+    /// used when no node answers: 90s, 10m, 24h, 30d
+    #[arg(long, value_name = "LENGTH", value_parser = moment::parse_length, default_value = "24h")]
+    max_age: u64,
     #[command(flatten)]
     anchor: Anchor,
     /// Send whole credentials to the node and let it judge
@@ -123,6 +127,7 @@ impl Verify {
             },
             did_documents,
             send_credential: self.send_credential,
+            age_ms_max: self.max_age,
             trust: match self.anchor.is_empty() {
                 true => None,
                 false => Some(self.anchor.read()?),
@@ -159,7 +164,7 @@ impl Verify {
         // Verdicts that were reached count, whatever happened afterwards.
         writer.end(start.elapsed())?;
         if let Some(saving) = saving {
-            saving.save(screen, &node, self.at)?;
+            saving.save(screen, &node, self.at, checker.trust.as_ref())?;
         }
         run.end(targets.number)
     }

@@ -5,10 +5,10 @@
 //! one row, and nodes below it become rows only where a change of status came near.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use credlog_tlog::mutable::{self, NodeReader};
-use credlog_tlog::{Frontier, Hash, LeafIndex, TreeError, TreeSize, leaf_hash};
+use credlog_tlog::{Hash, LeafIndex, TreeError, TreeSize, leaf_hash, node_hash};
 
 use crate::ids::{Height, IssuerNumber, ListNumber};
 use crate::seal::Seal;
@@ -18,6 +18,8 @@ use crate::status::{Chunk, LIST_CHUNKS};
 /// Level of the lists' roots in the status tree: a list has 2^10 chunks.
 pub(crate) const LIST_LEVEL: u8 = 10;
 const _: () = assert!(1 << LIST_LEVEL == LIST_CHUNKS);
+/// Computed blank nodes that are remembered: those of two lists.
+const COMPUTED_MAX: usize = 4 * LIST_CHUNKS as usize;
 
 /// A tree whose nodes are rows of a table: the tree of the whole table, or a part of it that
 /// is a tree itself.
@@ -77,6 +79,8 @@ pub(crate) struct Nodes<'v> {
     height: Height,
     /// Blank nodes that were asked for.
     blank: RefCell<BTreeMap<(u8, u64), Hash>>,
+    /// Blank nodes of the whole tree that were computed, of about one list.
+    computed: RefCell<HashMap<(u8, u64), Hash>>,
 }
 
 impl<'v> Nodes<'v> {
@@ -86,7 +90,13 @@ impl<'v> Nodes<'v> {
             tree,
             height,
             blank: RefCell::default(),
+            computed: RefCell::default(),
         }
+    }
+
+    /// The inclusion path of a leaf in the tree of this size.
+    fn path(&self, leaf: LeafIndex, size: TreeSize) -> Result<Vec<Hash>, ViewError> {
+        mutable::inclusion_proof(self, leaf, size).map_err(view_error)
     }
 
     /// The nodes that were asked for and are no rows.
@@ -109,7 +119,11 @@ impl NodeReader for Nodes<'_> {
                 .map(|bytes| Some(Hash(bytes)))
                 .map_err(|_| ViewError::Damaged("a tree node is damaged".to_owned())),
             None if is_chunks => {
-                let hash = blank_node(whole_level, whole_index);
+                let mut computed = self.computed.borrow_mut();
+                if computed.len() >= COMPUTED_MAX {
+                    computed.clear();
+                }
+                let hash = blank_node(&mut computed, whole_level, whole_index);
                 self.blank.borrow_mut().insert((level, index), hash);
                 Ok(Some(hash))
             }
@@ -118,54 +132,69 @@ impl NodeReader for Nodes<'_> {
     }
 }
 
-/// The hash over blank chunks, at a level and index of the status tree within one list.
-pub(crate) fn blank_node(level: u8, index: u64) -> Hash {
-    let chunks = (index << level)..((index + 1) << level);
-    let mut edge = Frontier::default();
-    edge.append_many(chunks.map(|place| {
-        let list = ListNumber(place >> LIST_LEVEL);
-        #[allow(clippy::cast_possible_truncation)] // less than the chunks of a list
-        let chunk = (place % u64::from(LIST_CHUNKS)) as u32;
-        leaf_hash(&Chunk::default().leaf(list, chunk))
-    }));
-    edge.root()
+/// The root of a list of which no chunk ever changed.
+pub(crate) fn blank_list(list: ListNumber) -> Hash {
+    blank_node(&mut HashMap::new(), LIST_LEVEL, list.0)
 }
 
-impl State<'_> {
-    /// The inclusion path of a chunk of a status list under the status root of a seal of this
-    /// ledger.
+/// The hash over blank chunks, at a level and index of the status tree within one list; those
+/// below it are remembered.
+fn blank_node(computed: &mut HashMap<(u8, u64), Hash>, level: u8, index: u64) -> Hash {
+    if let Some(hash) = computed.get(&(level, index)) {
+        return *hash;
+    }
+    let hash = match level.checked_sub(1) {
+        None => {
+            let list = ListNumber(index >> LIST_LEVEL);
+            #[allow(clippy::cast_possible_truncation)] // less than the chunks of a list
+            let chunk = (index % u64::from(LIST_CHUNKS)) as u32;
+            leaf_hash(&Chunk::default().leaf(list, chunk))
+        }
+        Some(below) => {
+            let left = blank_node(computed, below, 2 * index);
+            node_hash(&left, &blank_node(computed, below, 2 * index + 1))
+        }
+    };
+    computed.insert((level, index), hash);
+    hash
+}
+
+/// Inclusion paths under the roots of one seal of this ledger.
+pub struct SealedTrees<'v> {
+    seal: Seal,
+    status: Nodes<'v>,
+    registry: Nodes<'v>,
+}
+
+impl SealedTrees<'_> {
+    /// The path of a chunk of a status list under the status root.
     ///
     /// # Errors
     /// [`ViewError`], also if the list was opened after the seal.
-    pub fn status_path(
-        &self,
-        seal: &Seal,
-        list: ListNumber,
-        chunk: u32,
-    ) -> Result<Vec<Hash>, ViewError> {
+    pub fn status_path(&self, list: ListNumber, chunk: u32) -> Result<Vec<Hash>, ViewError> {
         let leaf = LeafIndex((list.0 << LIST_LEVEL) + u64::from(chunk));
-        let size = TreeSize(seal.status_lists << LIST_LEVEL);
-        self.path(Tree::STATUS, leaf, size, seal.height)
+        let size = TreeSize(self.seal.status_lists << LIST_LEVEL);
+        self.status.path(leaf, size)
     }
 
-    /// The inclusion path of an issuer's entry under the registry root of a seal of this ledger.
+    /// The path of an issuer's entry under the registry root.
     ///
     /// # Errors
     /// [`ViewError`], also if the issuer was registered after the seal.
-    pub fn registry_path(&self, seal: &Seal, issuer: IssuerNumber) -> Result<Vec<Hash>, ViewError> {
-        let size = TreeSize(seal.registry_size);
-        self.path(Tree::REGISTRY, LeafIndex(issuer.0), size, seal.height)
+    pub fn registry_path(&self, issuer: IssuerNumber) -> Result<Vec<Hash>, ViewError> {
+        let size = TreeSize(self.seal.registry_size);
+        self.registry.path(LeafIndex(issuer.0), size)
     }
+}
 
-    fn path(
-        &self,
-        tree: Tree,
-        leaf: LeafIndex,
-        size: TreeSize,
-        height: Height,
-    ) -> Result<Vec<Hash>, ViewError> {
-        let nodes = Nodes::new(self.0, tree, height);
-        mutable::inclusion_proof(&nodes, leaf, size).map_err(view_error)
+impl<'v> State<'v> {
+    /// The trees as a seal of this ledger commits to them.
+    pub fn sealed_trees(&self, seal: &Seal) -> SealedTrees<'v> {
+        SealedTrees {
+            seal: seal.clone(),
+            status: Nodes::new(self.0, Tree::STATUS, seal.height),
+            registry: Nodes::new(self.0, Tree::REGISTRY, seal.height),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use credlog_tlog::{Hash, TreeSize, leaf_hash, mutable};
 
 use crate::ids::{Height, ListNumber, Root};
 use crate::rows::Head;
-use crate::state::trees::{LIST_LEVEL, Nodes, Tree, blank_node, view_error};
+use crate::state::trees::{Nodes, Tree, blank_list, view_error};
 use crate::state::{Table, ViewError};
 use crate::status::{Chunk, LIST_CHUNKS};
 use crate::transition::overlay::Overlay;
@@ -69,7 +69,7 @@ fn list_root(
     chunks: &BTreeMap<u64, Hash>,
 ) -> Result<Hash, ViewError> {
     if chunks.is_empty() {
-        return Ok(blank_node(LIST_LEVEL, list.0));
+        return Ok(blank_list(list));
     }
     let size = u64::from(LIST_CHUNKS);
     update(overlay, Tree::of_list(list), height, (size, size), chunks)

@@ -81,11 +81,15 @@ impl NewestAttested {
             return Ok(None);
         };
         let attested = Arc::new(attested);
-        *newest = Some(Newest {
-            size,
-            version,
-            attested: Arc::clone(&attested),
-        });
+        let known = newest.as_ref().map(|newest| (newest.size, newest.version));
+        // A slower request with an older one leaves the newer.
+        if known.is_none_or(|known| known < (size, version)) {
+            *newest = Some(Newest {
+                size,
+                version,
+                attested: Arc::clone(&attested),
+            });
+        }
         Ok(Some(attested))
     }
 }

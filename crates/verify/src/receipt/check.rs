@@ -1,6 +1,7 @@
 //! Checking a receipt: each step in the order of docs/formats.md ("Checking a receipt").
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use credlog_ledger::attestation::{Attestation, AttestationError, Cosigned};
 use credlog_ledger::certificate::CommitCertificate;
@@ -24,7 +25,7 @@ use super::{ChangeProof, Receipt, form};
 pub struct CheckOptions {
     /// The verifier's clock.
     pub now: UnixMillis,
-    /// The time that the receipt has to be about; `None` for whatever it is about.
+    /// The time asked about, which the receipt has to be about; `None` for now.
     pub at: Option<UnixMillis>,
     /// Longest time since the as-of time, in milliseconds; `None` for any.
     pub age_ms_max: Option<u64>,
@@ -95,7 +96,7 @@ pub(super) enum Leaf {
 /// The parts of a receipt that were proven.
 pub(super) struct Parts {
     pub(super) leaves: BTreeMap<u64, Leaf>,
-    pub(super) entries: BTreeMap<(u64, IssuerNumber), IssuerEntry>,
+    pub(super) entries: BTreeMap<(u64, IssuerNumber), Arc<IssuerEntry>>,
 }
 
 impl Receipt {
@@ -129,8 +130,12 @@ impl Receipt {
         let credentials = self.open_statements(&parts, &seal)?;
         let standing = self.stand(trust, &checkpoint, &followed)?;
         let as_of = attestation.as_of().unwrap_or_default();
+        // Of an older log it is known that it was not the newest any more at that time, whatever
+        // its cosigners say.
         let capped = match (standing, trust.newest()) {
-            (Standing::Older { .. }, Some(newest)) => as_of.min(newest.as_of),
+            (Standing::Older { .. }, Some(newest)) => {
+                as_of.min(UnixMillis(newest.time.0.saturating_sub(1)))
+            }
             _ => as_of,
         };
         Ok(Proven {
@@ -143,7 +148,8 @@ impl Receipt {
             cosigned: attestation.cosigned().to_vec(),
             members: members.clone(),
             changes: followed.changes(),
-            members_known: trust.newest().is_some(),
+            members_known: trust.newest().is_some()
+                && standing != (Standing::Older { shown: false }),
             doubt: self.doubt(capped, standing, options),
             trust: (standing == Standing::Newer).then(|| {
                 trust.advanced(Newest {
@@ -214,13 +220,13 @@ impl Receipt {
             one.status_seal.map(|seal| parts.seal(seal)).transpose()?;
         }
         let wrong = |reason: String| Err(Refusal::new(RefusalCode::WrongSeal, reason));
-        if let Some(asked) = asked
-            && self.at != Some(asked)
-        {
-            return wrong(match self.at {
-                Some(at) => format!("it is about {at}, not about {asked}"),
-                None => format!("it is about its own time, not about {asked}"),
-            });
+        if self.at != asked {
+            let about = |at: Option<UnixMillis>| at.map_or("now".to_owned(), |at| at.to_string());
+            return wrong(format!(
+                "it says how things stood {}, asked was about {}",
+                about(self.at),
+                about(asked)
+            ));
         }
         let is_last = self.seal == size.0 - 1;
         match (self.at, next) {
@@ -234,7 +240,9 @@ impl Receipt {
             (Some(at), _) if seal.time > at => {
                 return wrong(format!("its seal is of {}, later than {at}", seal.time));
             }
-            (Some(at), Some(next)) if next.height != seal.height.next() || next.time <= at => {
+            (Some(at), Some(next))
+                if seal.height.0.checked_add(1) != Some(next.height.0) || next.time <= at =>
+            {
                 return wrong(format!(
                     "the seal of height {} ({}) does not show that the one of height {} ({}) was \
                      the newest at {at}",
@@ -319,7 +327,7 @@ impl Receipt {
     fn open_entries(
         &self,
         parts: &Parts,
-    ) -> Result<BTreeMap<(u64, IssuerNumber), IssuerEntry>, Refusal> {
+    ) -> Result<BTreeMap<(u64, IssuerNumber), Arc<IssuerEntry>>, Refusal> {
         let mut entries = BTreeMap::new();
         for proof in &self.entries {
             let refuse = |error: &dyn std::fmt::Display| {
@@ -338,7 +346,7 @@ impl Receipt {
             if entry.accreditations.is_empty() {
                 return Err(refuse(&"it was never accredited"));
             }
-            entries.insert((proof.seal, proof.issuer), entry);
+            entries.insert((proof.seal, proof.issuer), Arc::new(entry));
         }
         Ok(entries)
     }

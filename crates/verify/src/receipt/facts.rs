@@ -22,6 +22,9 @@ use crate::verdict::{
     Check, CheckName, Evidence, LedgerPoint, Link, LinkName, Outcome, Summary, Verdict,
 };
 
+/// The type of the problem of a credential inside of another that the receipt does not speak of.
+const NOT_IN_RECEIPT: &str = "urn:credlog:problem:not-in-receipt";
+
 /// A receipt that says nothing about a credential; nor does it show that there is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -75,9 +78,11 @@ impl Proven {
     pub fn facts(&self, question: &Question) -> Result<Facts, NotAbout> {
         let found = self.find(&question.digest, question.issuer.as_ref())?;
         let moment = self.at.unwrap_or(question.now.max(self.as_of));
+        // What waits for its time may have been cancelled after that.
+        let known = self.at.unwrap_or(self.as_of);
         let issuers = found
             .iter()
-            .map(|one| IssuerFacts::new(one.issuer, &one.entry, moment).into())
+            .map(|one| IssuerFacts::new(one.issuer, &one.entry, known).into())
             .collect();
         let positions = question.positions.iter();
         let positions = positions.filter_map(|position| position_facts(&found, *position));
@@ -119,31 +124,22 @@ impl Proven {
         now: UnixMillis,
     ) -> Result<Verdict, NotAbout> {
         let mut verdict = self.alone(credential, handed, now)?;
-        let nested = credential.nested();
-        let inner: Result<Vec<_>, NotAbout> = nested
-            .iter()
-            .map(|inner| match inner {
-                Ok(inner) => {
-                    let verdict = self.alone(inner, handed, now)?;
-                    Ok(PresentedCredential::Judged(Box::new(verdict)))
-                }
-                Err(error) => Ok(PresentedCredential::no_credential(error)),
-            })
-            .collect();
-        match inner {
-            Ok(inner) => verdict.contain(inner),
-            Err(missing) => verdict.checks.push(Check {
-                name: CheckName::Contained,
-                outcome: Outcome::Unknown,
-                reason: format!(
-                    "The receipt does not speak of all credentials inside of it: {} is missing.",
-                    missing.digest
-                ),
-                amounts_to: Summary::Valid,
-                evidence: Evidence::default(),
-            }),
-        }
         self.report(&mut verdict);
+        let nested = credential.nested();
+        let inner = nested.iter().map(|inner| match inner {
+            Ok(inner) => match self.alone(inner, handed, now) {
+                Ok(mut verdict) => {
+                    self.report(&mut verdict);
+                    PresentedCredential::Judged(Box::new(verdict))
+                }
+                Err(missing) => PresentedCredential::NoCredential {
+                    problem_type: NOT_IN_RECEIPT.to_owned(),
+                    detail: missing.to_string(),
+                },
+            },
+            Err(error) => PresentedCredential::no_credential(error),
+        });
+        verdict.contain(inner.collect());
         Ok(verdict)
     }
 
@@ -199,12 +195,28 @@ impl Proven {
         verdict.links = found.flat_map(|one| self.links(one)).collect();
         let own = self.receipt_check();
         let before = verdict.summary;
-        verdict.summary = before.min(own.amounts_to);
+        verdict.summary = match self.doubt {
+            // Whoever forged its history could say anything, a revocation too.
+            Some(Doubt::OlderThanTrust) => Summary::Unknown,
+            // A suspension may have ended since.
+            Some(_) if before == Summary::Suspended => Summary::Unknown,
+            _ => before.min(own.amounts_to),
+        };
+        let as_of = Time::from(self.as_of).spoken();
         if verdict.summary != before {
             verdict.headline = format!(
                 "Whether the credential is valid is not known. {}",
                 own.reason
             );
+        } else if verdict.summary == Summary::Valid && self.at.is_none() {
+            verdict.headline = format!("The credential was valid as of {as_of}.");
+        }
+        let is_now = |check: &&mut Check| check.name == CheckName::AccreditationNow;
+        if let Some(check) = verdict.checks.iter_mut().find(is_now)
+            && self.at.is_none()
+        {
+            let shown = format!(" The receipt shows it as of {as_of}.");
+            check.reason.push_str(&shown);
         }
         verdict.checks.extend([own, self.currency_check()]);
     }

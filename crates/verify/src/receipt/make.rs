@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use credlog_ledger::archive::Archive;
 use credlog_ledger::attestation::{Attestation, Cosigned};
 use credlog_ledger::ids::{Digest, Height, IssuerId, IssuerNumber, ListNumber, UnixMillis};
+use credlog_ledger::member::MemberSet;
 use credlog_ledger::rows::{CredentialRow, SealRow};
-use credlog_ledger::state::{State, ViewError};
+use credlog_ledger::state::{SealedTrees, State, ViewError};
 use credlog_ledger::status::{Status, chunk_of};
 use credlog_tlog::{
     Checkpoint, Hash, LeafIndex, Note, NoteSignature, TreeError, TreeSize, consistency_proof,
@@ -15,9 +16,14 @@ use credlog_tlog::{
 
 use super::{
     Base64, ChangeProof, ChunkProof, ConsistencyProof, EntryProof, Format, HashText, LeafProof,
-    Path, RECEIPT_CREDENTIALS_MAX, Receipt, Statement,
+    Path, RECEIPT_BYTES_MAX, RECEIPT_CREDENTIALS_MAX, Receipt, Statement,
 };
 use crate::facts::MATCHES_MAX;
+
+/// Bytes of parts in one receipt, which base64 makes a third longer.
+const PARTS_BYTES_MAX: usize = RECEIPT_BYTES_MAX / 4 * 3 - (1 << 20);
+/// What a proof and the names around it take, on the same scale.
+const PROOF_BYTES: usize = 1_200;
 
 /// What a receipt is to be about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +84,12 @@ pub enum MakeError {
         /// How many.
         count: usize,
     },
+    /// It would be longer than any receipt that is read.
+    #[error(
+        "the receipt would be longer than {RECEIPT_BYTES_MAX} bytes; ask for fewer credentials at \
+         once, and with `since` if the members changed often"
+    )]
+    TooLarge,
     /// The ledger cannot be read.
     #[error(transparent)]
     View(#[from] ViewError),
@@ -91,8 +103,8 @@ pub struct Attested {
     as_of: UnixMillis,
     /// With the newest cosignatures of exactly a quorum.
     note: String,
-    /// Since genesis.
-    changes: Vec<(Height, ChangeProof)>,
+    /// Since genesis; one of which the certificate is lost here fails those who need it.
+    changes: Vec<(Height, Result<ChangeProof, MakeError>)>,
 }
 
 impl Attested {
@@ -101,8 +113,7 @@ impl Attested {
     /// same ledger, saves work.
     ///
     /// # Errors
-    /// [`MakeError::View`], also if the size is that of no block's end, and
-    /// [`MakeError::CertificateLost`].
+    /// [`MakeError::View`], also if the size is that of no block's end.
     pub fn read(
         archive: &impl Archive,
         size: TreeSize,
@@ -147,7 +158,13 @@ impl Attested {
             .map_err(|error| damaged(error.to_string()))?
             .to_string();
         let mut changes = match before {
-            Some(before) if before.height <= height => before.changes.clone(),
+            Some(before) if before.height <= height => {
+                let good = before
+                    .changes
+                    .iter()
+                    .take_while(|(_, change)| change.is_ok());
+                good.cloned().collect()
+            }
             _ => Vec::new(),
         };
         let known = changes.last().map_or(Height(0), |(height, _)| *height);
@@ -182,46 +199,49 @@ impl Attested {
     }
 
     /// The changes of the member set after a height.
-    pub fn changes_since(&self, since: Height) -> impl Iterator<Item = &ChangeProof> {
-        let later = self
-            .changes
-            .iter()
-            .filter(move |(height, _)| *height > since);
-        later.map(|(_, change)| change)
+    ///
+    /// # Errors
+    /// [`MakeError::CertificateLost`] and [`MakeError::View`].
+    pub fn changes_since(&self, since: Height) -> Result<Vec<ChangeProof>, MakeError> {
+        let later = self.changes.iter().filter(|(height, _)| *height > since);
+        later.map(|(_, change)| change.clone()).collect()
     }
 }
 
-/// The changes of the member set above one height and up to another, with their proofs.
-///
-/// # Errors
-/// [`MakeError::View`] and [`MakeError::CertificateLost`].
-pub fn member_changes(
+/// The changes of the member set above one height and up to another, each with its proof.
+fn member_changes(
     archive: &impl Archive,
     after: Height,
     until: Height,
-) -> Result<Vec<(Height, ChangeProof)>, MakeError> {
-    let state = State(archive);
-    let changes = state.member_changes(after, usize::MAX)?.into_iter();
+) -> Result<Vec<(Height, Result<ChangeProof, MakeError>)>, MakeError> {
+    let changes = State(archive)
+        .member_changes(after, usize::MAX)?
+        .into_iter();
     let changes = changes.take_while(|(height, _)| *height <= until);
-    changes
-        .map(|(height, members)| {
-            let row = seal_row(state, height)?;
-            let certificate = archive
-                .certificate(height)?
-                .ok_or(MakeError::CertificateLost { height })?;
-            let last = LeafIndex(row.size - 1);
-            let path = inclusion_proof(archive, last, TreeSize(row.size)).map_err(tree)?;
-            let proof = ChangeProof {
-                certificate: Base64(certificate.to_bytes().map_err(|error| damage(&error))?),
-                members: Base64(members.to_bytes().map_err(|error| damage(&error))?),
-                path: Path(path),
-                root: HashText(Hash(row.root.0)),
-                seal: Base64(row.seal.leaf().map_err(|error| damage(&error))?),
-                size: row.size,
-            };
-            Ok((height, proof))
-        })
-        .collect()
+    let proven =
+        |(height, members): (Height, MemberSet)| (height, change_proof(archive, height, &members));
+    Ok(changes.map(proven).collect())
+}
+
+fn change_proof(
+    archive: &impl Archive,
+    height: Height,
+    members: &MemberSet,
+) -> Result<ChangeProof, MakeError> {
+    let row = seal_row(State(archive), height)?;
+    let certificate = archive
+        .certificate(height)?
+        .ok_or(MakeError::CertificateLost { height })?;
+    let last = LeafIndex(row.size - 1);
+    let path = inclusion_proof(archive, last, TreeSize(row.size)).map_err(tree)?;
+    Ok(ChangeProof {
+        certificate: Base64(certificate.to_bytes().map_err(|error| damage(&error))?),
+        members: Base64(members.to_bytes().map_err(|error| damage(&error))?),
+        path: Path(path),
+        root: HashText(Hash(row.root.0)),
+        seal: Base64(row.seal.leaf().map_err(|error| damage(&error))?),
+        size: row.size,
+    })
 }
 
 /// Makes a receipt about those credentials that the ledger has at the time asked about.
@@ -253,13 +273,13 @@ pub fn make(
         if making.credential(digest, issuer.as_ref())? == 0 {
             missing.push(*digest);
         }
+        let count = making.statements.len();
+        if count > RECEIPT_CREDENTIALS_MAX {
+            return Err(MakeError::TooMany { count });
+        }
     }
     if making.statements.is_empty() {
         return Err(not_anchored());
-    }
-    if making.statements.len() > RECEIPT_CREDENTIALS_MAX {
-        let count = making.statements.len();
-        return Err(MakeError::TooMany { count });
     }
     if let Some(next) = &next {
         making.leaves.insert(next.size - 1);
@@ -401,13 +421,29 @@ impl<'a, A: Archive> Making<'a, A> {
     }
 
     fn finish(self, wanted: &Wanted, next: Option<&SealRow>) -> Result<Receipt, MakeError> {
-        let leaves = self.leaves.iter().map(|leaf| self.leaf_proof(*leaf));
-        let leaves = leaves.collect::<Result<_, _>>()?;
-        let entries = self.entries.iter();
-        let entries = entries.map(|((_, issuer), row)| self.entry_proof(*issuer, row));
-        let entries = entries.collect::<Result<_, _>>()?;
+        let mut room = PARTS_BYTES_MAX;
+        let mut leaves = Vec::with_capacity(self.leaves.len());
+        for leaf in &self.leaves {
+            let proof = self.leaf_proof(*leaf)?;
+            take(&mut room, proof.leaf.0.len())?;
+            leaves.push(proof);
+        }
+        let mut entries = Vec::with_capacity(self.entries.len());
+        for ((_, issuer), row) in &self.entries {
+            let proof = self.entry_proof(*issuer, row)?;
+            take(&mut room, proof.entry.0.len())?;
+            entries.push(proof);
+        }
+        let members = self.attested.changes_since(wanted.since)?;
+        for change in &members {
+            take(
+                &mut room,
+                change.members.0.len() + change.certificate.0.len(),
+            )?;
+        }
         let chunks = self.chunks.iter();
-        let chunks = chunks.map(|(list, chunk)| self.chunk_proof(*list, *chunk));
+        let trees = self.state().sealed_trees(&self.seal.seal);
+        let chunks = chunks.map(|(list, chunk)| self.chunk_proof(&trees, *list, *chunk));
         let chunks = chunks.collect::<Result<_, _>>()?;
         Ok(Receipt {
             at: wanted.at,
@@ -418,7 +454,7 @@ impl<'a, A: Archive> Making<'a, A> {
             entries,
             leaves,
             ledger: State(self.archive).ledger()?.id,
-            members: self.attested.changes_since(wanted.since).cloned().collect(),
+            members,
             next: next.map(|next| next.size - 1),
             seal: self.seal.size - 1,
             since: Some(wanted.since).filter(|since| since.0 > 0),
@@ -444,19 +480,24 @@ impl<'a, A: Archive> Making<'a, A> {
         Ok(EntryProof {
             entry: Base64(entry.to_bytes().map_err(|error| damage(&error))?),
             issuer,
-            path: Path(state.registry_path(&row.seal, issuer)?),
+            path: Path(state.sealed_trees(&row.seal).registry_path(issuer)?),
             seal: row.size - 1,
         })
     }
 
-    fn chunk_proof(&self, list: ListNumber, chunk: u32) -> Result<ChunkProof, MakeError> {
-        let state = self.state();
-        let seal = &self.seal.seal;
+    fn chunk_proof(
+        &self,
+        trees: &SealedTrees<'_>,
+        list: ListNumber,
+        chunk: u32,
+    ) -> Result<ChunkProof, MakeError> {
+        let height = self.seal.seal.height;
+        let bits = self.state().chunk_at(list, chunk, height)?;
         Ok(ChunkProof {
-            bits: HashText(Hash(state.chunk_at(list, chunk, seal.height)?.0)),
+            bits: HashText(Hash(bits.0)),
             chunk,
             list,
-            path: Path(state.status_path(seal, list, chunk)?),
+            path: Path(trees.status_path(list, chunk)?),
         })
     }
 
@@ -480,6 +521,14 @@ impl<'a, A: Archive> Making<'a, A> {
             size: trusted.0,
         }))
     }
+}
+
+/// Takes the bytes of a part and its proof off what is left of a receipt.
+fn take(room: &mut usize, bytes: usize) -> Result<(), MakeError> {
+    *room = room
+        .checked_sub(bytes + PROOF_BYTES)
+        .ok_or(MakeError::TooLarge)?;
+    Ok(())
 }
 
 fn seal_row(state: State<'_>, height: Height) -> Result<SealRow, MakeError> {

@@ -1,6 +1,7 @@
 //! What a receipt says about one credential (check 12 of docs/formats.md).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use credlog_ledger::body::{Body, Item, Reason};
 use credlog_ledger::entry::{Accreditation, IssuerEntry};
@@ -26,9 +27,9 @@ pub struct ProvenCredential {
     /// Number of its issuer.
     pub issuer: IssuerNumber,
     /// The issuer when the credential was issued.
-    pub entry_at_issue: IssuerEntry,
+    pub entry_at_issue: Arc<IssuerEntry>,
     /// The issuer after the as-of seal.
-    pub entry: IssuerEntry,
+    pub entry: Arc<IssuerEntry>,
     /// The accreditation that covered the issue.
     pub accreditation: Accreditation,
     /// The Issue record.
@@ -179,8 +180,8 @@ impl Opening<'_> {
                 .clone(),
             digest: one.digest,
             issuer: one.issuer,
-            entry_at_issue: entry_at_issue.clone(),
-            entry: entry.clone(),
+            entry_at_issue: Arc::clone(entry_at_issue),
+            entry: Arc::clone(entry),
             record: record.id(),
             leaf: LeafIndex(one.issue),
             height: issue_seal.height,
@@ -196,7 +197,7 @@ impl Opening<'_> {
         })
     }
 
-    fn entry(&self, seal: u64) -> Result<&IssuerEntry, Refusal> {
+    fn entry(&self, seal: u64) -> Result<&Arc<IssuerEntry>, Refusal> {
         let found = self.parts.entries.get(&(seal, self.one.issuer));
         found.ok_or_else(|| form::malformed("a registry entry is missing"))
     }

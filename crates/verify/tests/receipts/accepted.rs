@@ -1,7 +1,7 @@
 use credlog_ledger::ids::{Height, UnixMillis};
 use credlog_ledger::rows::StatusChangeKind;
 use credlog_ledger::status::Status;
-use credlog_verify::receipt::{CheckOptions, Doubt, MakeError, Receipt, Wanted, make};
+use credlog_verify::receipt::{CheckOptions, Doubt, MakeError, Receipt, RefusalCode, Wanted, make};
 use credlog_verify::{CheckName, DigestSubject, LinkName, Outcome, Summary};
 
 use crate::support::{DAY, digest, issuer_id};
@@ -156,6 +156,20 @@ fn a_time_that_is_not_attested_yet_has_no_receipt_and_a_forged_one_is_doubted() 
 }
 
 #[test]
+fn the_past_is_no_answer_about_now() {
+    let world = World::small();
+    let (_, time) = issued_at(&world, REVOKED);
+    let past = Wanted {
+        at: Some(time),
+        ..of_a(REVOKED)
+    };
+    let receipt = world.make(&past).unwrap();
+    assert_eq!(check(&receipt, &world.trust()).unwrap().doubt, None);
+    let now = receipt.check(&world.trust(), &ANY_AGE).unwrap_err();
+    assert_eq!(now.code, RefusalCode::WrongSeal);
+}
+
+#[test]
 fn age_is_what_the_verifier_says() {
     let world = World::small();
     let receipt = world.make(&of_a(VALID)).unwrap();
@@ -210,10 +224,10 @@ fn one_receipt_about_many_credentials_shares_what_they_share() {
         .sum();
     assert!(receipt.to_bytes().unwrap().len() * 2 < alone);
     for number in &all[..8] {
-        let one = receipt.only(&digest(*number)).unwrap();
+        let one = receipt.only(&[digest(*number)]).unwrap();
         assert_eq!(one, world.make(&wanted(&[*number])).unwrap());
     }
-    assert_eq!(receipt.only(&digest(1_000)), None);
+    assert_eq!(receipt.only(&[digest(1_000)]), None);
 }
 
 #[test]

@@ -83,7 +83,11 @@ fn cases() -> Vec<Case> {
     let trust = World::small().trust();
     for lie in named_lies() {
         let bytes = lie.receipt.to_bytes().unwrap();
-        cases.push(Case::new(lie.name.to_owned(), &bytes, &trust, &ANY_AGE));
+        let options = CheckOptions {
+            at: lie.receipt.at,
+            ..ANY_AGE
+        };
+        cases.push(Case::new(lie.name.to_owned(), &bytes, &trust, &options));
     }
     let (older, newer) = (golden::all().swap_remove(0).1, golden::trust_between());
     let bytes = older.to_bytes().unwrap();

@@ -4,7 +4,7 @@
 use credlog_ledger::ids::UnixMillis;
 use credlog_ledger::status::chunk_of;
 use credlog_tlog::Note;
-use credlog_verify::receipt::{Proven, Receipt, Wanted};
+use credlog_verify::receipt::{CheckOptions, Proven, Receipt, Wanted};
 
 use crate::support::issuer_id;
 use crate::wanted;
@@ -36,7 +36,7 @@ fn assert_true(world: &World, proven: &Proven, receipt: &Receipt) {
             .find(|(number, _)| *number == one.issuer)
             .unwrap();
         let entry = state.issuer_at(*number, height).unwrap().unwrap();
-        assert_eq!(one.entry, entry);
+        assert_eq!(*one.entry, entry);
         assert_eq!(
             (one.leaf, one.list, one.index),
             (row.leaf, row.list, row.index)
@@ -97,7 +97,11 @@ fn no_mixture_of_true_receipts_says_anything_false() {
             ..sources[0].clone()
         };
         tried += 1;
-        if let Ok(proven) = receipt.check(&trust, &ANY_AGE) {
+        let options = CheckOptions {
+            at: receipt.at,
+            ..ANY_AGE
+        };
+        if let Ok(proven) = receipt.check(&trust, &options) {
             assert_true(&world, &proven, &receipt);
             taken += 1;
         }

@@ -39,7 +39,12 @@ fn wanted(numbers: &[u64]) -> Wanted {
 }
 
 fn check(receipt: &Receipt, trust: &Trust) -> Result<Proven, Refusal> {
-    Receipt::parse(&receipt.to_bytes()?)?.check(trust, &ANY_AGE)
+    // A verifier who asks about the time that the receipt is about.
+    let options = CheckOptions {
+        at: receipt.at,
+        ..ANY_AGE
+    };
+    Receipt::parse(&receipt.to_bytes()?)?.check(trust, &options)
 }
 
 fn refused(receipt: &Receipt, trust: &Trust) -> RefusalCode {

@@ -88,7 +88,7 @@ export type Result = Accepted | Unknown | Refused;
 export interface Options {
   /** Longer ago than this, the as-of time makes the outcome unknown. Without it, any age will do. */
   readonly maxAgeSeconds?: number;
-  /** The time that was asked about, in milliseconds. Without it, a receipt of any will do. */
+  /** The time that was asked about, in milliseconds. Without it, now. */
   readonly at?: number;
   /** What counts as now, in milliseconds. By default the clock. */
   readonly now?: number;
@@ -208,8 +208,8 @@ class Check {
 
   private wrongSeal(wanted: number | undefined): void {
     const { at: asked, next } = this.receipt;
-    const other = wanted !== undefined && (asked === undefined || asked !== BigInt(wanted));
-    need(!other, "wrong_seal", "it is about another time than was asked about");
+    const same = asked === (wanted === undefined ? undefined : BigInt(wanted));
+    need(same, "wrong_seal", "it is about another time than was asked about");
     const newest = this.receipt.seal === this.last;
     if (asked === undefined) {
       need(newest && next === undefined, "wrong_seal", "the seal is not the newest");
@@ -420,7 +420,7 @@ class Check {
     const { receipt, anchor } = this;
     const { newest } = anchor;
     const older = newest !== undefined && receipt.checkpoint.size < newest.size;
-    const asOf = older && newest.asOf < this.asOf ? newest.asOf : this.asOf;
+    const asOf = older && newest.time - 1n < this.asOf ? newest.time - 1n : this.asOf;
     const trust = this.advanced(oneLog);
     const memberSetCurrency = oneLog ? "known" : "unknown";
     const proof: Proof = { asOf, memberSetCurrency, credentials, ...(trust && { trust }) };

@@ -14,6 +14,9 @@ use crate::folder;
 use crate::outcome::{Exit, Failure, Result};
 use crate::screen::grouped;
 
+/// A badge that is checked while no node runs, and its receipt.
+const BADGE: &str = "issued/student-1.json";
+const RECEIPT: &str = "student-1.receipt.json";
 /// Those that stay while one is away.
 const REMAINING: [Institution; 3] = [Board, Ministry, Chamber];
 /// Records sent one after the other to see how long each takes. Every member's turn to propose
@@ -106,6 +109,8 @@ impl Story<'_> {
         )?;
         let head = self.network.view(Board)?;
         let verdicts = self.verdicts(Board, before)?;
+        let save = ["verify", BADGE, "--save-receipt", RECEIPT];
+        self.show(Board, &save, Exit::Done, 1)?;
         let ids = INSTITUTIONS.map(|at| self.network.process_id(at).unwrap_or_default());
         self.say(&format!(
             "$ kill -9 {}",
@@ -114,6 +119,17 @@ impl Story<'_> {
         for institution in INSTITUTIONS {
             self.network.kill(institution)?;
         }
+        self.say("  Nobody can be asked now. A receipt proves it all the same:")?;
+        let check = [
+            "receipt",
+            "verify",
+            RECEIPT,
+            "--genesis",
+            "genesis.json",
+            "--credential",
+            BADGE,
+        ];
+        self.show(Board, &check, Exit::Done, 3)?;
         let took = self.network.start(&INSTITUTIONS)?;
         self.agree(&INSTITUTIONS)?;
         self.say(&format!("  All four are up again after {}.", shown(took)))?;

@@ -16,7 +16,7 @@ pub(crate) struct Anchor {
     #[arg(long, value_name = "FILE")]
     pub(crate) genesis: Option<PathBuf>,
     /// A file that remembers the newest members and checkpoint seen, and refuses what does not
-    /// continue them; made with --genesis if it is not there
+    /// continue them; `credlog receipt verify` makes it with --genesis, and advances it
     #[arg(long, value_name = "FILE")]
     pub(crate) trust: Option<PathBuf>,
 }

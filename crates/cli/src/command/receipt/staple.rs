@@ -75,7 +75,11 @@ impl StapleArgs {
             .credentials
             .iter()
             .any(|one| one.digest == digest && Some(&one.entry.id) == issuer.as_ref());
-        let receipt = receipt.only(&digest).filter(|_| is_about).ok_or_else(|| {
+        // With the parts about credentials inside of it, if there are.
+        let nested = credential.nested();
+        let inner = nested.iter().filter_map(|one| one.as_ref().ok());
+        let digests: Vec<_> = inner.map(digest_of).chain([digest]).collect();
+        let receipt = receipt.only(&digests).filter(|_| is_about).ok_or_else(|| {
             Failure::input(format!(
                 "{} does not speak of {}, whose digest is {digest}",
                 self.receipt.display(),

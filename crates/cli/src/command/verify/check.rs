@@ -123,6 +123,8 @@ pub(super) struct Checker<'n> {
     pub(super) send_credential: bool,
     /// What is trusted, for receipts that are stapled to credentials.
     pub(super) trust: Option<Trust>,
+    /// How old they may be, in milliseconds.
+    pub(super) age_ms_max: u64,
     /// The node gave no answer, however often it was asked.
     pub(super) node_is_gone: AtomicBool,
 }
@@ -145,7 +147,10 @@ impl Checker<'_> {
     fn of_content(&self, bytes: &[u8]) -> Finding {
         match target::open(bytes) {
             Ok(opened) => match self.asked(|| self.of_opened(&opened)) {
-                Finding::Unchecked(failure) if failure.exit == Exit::Node => {
+                // No answer at all: a node that says why not is not passed over.
+                Finding::Unchecked(failure)
+                    if failure.exit == Exit::Node && failure.code() == Exit::Node.code() =>
+                {
                     self.of_stapled(bytes, &opened, failure)
                 }
                 finding => finding,
@@ -175,7 +180,7 @@ impl Checker<'_> {
         let options = CheckOptions {
             now,
             at: self.at.map(Time::into),
-            age_ms_max: None,
+            age_ms_max: Some(self.age_ms_max),
         };
         let proven = match receipt.and_then(|receipt| receipt.check(trust, &options)) {
             Ok(proven) => proven,

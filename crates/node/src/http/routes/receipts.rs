@@ -206,7 +206,7 @@ pub(crate) async fn history(Extract(context): Shared, uri: Uri) -> Answer {
             ledger: State(&snapshot).ledger()?.id,
             since,
             height: attested.height(),
-            members: attested.changes_since(since).cloned().collect(),
+            members: attested.changes_since(since).map_err(refusal)?,
             checkpoint: attested.note().to_owned(),
         })?;
         Ok(cached(response, RECEIPT_CACHE))
