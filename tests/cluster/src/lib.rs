@@ -13,6 +13,7 @@
 mod cluster;
 mod foreign;
 mod load;
+mod mirror;
 mod net;
 mod settings;
 mod view;
@@ -20,6 +21,7 @@ mod view;
 pub use cluster::{Cluster, wait_for};
 pub use credlog_e2e::count;
 pub use load::{Acknowledged, Load};
+pub use mirror::Mirror;
 pub use net::{Net, in_net};
 pub use settings::Settings;
 pub use view::{Answered, View};
