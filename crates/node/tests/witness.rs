@@ -363,7 +363,6 @@ async fn an_observer_cosigns_nothing_and_says_why() {
 enum Manner {
     Good,
     Fails,
-    /// To a good witness, with this request.
     Redirects,
     SignsOtherwise,
     SignsWithAnotherKey,
@@ -417,7 +416,7 @@ impl Outside {
             async move {
                 loop {
                     let (stream, _) = listener.accept().await.unwrap();
-                    serve(stream, &seen).await;
+                    serve(stream, &seen, port).await;
                 }
             }
         });
@@ -443,7 +442,7 @@ impl Drop for Outside {
     }
 }
 
-async fn serve(mut stream: TcpStream, seen: &Mutex<Seen>) {
+async fn serve(mut stream: TcpStream, seen: &Mutex<Seen>, port: u16) {
     let mut bytes = Vec::new();
     let body = loop {
         if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
@@ -473,7 +472,8 @@ async fn serve(mut stream: TcpStream, seen: &Mutex<Seen>) {
         seen.asked.push(asked);
         (status, answer)
     };
-    let location = "location: http://127.0.0.1:1/\r\n";
+    // Whoever follows it comes to a path that ends this server.
+    let location = format!("location: http://127.0.0.1:{port}/elsewhere\r\n");
     let length = answer.len();
     let head = format!(
         "HTTP/1.1 {status} x\r\n{location}content-length: {length}\r\nconnection: close\r\n\r\n"
