@@ -7,8 +7,10 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 from blake3 import blake3
 from cryptography.exceptions import InvalidSignature
@@ -139,6 +141,54 @@ def member_id(value):
     return value
 
 
+ISSUER_ID = re.compile(r"did:[a-z0-9]+:[!\"$-.0->@-~]+|https://[!-~]+")
+ACHIEVEMENT_ID = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
+WEB_ADDRESS = re.compile(r"https?://[!-~]+")
+NODE_ADDRESS = re.compile(r"/[!-~]*")
+ORIGIN = re.compile(r"[!-*,-~]+")
+
+# Characters that a name for people does not have: control characters, invisible ones.
+UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f"
+    "\u202a-\u202e\u2028\u2029\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f\U000e0100-\U000e01ef]"
+)
+LOOSE_JOINER = re.compile("(?:^|[\x00-\x7f\u200c\u200d])[\u200c\u200d]")
+
+
+def matched(pattern, most, value, what):
+    good = isinstance(value, str) and len(value) <= most and pattern.fullmatch(value)
+    need(good, f"{value!r} is no {what}")
+    return value
+
+
+def issuer_id(value):
+    return matched(ISSUER_ID, 256, value, "issuer id")
+
+
+def achievement_id(value):
+    return matched(ACHIEVEMENT_ID, 256, value, "achievement id")
+
+
+def web_address(value):
+    return matched(WEB_ADDRESS, 256, value, "web address")
+
+
+def node_address(value):
+    return matched(NODE_ADDRESS, 256, value, "node address")
+
+
+def origin_name(value):
+    return matched(ORIGIN, 100, value, "origin")
+
+
+def people_name(value):
+    good = isinstance(value, str) and 1 <= len(value.encode("utf-8", "surrogatepass")) <= 200
+    good = good and not UNSEEN.search(value) and not LOOSE_JOINER.search(value)
+    need(good, f"{value!r} is no name for people")
+    return value
+
+
 # --- Keys ------------------------------------------------------------------------------------
 
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -170,12 +220,92 @@ def small_order_encodings():
 
 
 SMALL_ORDER = small_order_encodings()
+ORDER = 2**252 + 27742317777372353535851937790883648493
+
+
+def added(one, other):
+    """The sum of two points (X, Y, Z, T): RFC 8032 section 5.1.4."""
+    a = (one[1] - one[0]) * (other[1] - other[0]) % P
+    b = (one[1] + one[0]) * (other[1] + other[0]) % P
+    c = 2 * one[3] * other[3] * D % P
+    d = 2 * one[2] * other[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def decompressed(key):
+    """The point of a canonical encoding, or None (RFC 8032 section 5.1.3)."""
+    y, sign = int.from_bytes(key, "little") & (2**255 - 1), key[31] >> 7
+    if y >= P:
+        return None
+    square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if x * x % P != square:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    if x * x % P != square or (x == 0 and sign):
+        return None
+    x = P - x if x & 1 != sign else x
+    return x, y, 1, x * y % P
+
+
+@lru_cache(maxsize=4096)
+def is_ed25519_key(key):
+    """The canonical encoding of a point that is torsion-free and not of small order."""
+    point = decompressed(key) if len(key) == 32 and key not in SMALL_ORDER else None
+    if point is None:
+        return False
+    sum_ = (0, 1, 1, 0)
+    for bit in bin(ORDER)[2:]:
+        sum_ = added(sum_, sum_)
+        sum_ = added(sum_, point) if bit == "1" else sum_
+    return sum_[0] == 0 and sum_[1] == sum_[2]
 
 
 def ed25519_of(multicodec):
     """The 32 bytes of a registered Ed25519 key."""
     need(len(multicodec) == 34 and multicodec[:2] == b"\xed\x01", "a key is not Ed25519")
+    need(is_ed25519_key(multicodec[2:]), "a key is no point, or not torsion-free")
     return multicodec[2:]
+
+
+def public_key(multicodec):
+    """Any key that can be registered; True if it is Ed25519."""
+    if multicodec[:2] == b"\x80\x24":
+        need(len(multicodec) == 35 and multicodec[2] in (2, 3), "a P-256 key is not compressed")
+        p256_point(int.from_bytes(multicodec[3:], "big"))
+    elif multicodec[:2] == b"\x85\x24":
+        rsa_key(multicodec[2:])
+    else:
+        ed25519_of(multicodec)
+        return True
+    return False
+
+
+P256 = 2**256 - 2**224 + 2**192 + 2**96 - 1
+P256_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+
+
+def p256_point(x):
+    """That a point of the curve has this x (FIPS 186)."""
+    square = (x * x * x - 3 * x + P256_B) % P256
+    root = pow(square, (P256 + 1) // 4, P256)
+    need(x < P256 and root * root % P256 == square, "a P-256 key is no point of the curve")
+
+
+def rsa_key(der):
+    """RSAPublicKey in its one DER form, 2,048 to 8,192 bits, exponent 65,537."""
+
+    def value(tag, data):
+        return bytes([tag, 0x82]) + struct.pack(">H", len(data)) + data
+
+    need(len(der) <= 1_098, "an RSA key is too long")
+    # SEQUENCE and INTEGER with lengths of two bytes each, then the exponent's five bytes.
+    modulus = der[8:-5]
+    need(len(modulus) > 255, "an RSA key is no RSAPublicKey, or too short")
+    need(der == value(0x30, value(2, modulus) + b"\x02\x03\x01\x00\x01"), "an RSA key is no RSAPublicKey")
+    bits = int.from_bytes(modulus, "big").bit_length()
+    shortest = len(modulus) == bits // 8 + 1
+    need(shortest and 2_048 <= bits <= 8_192, "an RSA key has a bad modulus")
 
 
 def multicodec_of(multikey):
@@ -188,6 +318,7 @@ def multicodec_of(multikey):
     return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
+@lru_cache(maxsize=4096)
 def verifies(key, message, signature):
     """The strict rule. The library checks S and compares the encoding of S·B − k·A with R."""
     if len(signature) != 64 or key in SMALL_ORDER or signature[:32] in SMALL_ORDER:
@@ -222,6 +353,7 @@ class Seat:
 class MemberSet:
     seats: tuple
     hash: bytes
+    data: bytes  # canonical
 
     def find(self, member):
         return next((seat for seat in self.seats if seat.id == member), None)
@@ -235,13 +367,14 @@ def read_member_set(data):
 
     def seated():
         id_ = member_id(reader.text())
-        reader.text()
+        people_name(reader.text())
         keys = []
         for _ in ROLES:
             keys.append(reader.bytes())
             reader.bytes()
-        reader.list(8, reader.text)
-        reader.option(reader.text)
+        need(len(set(keys)) == 4, f"a key of {id_} has two roles")
+        reader.list(8, lambda: node_address(reader.text()))
+        reader.option(lambda: web_address(reader.text()))
         _, consensus, cosigner, node = map(ed25519_of, keys)
         return Seat(id_, consensus, cosigner, node, reader.u32())
 
@@ -249,7 +382,7 @@ def read_member_set(data):
     reader.end()
     ids = [seat.id for seat in seats]
     need(ids and all(a < b for a, b in zip(ids, ids[1:])), "members are not in ascending order")
-    return MemberSet(seats, b3(data))
+    return MemberSet(seats, b3(data), data)
 
 
 # --- Genesis and ledger id -------------------------------------------------------------------
@@ -291,16 +424,22 @@ def read_genesis(data):
         file = json.loads(data.decode("utf-8"), object_pairs_hook=once)
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise Bad(f"the genesis file is not JSON: {error}") from None
+    return genesis_of(file)
+
+
+def genesis_of(file):
+    """The genesis file, already parsed."""
     names = ("version", "origin", "time", "members", "parameters")
     version, origin, time, members, parameters = named(file, names, "the genesis file")
     need(version == 1 and type(version) is int, "the genesis file is not of version 1")
-    good = isinstance(origin, str) and 1 <= len(origin) <= 100
-    need(good and all("!" <= c <= "~" and c != "+" for c in origin), "the origin is no origin")
+    origin_name(origin)
     integer(time, 2**53 - 1, "the time of genesis")
     for value in named(parameters, sorted(PARAMETERS), "parameters"):
         integer(value, 2**32 - 1, "a parameter")
     need(isinstance(members, list) and 1 <= len(members) <= MEMBERS_MAX, "not 1 to 100 members")
     founders = sorted(founder(origin, member) for member in members)
+    keys = [proven["key"] for member in members for proven in member["keys"].values()]
+    need(len(set(keys)) == len(keys), "a key stands twice in the genesis file")
     seated = sequence([data + u32(0) for _, data in founders])
     # RFC 8785: names are ASCII, all numbers are integers.
     jcs = json.dumps(file, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -315,9 +454,11 @@ def founder(origin, member):
     """Id and canonical bytes of a member of the genesis file."""
     id_, name, keys, addresses, url = named(member, ("id", "name", "keys", "addresses", "url"), "a member")
     member_id(id_)
-    good = isinstance(name, str) and isinstance(addresses, list) and len(addresses) <= 8
-    good = good and all(isinstance(address, str) for address in addresses)
-    need(good and (url is None or isinstance(url, str)), f"member {id_} is not described as it must be")
+    people_name(name)
+    need(isinstance(addresses, list) and len(addresses) <= 8, f"the addresses of {id_} are no list of 8")
+    for address in addresses:
+        node_address(address)
+    need(url is None or web_address(url), f"the url of {id_} is empty")
     data = text(id_) + text(name)
     seen = set()
     for role, proven in zip(ROLES, named(keys, ROLES, f"the keys of {id_}")):
@@ -343,18 +484,23 @@ class Seal:
     round: int
     proposer: str
     record_count: int
+    status_root: bytes
+    status_lists: int
+    registry_root: bytes
+    registry_size: int
     members_hash: bytes
 
 
 def read_seal(leaf):
+    need(leaf[:1] == b"\2", "a leaf is no seal")
     reader = Reader(leaf[1:], "a seal", SEAL_BYTES_MAX)
     need(reader.u8() == 1, "a seal is not of version 1")
     height, time, round_ = reader.u64(), reader.u64(), reader.u32()
     proposer, record_count = member_id(reader.text()), reader.u32()
-    reader.take(32 + 8 + 32 + 8)  # status root and lists, registry root and size
+    state = reader.take(32), reader.u64(), reader.take(32), reader.u64()
     members_hash = reader.take(32)
     reader.end()
-    return Seal(height, time, round_, proposer, record_count, members_hash)
+    return Seal(height, time, round_, proposer, record_count, *state, members_hash)
 
 
 # --- Trees -----------------------------------------------------------------------------------
@@ -381,6 +527,50 @@ class Tree:
         for left in reversed(self.subtrees[:-1]):
             node = sha(b"\1" + left + node)
         return node
+
+
+def tree_node(left, right):
+    return sha(b"\1" + left + right)
+
+
+def included(leaf, index, size, path, root):
+    """Whether the leaf is in that tree at that index (RFC 9162 section 2.1.3.2)."""
+    if not 0 <= index < size:
+        return False
+    node, at, last = sha(b"\0" + leaf), index, size - 1
+    for other in path:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            node = tree_node(other, node)
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            node = tree_node(node, other)
+        at, last = at >> 1, last >> 1
+    return last == 0 and node == root
+
+
+def consistent(size, root, larger, larger_root, path):
+    """Whether the smaller log is the beginning of the larger (RFC 9162 section 2.1.4.2)."""
+    if not 0 < size < larger or not path:
+        return False
+    path = [root, *path] if size & (size - 1) == 0 else path
+    at, last = size - 1, larger - 1
+    while at & 1:
+        at, last = at >> 1, last >> 1
+    small = large = path[0]
+    for other in path[1:]:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            small, large = tree_node(other, small), tree_node(other, large)
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            large = tree_node(large, other)
+        at, last = at >> 1, last >> 1
+    return last == 0 and small == root and large == larger_root
 
 
 def bundle_path(number, width):

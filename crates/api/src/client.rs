@@ -12,10 +12,11 @@ use credlog_ledger::ids::{Digest, Height, IssuerId, ListNumber, RecordId};
 use credlog_ledger::member::{MEMBER_SET_BYTES_MAX, MemberSet};
 use credlog_tlog::{
     HASH_BYTES, NOTE_BYTES_MAX, POLICY_BYTES_MAX, Policy, PolicyError, TILE_WIDTH, TileLevel,
-    TilePath,
+    TilePath, decode_bundle_of,
 };
 use credlog_verify::prefix::Crowd;
 use credlog_verify::published::Purpose;
+use credlog_verify::receipt::{RECEIPT_BYTES_MAX, Receipt};
 use credlog_verify::{Answer, Facts};
 use reqwest::Url;
 
@@ -26,6 +27,9 @@ use crate::ledger::{LedgerView, MembersView};
 use crate::page::{Page, PageQuery};
 use crate::path;
 use crate::problem::Problem;
+use crate::receipt::{
+    ConsistencyQuery, ConsistencyView, MemberHistory, ReceiptQuery, ReceiptsAnswer, ReceiptsRequest,
+};
 use crate::submission::{
     FramingError, MEDIA_TYPE_RECORD, MEDIA_TYPE_RECORDS, RecordView, SubmitOutcomes, Wait,
     encode_records,
@@ -36,10 +40,13 @@ use transfer::Request;
 /// Most bytes of an answer in JSON.
 pub const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// Most bytes of an entry bundle: 256 leaves of at most 65,535 bytes, each behind two bytes.
-const BUNDLE_BYTES_MAX: usize = 256 * (65_535 + 2);
+pub const BUNDLE_BYTES_MAX: usize = 256 * (65_535 + 2);
+
+/// Most bytes of a bundle of certificates.
+pub const CERTIFICATE_BUNDLE_BYTES_MAX: usize = 256 * (CERTIFICATE_BYTES_MAX + 2);
 
 /// Most bytes of a signed status list: 131,072 random bits are less than 24 KiB.
-const STATUS_LIST_BYTES_MAX: usize = 64 << 10;
+pub const STATUS_LIST_BYTES_MAX: usize = 64 << 10;
 
 /// How the client behaves; the default is for a person who waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -284,6 +291,59 @@ impl Client {
         Ok(certificate)
     }
 
+    /// The certificates of `width` heights (1 to 256) from 256 `index` + 1 on; nothing in the
+    /// place of one that this node has lost. Their signatures are not checked here.
+    ///
+    /// # Errors
+    /// [`ClientError::OtherAnswer`] for certificates of other heights; other [`ClientError`].
+    pub async fn certificates(
+        &self,
+        index: u64,
+        width: u16,
+    ) -> Result<Vec<Option<CommitCertificate>>, ClientError> {
+        let asked = path::certificate_bundle(index, width);
+        let path = asked.map_err(|error| self.malformed(path::CERTIFICATE_BUNDLE, &error))?;
+        let request = Request::get(&path);
+        let bytes = self.bytes(request, CERTIFICATE_BUNDLE_BYTES_MAX).await?;
+        let entries =
+            decode_bundle_of(&bytes, width).map_err(|error| self.malformed(&path, &error))?;
+        let first = index
+            .saturating_mul(u64::from(TILE_WIDTH))
+            .saturating_add(1);
+        let mut certificates = Vec::with_capacity(entries.len());
+        for (height, entry) in (first..).map(Height).zip(entries) {
+            if entry.is_empty() {
+                certificates.push(None);
+                continue;
+            }
+            let certificate = CommitCertificate::from_bytes(entry)
+                .map_err(|error| self.malformed(&path, &error))?;
+            if certificate.height != height {
+                return Err(ClientError::OtherAnswer {
+                    url: self.url(&path),
+                    found: format!("height {}", certificate.height),
+                    asked: format!("height {height}"),
+                });
+            }
+            certificates.push(Some(certificate));
+        }
+        Ok(certificates)
+    }
+
+    /// The bytes that stand under a path, which begins with a slash; nothing where there is
+    /// nothing (404). For what copies or checks all that a node serves: it need not be a node.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn file(&self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, ClientError> {
+        match self.bytes(Request::get(path), bytes_max).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(ClientError::Status { status: 404, .. }) => Ok(None),
+            Err(ClientError::Problem { problem, .. }) if problem.status == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What this node has seen against members; its signatures are not checked here.
     ///
     /// # Errors
@@ -418,6 +478,82 @@ impl Client {
         let body = request.to_json().to_string().into_bytes();
         self.json(Request::post(path::VERIFY, "application/json", body))
             .await
+    }
+
+    /// The receipt of a credential: nothing of it is checked here, which
+    /// [`Receipt::check`] does.
+    ///
+    /// # Errors
+    /// [`ClientError::OtherAnswer`] for one about another credential; other [`ClientError`].
+    pub async fn receipt(
+        &self,
+        digest: &Digest,
+        query: &ReceiptQuery,
+    ) -> Result<Receipt, ClientError> {
+        let path = path::receipt(digest);
+        let at = query.at.map(|at| at.to_string());
+        let since = query.since.map(|since| since.to_string());
+        let trusted = query.trusted.map(|trusted| trusted.to_string());
+        let request = Request::get(&path)
+            .query("at", at.as_deref())
+            .query("issuer", query.issuer.as_ref().map(IssuerId::as_str))
+            .query("since", since.as_deref())
+            .query("trusted", trusted.as_deref());
+        let bytes = self.bytes(request, RECEIPT_BYTES_MAX).await?;
+        let receipt = Receipt::parse(&bytes).map_err(|error| self.malformed(&path, &error))?;
+        if receipt.credentials.iter().any(|one| one.digest != *digest) {
+            return Err(ClientError::OtherAnswer {
+                url: self.url(&path),
+                found: "other credentials".to_owned(),
+                asked: digest.to_string(),
+            });
+        }
+        Ok(receipt)
+    }
+
+    /// One receipt about many credentials; nothing of it is checked here.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn receipts(&self, request: &ReceiptsRequest) -> Result<ReceiptsAnswer, ClientError> {
+        let body =
+            serde_json::to_vec(request).map_err(|error| self.malformed(path::RECEIPTS, &error))?;
+        self.json(Request::post(path::RECEIPTS, "application/json", body))
+            .await
+    }
+
+    /// The inclusion part of a receipt, a C2SP tlog-proof; nothing of it is checked here.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn tlog_proof(&self, digest: &Digest) -> Result<Vec<u8>, ClientError> {
+        let path = path::tlog_proof(digest);
+        self.bytes(Request::get(&path), NOTE_BYTES_MAX).await
+    }
+
+    /// That one log continues another; nothing of it is checked here.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn consistency(
+        &self,
+        query: ConsistencyQuery,
+    ) -> Result<ConsistencyView, ClientError> {
+        let (from, to) = (query.from.to_string(), query.to.to_string());
+        let request = Request::get(path::CONSISTENCY)
+            .query("from", Some(from.as_str()))
+            .query("to", Some(to.as_str()));
+        self.json(request).await
+    }
+
+    /// The changes of the member set with their proofs; nothing of them is checked here.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn member_history(&self, since: Height) -> Result<MemberHistory, ClientError> {
+        let since = since.to_string();
+        let request = Request::get(path::MEMBERS_HISTORY).query("since", Some(since.as_str()));
+        self.json(request).await
     }
 
     /// Issuers, in the order of first accreditation.

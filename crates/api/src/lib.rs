@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod page;
 pub mod path;
 pub mod problem;
+pub mod receipt;
 pub mod submission;
 pub mod vcalm;
 pub mod verification;

@@ -1,7 +1,7 @@
 //! Routes: templates for a server, builders for a client.
 
 use credlog_ledger::ids::{Digest, Height, IssuerId, ListNumber, RecordId};
-use credlog_tlog::TilePath;
+use credlog_tlog::{TileLevel, TilePath, TilePathError};
 use credlog_verify::published::Purpose;
 
 /// GET: [`LedgerView`](crate::ledger::LedgerView).
@@ -42,14 +42,28 @@ pub const SIGNED_STATUS_LIST: &str = "/v1/status-lists/{list}/{purpose}";
 pub const MEMBERS: &str = "/v1/members";
 /// GET: the canonical bytes of the set that decides that height.
 pub const MEMBERS_AT: &str = "/v1/members/{height}";
+/// GET, `?since=`: [`MemberHistory`](crate::receipt::MemberHistory).
+pub const MEMBERS_HISTORY: &str = "/v1/members/history";
 /// GET: whom to trust for a checkpoint, as a C2SP tlog-policy.
 pub const POLICY: &str = "/v1/policy";
 /// GET: [`ProposalsView`](crate::governance::ProposalsView).
 pub const PROPOSALS: &str = "/v1/proposals";
 /// GET: the canonical bytes of the certificate that decided that height.
 pub const CERTIFICATE: &str = "/v1/certificates/{height}";
+/// GET: the certificates of up to 256 heights; the rest of the path is that of an entry bundle
+/// behind `tile/entries/`.
+pub const CERTIFICATE_BUNDLE: &str = "/v1/certificates/bundle/{*path}";
 /// GET: [`EvidenceView`](crate::governance::EvidenceView).
 pub const EVIDENCE: &str = "/v1/evidence";
+/// GET, `?at=&issuer=&since=&trusted=`: a [`Receipt`](credlog_verify::receipt::Receipt).
+pub const RECEIPT: &str = "/v1/receipts/{digest}";
+/// GET, `?issuer=`: the inclusion part of a receipt (C2SP tlog-proof).
+pub const TLOG_PROOF: &str = "/v1/receipts/{digest}/tlog-proof";
+/// POST [`ReceiptsRequest`](crate::receipt::ReceiptsRequest):
+/// [`ReceiptsAnswer`](crate::receipt::ReceiptsAnswer).
+pub const RECEIPTS: &str = "/v1/receipts";
+/// GET, `?from=&to=`: [`ConsistencyView`](crate::receipt::ConsistencyView).
+pub const CONSISTENCY: &str = "/v1/consistency";
 /// GET, `?types=&issuer=&prefix=&since=`: server-sent [`Event`](crate::event::Event)s.
 pub const EVENTS: &str = "/v1/events";
 /// GET, paged, newest first: [`BlockBrief`](crate::block::BlockBrief).
@@ -119,6 +133,27 @@ pub fn certificate(height: Height) -> String {
     format!("/v1/certificates/{height}")
 }
 
+/// `/v1/certificates/bundle/…`: the certificates of `width` heights (1 to 256) from
+/// 256 `index` + 1 on.
+///
+/// # Errors
+/// [`TilePathError::Width`] outside 1 to 256.
+pub fn certificate_bundle(index: u64, width: u16) -> Result<String, TilePathError> {
+    let entries = TilePath::new(TileLevel::Entries, index, width)?.to_string();
+    let number = entries.trim_start_matches("tile/entries/");
+    Ok(format!("/v1/certificates/bundle/{number}"))
+}
+
+/// `/v1/receipts/…`.
+pub fn receipt(digest: &Digest) -> String {
+    format!("{RECEIPTS}/{digest}")
+}
+
+/// `/v1/receipts/…/tlog-proof`.
+pub fn tlog_proof(digest: &Digest) -> String {
+    format!("{RECEIPTS}/{digest}/tlog-proof")
+}
+
 /// `/v1/blocks/…`.
 pub fn block(height: Height) -> String {
     format!("{BLOCKS}/{height}")
@@ -146,6 +181,19 @@ pub fn percent_encode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_bundle_has_the_number_of_an_entry_bundle() {
+        for (index, width, expected) in [
+            (0, 256, "/v1/certificates/bundle/000"),
+            (5, 7, "/v1/certificates/bundle/005.p/7"),
+            (1_234_067, 256, "/v1/certificates/bundle/x001/x234/067"),
+        ] {
+            assert_eq!(certificate_bundle(index, width).unwrap(), expected);
+        }
+        assert!(certificate_bundle(0, 0).is_err());
+        assert!(certificate_bundle(0, 257).is_err());
+    }
 
     #[test]
     fn an_issuer_is_one_segment() {

@@ -131,6 +131,10 @@ impl ProblemType {
         Self::UNAUTHORIZED,
         Self::NOT_TRUSTED,
         Self::NOT_FOUND,
+        Self::NOT_ANCHORED,
+        Self::NOT_REACHED,
+        Self::NOT_ATTESTED,
+        Self::CERTIFICATE_LOST,
         Self::METHOD_NOT_ALLOWED,
         Self::NOT_ACCEPTABLE,
         Self::REQUEST_TIMEOUT,
@@ -360,6 +364,23 @@ impl ProblemType {
     );
     /// Nothing of this name.
     pub const NOT_FOUND: Self = transport("not-found", 404, "There is no such thing here");
+    /// No receipt, for nothing was issued.
+    pub const NOT_ANCHORED: Self =
+        transport("not-anchored", 404, "The credential is not on the ledger");
+    /// No receipt yet.
+    pub const NOT_REACHED: Self = transport(
+        "not-reached",
+        409,
+        "The ledger is not attested up to that time yet",
+    );
+    /// No quorum of the members has cosigned.
+    pub const NOT_ATTESTED: Self = transport("not-attested", 503, "No checkpoint is attested yet");
+    /// A certificate that a proof needs is lost.
+    pub const CERTIFICATE_LOST: Self = transport(
+        "certificate-lost",
+        503,
+        "This node has lost what the proof needs",
+    );
     /// The route has no such method.
     pub const METHOD_NOT_ALLOWED: Self =
         transport("method-not-allowed", 405, "The route has no such method");

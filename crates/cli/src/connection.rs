@@ -9,13 +9,16 @@ use credlog_api::governance::ProposalsView;
 use credlog_api::issuer::{IssuerBrief, IssuerView, StatusListView};
 use credlog_api::ledger::{LedgerView, MembersView};
 use credlog_api::problem::{Problem, ProblemType, TYPE_PREFIX};
+use credlog_api::receipt::{ConsistencyQuery, ConsistencyView, ReceiptsAnswer, ReceiptsRequest};
 use credlog_api::verification::CredentialQuery;
 use credlog_api::{
     Answer, Client, ClientConfig, ClientError, Facts, Page, PageQuery, RecordOutcome, RecordView,
     VerifyRequest, Wait,
 };
 use credlog_ledger::body::Achievement;
-use credlog_ledger::ids::{Digest, Height, IssuerId, LeafIndex, ListNumber, RecordId, UnixMillis};
+use credlog_ledger::ids::{
+    Digest, Height, IssuerId, LeafIndex, ListNumber, RecordId, TreeSize, UnixMillis,
+};
 use credlog_ledger::record::{AuthorId, EncodedRecord};
 use indicatif::ProgressBar;
 use tokio::runtime::Runtime;
@@ -151,10 +154,17 @@ impl NodeArgs {
         self.connect_with(screen, config)
     }
 
+    /// How the client of a command that talks to the node by itself behaves.
+    pub(crate) fn client_config(&self) -> Result<ClientConfig> {
+        let authorities_pem = self.ca.as_deref().map(folder::read).transpose()?;
+        Ok(ClientConfig {
+            authorities_pem: authorities_pem.unwrap_or_default(),
+            ..ClientConfig::default()
+        })
+    }
+
     fn connect_with(&self, screen: Screen, mut config: ClientConfig) -> Result<Node> {
-        if let Some(file) = &self.ca {
-            config.authorities_pem = folder::read(file)?;
-        }
+        config.authorities_pem = self.client_config()?.authorities_pem;
         let client = Client::with_config(&self.node, config).map_err(|error| match error {
             ClientError::Address { .. } | ClientError::Authorities { .. } => {
                 Failure::usage(error.to_string())
@@ -221,6 +231,16 @@ impl Node {
     /// What the ledger says about a credential, now or on a date.
     pub(crate) fn facts_at(&self, digest: &Digest, query: &CredentialQuery) -> Result<Facts> {
         self.ask(self.client.facts(digest, query))
+    }
+
+    /// The receipt about credentials, and which of them the ledger does not have.
+    pub(crate) fn receipts(&self, request: &ReceiptsRequest) -> Result<ReceiptsAnswer> {
+        self.ask(self.client.receipts(request))
+    }
+
+    /// That one log continues another.
+    pub(crate) fn consistency(&self, from: TreeSize, to: TreeSize) -> Result<ConsistencyView> {
+        self.ask(self.client.consistency(ConsistencyQuery { from, to }))
     }
 
     /// Lets the node judge.

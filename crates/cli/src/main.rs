@@ -29,8 +29,9 @@ use crate::screen::Screen;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; verify: every credential valid. 1 verify: one is invalid, revoked, suspended,
-superseded, not yet valid or expired. 2 verify: one is not anchored or cannot be checked.
-3 no answer from the node. 4 refused by the ledger. 5 a file, key or folder is not what is needed.
+superseded, not yet valid or expired; audit: there are findings; ledger export: the node's log does
+not continue the copy. 2 verify: one is not anchored or cannot be checked; audit: it could not be
+finished. 3 no answer from the node. 4 refused by the ledger. 5 a file, key or folder is not what is needed.
 6 done in part. 7 the store is damaged. 64 wrong command line. 130 interrupted. 141 nobody read
 the answer to its end.";
 
@@ -75,11 +76,17 @@ enum Command {
     Reinstate(command::status::ChangeStatus),
     Supersede(command::status::Supersede),
     Verify(command::verify::Verify),
+    /// Proofs that hold without any node
+    #[command(subcommand)]
+    Receipt(command::receipt::ReceiptCommand),
     Bake(command::bake::BakeArgs),
     Unbake(command::bake::Unbake),
     /// Ask a node about the ledger
     #[command(subcommand)]
     Ledger(command::ledger::LedgerCommand),
+    /// Check a whole ledger
+    #[command(subcommand)]
+    Audit(command::audit::AuditCommand),
     /// Decide with the other members who is one, and under which rules
     #[command(subcommand)]
     Member(command::member::MemberCommand),
@@ -132,9 +139,11 @@ fn run(cli: Cli, screen: Screen) -> Result<Exit> {
         Command::Reinstate(args) => return args.run(Change::Reinstate, screen, passphrase),
         Command::Supersede(args) => args.run(screen, passphrase)?,
         Command::Verify(args) => return args.run(screen),
+        Command::Receipt(receipt) => return receipt.run(screen),
         Command::Bake(bake) => bake.run(screen)?,
         Command::Unbake(unbake) => unbake.run(screen)?,
         Command::Ledger(ledger) => ledger.run(screen)?,
+        Command::Audit(audit) => return audit.run(screen),
         Command::Member(member) => member.run(screen, passphrase)?,
         Command::Node(node) => node.run()?,
         Command::Store(store) => return store.run(screen),

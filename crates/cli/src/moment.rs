@@ -21,6 +21,22 @@ pub(crate) fn parse_millis(text: &str) -> Result<UnixMillis, String> {
     millis(parse(text)?).ok_or_else(|| format!("{text:?} is before 1970"))
 }
 
+/// Reads a length of time in milliseconds: `90s`, `10m`, `24h`, `30d`.
+pub(crate) fn parse_length(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no length of time; write 90s, 10m, 24h or 30d");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let unit_ms: u64 = match unit {
+        's' => 1_000,
+        'm' => 60_000,
+        'h' => 3_600_000,
+        'd' => 86_400_000,
+        _ => return Err(wrong()),
+    };
+    let number = text.trim_end_matches(unit).parse::<u64>();
+    let length = number.ok().and_then(|number| number.checked_mul(unit_ms));
+    length.filter(|_| !text.starts_with('+')).ok_or_else(wrong)
+}
+
 /// Milliseconds since 1970; nothing before.
 pub(crate) fn millis(time: OffsetDateTime) -> Option<UnixMillis> {
     u64::try_from(time.unix_timestamp_nanos() / 1_000_000)
@@ -65,6 +81,25 @@ mod tests {
             "1969-12-31",
         ] {
             assert!(parse_millis(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_have_a_unit() {
+        assert_eq!(parse_length("90s"), Ok(90_000));
+        assert_eq!(parse_length("10m"), Ok(600_000));
+        assert_eq!(parse_length("1d"), Ok(86_400_000));
+        for wrong in [
+            "",
+            "s",
+            "10",
+            "-1m",
+            "+1m",
+            "1.5h",
+            "1mm",
+            "99999999999999999999d",
+        ] {
+            assert!(parse_length(wrong).is_err(), "{wrong}");
         }
     }
 

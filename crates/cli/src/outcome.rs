@@ -12,9 +12,10 @@ pub(crate) enum Exit {
     /// Done; for `verify`: every credential is valid.
     Done = 0,
     /// `verify`: a credential is invalid, revoked, suspended, superseded, not yet valid or
-    /// expired.
+    /// expired. `audit`: there are findings. `ledger export`: a fork.
     Negative = 1,
-    /// `verify`: none of those, but a credential is not anchored or cannot be checked.
+    /// `verify`: none of those, but a credential is not anchored or cannot be checked. `audit`: no
+    /// finding, but it could not be finished.
     Unknown = 2,
     /// The node cannot be reached or gave no usable answer.
     Node = 3,

@@ -2,12 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use credlog_credential::json::{Limits, parse_strict};
 use credlog_credential::{Credential, Form, Opened, problem};
 use credlog_ledger::ids::Digest;
+use credlog_verify::receipt::{
+    RECEIPT_BYTES_MAX, Receipt, Refusal, STAPLE_MEMBER, StapleError, unstaple,
+};
 
 use crate::command::issue::source::credential_files;
 use crate::folder;
 use crate::outcome::{Failure, Result};
+
+/// Limits of a credential with a receipt.
+pub(crate) const STAPLED: Limits = Limits {
+    bytes_max: Limits::DEFAULT.bytes_max + RECEIPT_BYTES_MAX,
+    ..Limits::DEFAULT
+};
 
 /// One credential that was named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,8 +144,36 @@ pub(crate) fn parse(bytes: &[u8]) -> std::result::Result<Credential, Unreadable>
     }
 }
 
-/// Reads a credential or presentation from the content of a file, in any form.
+/// Reads a credential or presentation from the content of a file, in any form; a receipt that is
+/// stapled to it is left aside.
 pub(crate) fn open(bytes: &[u8]) -> std::result::Result<Opened, Unreadable> {
+    match split(bytes) {
+        Some((alone, _)) => open_alone(&alone),
+        None => open_alone(bytes),
+    }
+}
+
+/// The receipt that is stapled to the content of a file.
+pub(crate) fn stapled(bytes: &[u8]) -> Option<std::result::Result<Receipt, Refusal>> {
+    split(bytes).map(|(_, receipt)| receipt)
+}
+
+/// A credential and the receipt that is stapled to it.
+fn split(bytes: &[u8]) -> Option<(Vec<u8>, std::result::Result<Receipt, Refusal>)> {
+    let member = STAPLE_MEMBER.as_bytes();
+    if !bytes.windows(member.len()).any(|window| window == member) {
+        return None;
+    }
+    let mut document = parse_strict(bytes, STAPLED).ok()?;
+    let receipt = match unstaple(&mut document) {
+        Ok(receipt) => Ok(receipt?),
+        Err(StapleError::Receipt(refusal)) => Err(refusal),
+        Err(_) => return None,
+    };
+    Some((serde_json::to_vec(&document).ok()?, receipt))
+}
+
+fn open_alone(bytes: &[u8]) -> std::result::Result<Opened, Unreadable> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Unreadable::NoCredential {
             reason: "the file is empty".to_owned(),

@@ -7,8 +7,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::body::{Profile, Purposes, Reason, Scope};
+use crate::codec::{self, CodecError};
 use crate::ids::{AchievementId, IssuerId, KeyId, MemberId, RecordId, UnixMillis};
 use crate::key::PublicKey;
+
+/// Limit of an entry's canonical bytes. Rule R10 keeps it far below; but what ends something
+/// may always be added.
+pub const ENTRY_BYTES_MAX: usize = 1 << 20;
 
 /// An issuer as the ledger knows it now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +115,22 @@ pub struct PendingReplacement {
 }
 
 impl IssuerEntry {
+    /// The canonical bytes: the leaf of the registry tree.
+    ///
+    /// # Errors
+    /// [`CodecError::TooLong`] beyond [`ENTRY_BYTES_MAX`].
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
+        codec::encode("issuer entry", self, ENTRY_BYTES_MAX)
+    }
+
+    /// Reads canonical bytes.
+    ///
+    /// # Errors
+    /// Every [`CodecError`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
+        codec::decode("issuer entry", bytes, ENTRY_BYTES_MAX)
+    }
+
     /// The entry as of `time`: a pending replacement whose time has come is carried out.
     #[must_use]
     pub fn as_of(&self, time: UnixMillis) -> Self {

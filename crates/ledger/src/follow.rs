@@ -151,6 +151,40 @@ impl Follower {
         })
     }
 
+    /// At a set that was believed before: `members` are in force after the block of this seal's
+    /// height and time, at which the log has `size` leaves.
+    #[must_use]
+    pub fn resume(
+        &self,
+        height: Height,
+        time: UnixMillis,
+        size: TreeSize,
+        members: MemberSet,
+    ) -> Self {
+        Self {
+            members,
+            changed: height,
+            time,
+            size,
+            ..self.clone()
+        }
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &LedgerId {
+        &self.ledger
+    }
+
+    /// Origin of its log.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Leaves of the log at the last change.
+    pub fn size(&self) -> TreeSize {
+        self.size
+    }
+
     /// The members in force from [`Follower::changed`] + 1 on.
     pub fn members(&self) -> &MemberSet {
         &self.members

@@ -18,6 +18,7 @@
 //! No I/O, no clock, no randomness in the transition, no storage, no consensus engine.
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod attestation;
 pub mod block;
 pub mod body;

@@ -4,9 +4,11 @@
 //! Readers come through [`View`]; the transition gathers [`Changes`], which a store
 //! commits as one atomic batch.
 
+mod digest;
 pub(crate) mod keys;
 mod memory;
 mod table;
+pub(crate) mod trees;
 
 use std::collections::BTreeMap;
 
@@ -18,7 +20,7 @@ use crate::codec;
 use crate::entry::IssuerEntry;
 use crate::ids::{
     AchievementId, Digest, Height, IssuerId, IssuerNumber, LeafIndex, ListNumber, MemberId,
-    RecordId, StatusIndex, UnixMillis,
+    RecordId, StatusIndex, TreeSize, UnixMillis,
 };
 use crate::key::PublicKey;
 use crate::member::{MEMBER_SET_BYTES_MAX, MemberSet};
@@ -31,6 +33,7 @@ use crate::rows::{
 use crate::seal::Seal;
 use crate::status::{CHUNK_BYTES, Chunk, LIST_CHUNKS};
 
+pub use digest::StateDigest;
 pub use memory::MemoryState;
 pub(crate) use memory::floor_in;
 pub use table::{Key, Table};
@@ -202,20 +205,30 @@ impl State<'_> {
     /// # Errors
     /// [`ViewError`].
     pub fn member_sets(&self) -> Result<Vec<MemberSet>, ViewError> {
-        const PAGE: usize = 64;
+        let founders = self.members_at(Height(0))?;
+        let later = self.member_changes(Height(0), usize::MAX)?;
+        let later = later.into_iter().map(|(_, set)| set);
+        Ok(founders.into_iter().chain(later).collect())
+    }
+
+    /// The heights above `after` whose blocks changed the set of members, ascending, with the
+    /// set in force from the next height on; at most `limit`.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn member_changes(
+        &self,
+        after: Height,
+        limit: usize,
+    ) -> Result<Vec<(Height, MemberSet)>, ViewError> {
         let prefix = Key::of(Table::MembersAt);
-        let mut sets = Vec::new();
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let rows = self.0.scan(prefix.as_bytes(), after.as_deref(), PAGE)?;
-            after = rows.last().map(|(key, _)| key.clone());
-            for (_, value) in &rows {
-                sets.push(decode("members", value)?);
-            }
-            if rows.len() < PAGE {
-                return Ok(sets);
-            }
-        }
+        let after = keys::members_at(after);
+        let rows = self
+            .0
+            .scan(prefix.as_bytes(), Some(after.as_bytes()), limit)?;
+        rows.iter()
+            .map(|(key, value)| Ok((Height(last_u64(key)?), decode("members", value)?)))
+            .collect()
     }
 
     /// What is counted for a member, past or present.
@@ -674,6 +687,21 @@ impl State<'_> {
     /// [`ViewError`].
     pub fn seal(&self, height: Height) -> Result<Option<SealRow>, ViewError> {
         self.value("seal", &keys::seal(height))
+    }
+
+    /// The height of the block after which the log has `size` leaves.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn height_of_size(&self, size: TreeSize) -> Result<Option<Height>, ViewError> {
+        let Some(last) = size.0.checked_sub(1).map(LeafIndex) else {
+            return Ok(None);
+        };
+        let Some((height, _)) = self.block_of(last)? else {
+            return Ok(None);
+        };
+        let row = self.seal(height)?;
+        Ok(row.filter(|row| row.size == size.0).map(|_| height))
     }
 
     /// The newest seal not later than `time`.

@@ -291,11 +291,12 @@ impl Cosigning {
         }
     }
 
-    /// The newest attested checkpoint, with the cosignatures of its members.
-    pub fn attested_note(&self) -> Option<(Checkpoint, Vec<NoteSignature>)> {
+    /// The newest attested checkpoint, with the cosignatures of its members and a number that
+    /// changes with them.
+    pub fn newest_attested(&self) -> Option<(Checkpoint, Vec<NoteSignature>, u64)> {
         let inner = self.lock();
         let gathered = inner.gathered.get(&inner.attested.as_ref()?.size)?;
-        Some((gathered.checkpoint.clone(), gathered.lines()))
+        Some((gathered.checkpoint.clone(), gathered.lines(), inner.version))
     }
 
     /// Hears of newly attested checkpoints.

@@ -5,6 +5,7 @@
 //! fails with a [`Problem`](credlog_api::Problem); nothing a client sends leads to a 5xx.
 
 mod answer;
+mod attested;
 mod body;
 mod checking;
 mod guard;
@@ -60,7 +61,7 @@ use lane::{Lane, Turn};
 use rate::RateLimits;
 use routes::{
     add_checkpoint, batch, blocks, credentials, did, events, issuers, issuing, ledger, log,
-    members, policy, records, service, status_list, testimony, vcalm, verify,
+    members, policy, receipts, records, service, status_list, testimony, vcalm, verify,
 };
 use shares::Shares;
 use status_lists::StatusLists;
@@ -112,6 +113,7 @@ pub(crate) struct Context {
     common: RwLock<Option<Arc<Common>>>,
     admission: Arc<Admission>,
     checkpoint: log::SignedCheckpoint,
+    newest_attested: attested::NewestAttested,
     status_lists: StatusLists,
     fetching: Fetching,
     issuing: Option<Issuing>,
@@ -168,6 +170,7 @@ impl Context {
             common: RwLock::default(),
             admission,
             checkpoint: log::SignedCheckpoint::new(offers.identity.checkpoints),
+            newest_attested: attested::NewestAttested::default(),
             status_lists: StatusLists::new(offers.identity.node),
             fetching: offers.fetching,
             issuing: offers.issuing,
@@ -346,11 +349,17 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .route(path::POLICY, get(policy::policy))
         .route(path::PROPOSALS, get(members::proposals))
         .route(path::CERTIFICATE, get(testimony::certificate))
+        .route(path::CERTIFICATE_BUNDLE, get(testimony::certificate_bundle))
         .route(path::EVIDENCE, get(testimony::evidence))
         .route(path::RECORDS, post(records::submit))
         .route(path::RECORD, get(records::record))
         .route(path::CREDENTIALS, get(credentials::credentials))
         .route(path::CREDENTIAL, get(credentials::credential))
+        .route(path::RECEIPT, get(receipts::receipt))
+        .route(path::TLOG_PROOF, get(receipts::tlog_proof))
+        .route(path::RECEIPTS, post(receipts::receipts))
+        .route(path::CONSISTENCY, get(receipts::consistency))
+        .route(path::MEMBERS_HISTORY, get(receipts::history))
         .route(path::VERIFY, post(verify::verify))
         .route(path::VERIFY_BATCH, post(batch::batch))
         .route(path::VCALM_ISSUE, post(issuing::issue))

@@ -181,7 +181,7 @@ impl Courier {
 
     /// Submits the newest attested checkpoint; once more if the witness knows another size.
     async fn submit(&mut self) -> Result<(), Fault> {
-        let Some((checkpoint, lines)) = self.shared.cosigning.attested_note() else {
+        let Some((checkpoint, lines, _)) = self.shared.cosigning.newest_attested() else {
             return Ok(());
         };
         let own = self.signer.sign(&checkpoint.body());

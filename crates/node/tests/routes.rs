@@ -362,3 +362,38 @@ async fn proposals_are_listed_until_they_close_and_sets_are_served_by_height() {
     }
     running.node.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_come_in_bundles() {
+    let town = Town::new();
+    let running = furnished(&town).await;
+    let client = &running.client;
+    let newest = client.ledger().await.unwrap().height.0;
+    assert_eq!(newest, 7);
+    for width in 1..=7 {
+        let bundle = client.certificates(0, width).await.unwrap();
+        assert_eq!(bundle.len(), usize::from(width));
+        for (height, certificate) in (1..).map(Height).zip(bundle) {
+            let alone = client.certificate(height).await.unwrap();
+            assert_eq!(certificate, Some(alone), "{height}");
+        }
+    }
+    let answer = running.get("/v1/certificates/bundle/000.p/7").await;
+    assert_eq!(answer.header("cache-control"), Some("public, max-age=1"));
+    for (path, status, code) in [
+        ("000.p/8", 404, "not-found"),
+        ("000", 404, "not-found"),
+        ("001.p/1", 404, "not-found"),
+        ("0", 400, "invalid-parameter"),
+        ("000.p/0", 400, "invalid-parameter"),
+        ("000.p/256", 400, "invalid-parameter"),
+        ("x000/000.p/1", 400, "invalid-parameter"),
+        ("00%30.p/1", 400, "invalid-parameter"),
+    ] {
+        let answer = running
+            .get(&format!("/v1/certificates/bundle/{path}"))
+            .await;
+        assert_eq!(answer.problem(status), code, "{path}");
+    }
+    running.node.shutdown().await;
+}

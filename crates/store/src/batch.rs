@@ -9,12 +9,12 @@ use credlog_tlog::Tile;
 use crate::cell::{
     self, TILE_PART_HASHES, block_key, block_part_bytes, page_key, position_key, row_key, tile_key,
 };
-use crate::digest::StateDigest;
 use crate::fault::Fault;
 use crate::generation::{Cell, Cells, Undo};
 use crate::page::Page;
 use crate::rows::{entries_max, is_paged};
 use crate::watermark::Watermark;
+use credlog_ledger::state::StateDigest;
 
 /// Cells to write, with what they held before.
 pub(crate) struct Draft<'s> {

@@ -12,7 +12,6 @@ use credlog_tlog::{Tile, TileAppender};
 
 use crate::cell::{self, Kind, TILE_PART_HASHES, tile_key};
 use crate::database::{Options, open_sled};
-use crate::digest::StateDigest;
 use crate::fault::{Fault, OpenError, StoreError};
 use crate::folder::{self, SLED, copy_tree, io_error};
 use crate::generation::{Cells, Generation};
@@ -25,6 +24,7 @@ use crate::verify::{
     check_certificate, check_cosignatures, check_evidence, check_testimony_digest,
 };
 use crate::watermark::{Mark, Watermark};
+use credlog_ledger::state::StateDigest;
 
 /// A check writes next to nothing once sled's folder is copied.
 const DISK_RESERVE_BYTES: u64 = 4 << 20;
@@ -50,6 +50,8 @@ pub struct CheckReport {
     pub height: Height,
     /// Leaves of the log up to there.
     pub size: u64,
+    /// Digest of the state after that block, as the blocks give it: an auditor's is the same.
+    pub state: StateDigest,
     /// Rows of the state that were read.
     pub rows: u64,
     /// Tiles that were compared.
@@ -225,6 +227,7 @@ fn check_data(
     let mut tiles = BTreeMap::new();
     let whole = check_blocks(cells, &mut memory, &mut tiles, committed, report, progress)?;
     let digest = digest_of(&memory);
+    report.state = digest;
     let replayed = Watermark::new(&State(&memory).head()?, digest);
     if whole {
         compare_positions(position, mark, &replayed, report);

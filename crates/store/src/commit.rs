@@ -17,7 +17,6 @@ use credlog_tlog::TileAppender;
 
 use crate::batch::Draft;
 use crate::cell::{attested_key, certificate_key, cosignatures_key};
-use crate::digest::StateDigest;
 use crate::fault::{Fatal, Fault, guarded};
 use crate::generation::{Cell, Cells, Generation};
 use crate::sled_files::SledFiles;
@@ -25,6 +24,7 @@ use crate::store::{Store, lock};
 use crate::testimony::{self, Cosignatures, TestimonyError, height_of_size, value_at};
 use crate::undecided::{Undecided, UndecidedError};
 use crate::watermark::Watermark;
+use credlog_ledger::state::StateDigest;
 
 /// Blocks of a run without a flush.
 const RUN_BLOCKS: u32 = 256;

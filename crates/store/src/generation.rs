@@ -17,9 +17,9 @@ use std::sync::{Arc, OnceLock};
 use credlog_ledger::rows::Head;
 
 use crate::cell::{self, Kind};
-use crate::digest::StateDigest;
 use crate::directory::Directory;
 use crate::fault::{Fault, guarded};
+use credlog_ledger::state::StateDigest;
 
 /// What cells held before a commit; nothing for those that were not there.
 pub(crate) type Undo = HashMap<Vec<u8>, Option<sled::IVec>>;

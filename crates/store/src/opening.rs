@@ -14,7 +14,6 @@ use credlog_tlog::{
 
 use crate::cell::{self, Kind, after_prefix, position_key, row_key};
 use crate::database::{Options, open_sled};
-use crate::digest::StateDigest;
 use crate::directory::Directory;
 use crate::fault::{Fault, OpenError, guarded};
 use crate::folder::{self, SLED, io_error};
@@ -25,6 +24,7 @@ use crate::snapshot::Rows;
 use crate::space::Space;
 use crate::testimony::{self, EvidenceList};
 use crate::watermark::{Mark, Watermark};
+use credlog_ledger::state::StateDigest;
 
 /// Newest blocks whose leaves are compared with the tiles at open.
 const BLOCKS_CHECKED: u64 = 16;

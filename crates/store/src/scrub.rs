@@ -7,13 +7,13 @@ use credlog_ledger::state::ViewError;
 use credlog_tlog::{Frontier, Hash, TILE_WIDTH, TileLevel, TileReader, tile_width};
 
 use crate::cell::{self, Kind};
-use crate::digest::StateDigest;
 use crate::fault::Fault;
 use crate::generation::{Cells, Generation};
 use crate::opening::check_block;
 use crate::rows::each_row;
 use crate::store::Store;
 use crate::testimony::{Cosignatures, EvidenceList};
+use credlog_ledger::state::StateDigest;
 
 /// A pass reads one committed state, and what is overwritten meanwhile stays in memory for
 /// it. At this many bytes the pass goes over to the newest state.

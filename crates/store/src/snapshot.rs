@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use credlog_ledger::archive::Archive;
+use credlog_ledger::certificate::CommitCertificate;
 use credlog_ledger::ids::{Height, LeafIndex};
 use credlog_ledger::rows::Head;
 use credlog_ledger::state::{Row, View, ViewError};
@@ -115,6 +117,16 @@ impl TileReader for Snapshot<'_> {
 
     fn hashes(&self, level: u8, tile: u64, width: u16) -> Result<Vec<Hash>, ViewError> {
         Ok(self.cells().hashes(level, tile, width)?)
+    }
+}
+
+impl Archive for Snapshot<'_> {
+    fn leaf(&self, index: LeafIndex) -> Result<Option<Vec<u8>>, ViewError> {
+        self.leaf(index)
+    }
+
+    fn certificate(&self, height: Height) -> Result<Option<CommitCertificate>, ViewError> {
+        self.certificate(height)
     }
 }
 

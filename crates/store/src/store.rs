@@ -16,7 +16,6 @@ use crate::batch::Draft;
 use crate::cell::testimony_key;
 use crate::commit::Writer;
 use crate::database::{Options, open_sled};
-use crate::digest::StateDigest;
 use crate::fault::{Fault, OpenError, StoreError, guarded};
 use crate::folder::{self, GENESIS, OBSERVER_WAL, SLED, UNDECIDED, io_error};
 use crate::generation::Generation;
@@ -30,6 +29,7 @@ use crate::testimony::EvidenceList;
 use crate::undecided::UndecidedFile;
 use crate::watermark::Watermark;
 use crate::{ballot, cosigner};
+use credlog_ledger::state::StateDigest;
 
 /// A ledger's store in one folder; one process at a time has it open.
 pub struct Store {

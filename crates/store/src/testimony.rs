@@ -23,10 +23,10 @@ use credlog_tlog::{Checkpoint, Hash, LeafIndex, NoteSignature, TreeSize};
 
 use crate::cell::{self, Kind, after_prefix, attested_key, certificate_key, cosignatures_key};
 use crate::cell::{evidence_key, testimony_key};
-use crate::digest::StateDigest;
 use crate::fault::{Fatal, Fault};
 use crate::generation::{Cell, Cells};
 use crate::snapshot::{Rows, Snapshot};
+use credlog_ledger::state::StateDigest;
 
 /// Most cosignatures of a checkpoint that are kept.
 pub const COSIGNATURES_MAX: usize = 256;

@@ -12,10 +12,10 @@ use credlog_tlog::{SignatureKind, VerifierKey};
 
 use crate::cell::{self, Kind, after_prefix, certificate_key, cosignatures_key, testimony_key};
 use crate::check::CheckReport;
-use crate::digest::StateDigest;
 use crate::fault::Fault;
 use crate::generation::{Cells, RawCell};
 use crate::testimony::{Cosignatures, EvidenceList, read_certificate};
+use credlog_ledger::state::StateDigest;
 
 /// Cells read at a time.
 const CHUNK_CELLS: usize = 512;

@@ -17,10 +17,10 @@ use credlog_ledger::ids::{Height, Root};
 use credlog_ledger::rows::Head;
 use serde::{Deserialize, Serialize};
 
-use crate::digest::StateDigest;
 use crate::fault::Fault;
 use crate::folder::WATERMARK;
 use crate::slots::{self, Slot};
+use credlog_ledger::state::StateDigest;
 
 /// A committed position: where the log ends, and the digest of the state there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

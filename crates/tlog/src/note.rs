@@ -230,8 +230,10 @@ impl NoteSignature {
         &self.signature
     }
 
-    /// The time of what has the length of a cosignature; an Ed25519 signature is shorter.
-    fn claimed_time(&self) -> Option<u64> {
+    /// The time, in seconds since 1970, of what has the length of a cosignature (an Ed25519
+    /// signature is shorter): a claim, until the signature is verified.
+    #[must_use]
+    pub fn claimed_time(&self) -> Option<u64> {
         let (time, signature) = self.signature.split_first_chunk::<8>()?;
         (signature.len() == Signature::BYTE_SIZE).then(|| u64::from_be_bytes(*time))
     }

@@ -87,6 +87,7 @@ pub fn judge(subject: &Subject, facts: &Facts, now: UnixMillis) -> Result<Verdic
         credential: presented.map(|presented| presented.summary.clone()),
         checks,
         contained: Vec::new(),
+        links: Vec::new(),
     })
 }
 

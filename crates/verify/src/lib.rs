@@ -31,6 +31,7 @@ mod judge;
 pub mod prefix;
 mod presented;
 pub mod published;
+pub mod receipt;
 mod shared;
 mod terms;
 mod timestamp;
@@ -53,6 +54,6 @@ pub use shared::Shared;
 pub use terms::{Terms, TermsError};
 pub use timestamp::{Time, TimeError};
 pub use verdict::{
-    Check, CheckName, CredentialSummary, Evidence, LedgerPoint, Outcome, Registered, Summary,
-    Verdict,
+    Check, CheckName, CredentialSummary, Evidence, LedgerPoint, Link, LinkName, Outcome,
+    Registered, Summary, Verdict,
 };

@@ -47,6 +47,67 @@ pub struct Verdict {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(no_recursion)]
     pub contained: Vec<PresentedCredential>,
+    /// By a receipt: each link of its proof, from the credential to the genesis.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
+}
+
+/// A link in the proof of a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Link {
+    /// What it links.
+    pub name: LinkName,
+    /// What it shows, in a sentence.
+    pub shows: String,
+}
+
+impl Link {
+    pub(crate) fn new(name: LinkName, shows: String) -> Self {
+        Self { name, shows }
+    }
+}
+
+/// The links of a receipt's proof, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LinkName {
+    /// The credential stands in an Issue record.
+    Issue,
+    /// A seal closes that record's block.
+    IssueSeal,
+    /// The issuer's entry under that seal.
+    IssuerAtIssue,
+    /// The issuer's entry under the as-of seal.
+    Issuer,
+    /// The status chunk under the as-of seal.
+    Status,
+    /// The record that made the status.
+    StatusRecord,
+    /// The as-of seal is the newest for the time asked about.
+    Seal,
+    /// Everything is under one checkpoint, which a quorum cosigned.
+    Checkpoint,
+    /// The members follow from what the verifier trusts.
+    Members,
+}
+
+impl LinkName {
+    /// For people.
+    pub fn spoken(self) -> &'static str {
+        match self {
+            Self::Issue => "issued",
+            Self::IssueSeal => "sealed",
+            Self::IssuerAtIssue => "issuer then",
+            Self::Issuer => "issuer now",
+            Self::Status => "status",
+            Self::StatusRecord => "status record",
+            Self::Seal => "as of",
+            Self::Checkpoint => "attested",
+            Self::Members => "members",
+        }
+    }
 }
 
 /// A credential as people want to see it. Every field is its own claim; nothing is verified.
@@ -273,6 +334,10 @@ pub enum CheckName {
     Contained,
     /// Of a presentation: did its holder sign it, for whoever asked?
     Holder,
+    /// Of a receipt: does it prove what is said, for the moment of the check?
+    Receipt,
+    /// Of a receipt: are the members that attest it those that the verifier knows? Informs only.
+    MemberSetCurrency,
 }
 
 impl CheckName {
@@ -289,6 +354,8 @@ impl CheckName {
             Self::Validity => "validity",
             Self::Contained => "contained",
             Self::Holder => "holder",
+            Self::Receipt => "receipt",
+            Self::MemberSetCurrency => "member_set_currency",
         }
     }
 }

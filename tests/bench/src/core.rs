@@ -60,7 +60,8 @@ pub(crate) fn run(setting: &Setting, load: &Load, report: &mut Report) -> anyhow
     let founding = Founding::found(folder.path(), setting.cache_mib)?;
     let genesis = std::fs::read(folder.path().join("genesis.json"))?;
     let store = Store::create(&folder.path().join("data"), &genesis, &Options::default())?;
-    let preparation = workload::preparation(&founding)?;
+    let shape = Shape::of(load.credentials, load.items);
+    let preparation = workload::preparation(&founding, shape)?;
     for record in &preparation {
         commit(
             &store,
@@ -69,7 +70,6 @@ pub(crate) fn run(setting: &Setting, load: &Load, report: &mut Report) -> anyhow
             &mut Steps::default(),
         )?;
     }
-    let shape = Shape::of(load.credentials, load.items);
     let records = workload::issues(&founding, shape)?;
     let mut steps = Steps::default();
     let cpu = cpu_time()?;

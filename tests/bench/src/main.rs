@@ -26,6 +26,7 @@ mod members;
 mod node;
 mod postgres;
 mod profile;
+mod receipts;
 mod start;
 mod submit;
 mod workload;
@@ -85,6 +86,8 @@ enum Scenario {
     Lookup(lookup::Size),
     /// Start of a node, its memory and its disk.
     Start(lookup::Size),
+    /// Receipts: made over HTTP, now and for the past, checked; their size and growth.
+    Receipts(lookup::Size),
     /// Checks of credentials, in process, beside @digitalbazaar/vc.
     Verify,
     /// Badges issued from a table on four members, and checked in a batch.
@@ -114,6 +117,7 @@ fn main() -> anyhow::Result<()> {
         Scenario::Core(load) => core::run(&setting, &load, &mut report)?,
         Scenario::Lookup(size) => lookup::run(&setting, &size, &mut report)?,
         Scenario::Start(size) => start::run(&setting, &size, &mut report)?,
+        Scenario::Receipts(size) => receipts::run(&setting, &size, &mut report)?,
         Scenario::Verify => check::run(&setting, &mut report)?,
         Scenario::Badges(amount) => badges::run(&setting, &amount, &mut report)?,
         Scenario::Yardsticks => yardsticks(&setting, &mut report)?,
@@ -136,6 +140,7 @@ fn all(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     submit::run(setting, &submit::Load::packed(), report)?;
     members::run(setting, &members::Amount::default(), report)?;
     badges::run(setting, &badges::Amount::default(), report)?;
+    receipts::run(setting, &lookup::Size::default(), report)?;
     lookup::run(setting, &lookup::Size::default(), report)
 }
 

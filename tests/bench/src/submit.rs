@@ -101,7 +101,7 @@ pub(crate) fn run(setting: &Setting, load: &Load, report: &mut Report) -> anyhow
     let shape = Shape::of(load.credentials, load.items);
     let records = workload::issues(&founding, shape)?;
     let node = Node::start(&setting.credlog, &founding)?;
-    prepare(node.address, &founding)?;
+    prepare(node.address, &founding, shape)?;
     let profile = setting
         .perf
         .then(|| Profile::begin(&[node.id()], folder.path()))
@@ -139,16 +139,16 @@ pub(crate) fn run(setting: &Setting, load: &Load, report: &mut Report) -> anyhow
 /// Issue records of 256 on a new ledger, sent as fast as they go: a prepared ledger.
 pub(crate) fn fill(node: &Node, founding: &Founding, credentials: u64) -> anyhow::Result<Shape> {
     let shape = Shape::of(credentials, 256);
-    prepare(node.address, founding)?;
+    prepare(node.address, founding, shape)?;
     let records = workload::issues(founding, shape)?;
     send(&[node.address], &records, &Load::packed())?;
     Ok(shape)
 }
 
-/// Accredits the issuers and opens their lists, one record after the other.
-pub(crate) fn prepare(node: SocketAddr, founding: &Founding) -> anyhow::Result<()> {
+/// Accredits the issuers of a shape and opens their lists, one record after the other.
+pub(crate) fn prepare(node: SocketAddr, founding: &Founding, shape: Shape) -> anyhow::Result<()> {
     let mut connection = Connection::open(node)?;
-    for record in workload::preparation(founding)? {
+    for record in workload::preparation(founding, shape)? {
         let answer = connection.post(path::RECORDS, MEDIA_TYPE_RECORD, &record)?;
         check(&answer, 1)?;
     }

@@ -15,6 +15,7 @@ mod foreign;
 mod load;
 mod mirror;
 mod net;
+pub mod receipts;
 mod settings;
 mod view;
 

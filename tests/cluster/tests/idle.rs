@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use credlog_cluster::Cluster;
+use credlog_cluster::{Cluster, receipts};
+use credlog_ledger::ids::Digest;
 
 const ALL: [usize; 4] = [0, 1, 2, 3];
 const SOON: Duration = Duration::from_secs(60);
@@ -19,6 +20,9 @@ const CPU_SHARE_MAX: f64 = 0.02;
 fn an_idle_ledger_makes_no_block_and_stays_fresh() -> Result<()> {
     let cluster = Cluster::found(4)?;
     cluster.accredit()?;
+    let digest = Digest([1; 32]);
+    let issue = cluster.issuer().issuance(100_000, digest)?;
+    cluster.submit_for(0, &issue, SOON)?;
     let acknowledged = cluster.load(&ALL, 1);
     std::thread::sleep(Duration::from_secs(2));
     let acknowledged = acknowledged.stop();
@@ -27,7 +31,7 @@ fn an_idle_ledger_makes_no_block_and_stays_fresh() -> Result<()> {
     let cpu = |node: usize| cluster.process(node)?.cpu_seconds();
     let before: Result<Vec<f64>> = ALL.iter().map(|node| cpu(*node)).collect();
     let (before, began) = (before?, Instant::now());
-    let mut oldest: f64 = 0.0;
+    let (mut oldest, mut oldest_receipt): (f64, f64) = (0.0, 0.0);
     while began.elapsed() < IDLE {
         std::thread::sleep(IDLE / 6);
         for node in ALL {
@@ -36,6 +40,10 @@ fn an_idle_ledger_makes_no_block_and_stays_fresh() -> Result<()> {
                 .as_f64()
                 .with_context(|| format!("no age of what is attested: {ledger}"))?;
             oldest = oldest.max(age);
+            let now = receipts::now()?.now;
+            let as_of = cluster.proven(node, &digest)?.as_of;
+            let age = Duration::from_millis(now.0.saturating_sub(as_of.0));
+            oldest_receipt = oldest_receipt.max(age.as_secs_f64());
         }
     }
     let seconds = began.elapsed().as_secs_f64();
@@ -48,7 +56,11 @@ fn an_idle_ledger_makes_no_block_and_stays_fresh() -> Result<()> {
             "node {node} made a block out of nothing"
         );
     }
-    println!("   oldest attested checkpoint {oldest:.0} s");
+    println!("   oldest attested checkpoint {oldest:.0} s, oldest receipt {oldest_receipt:.0} s");
+    ensure!(
+        oldest_receipt < AGE_SECONDS_MAX,
+        "a receipt of {oldest_receipt} s ago"
+    );
     ensure!(oldest < AGE_SECONDS_MAX, "cosignatures of {oldest} s ago");
     cluster.finish("idle")
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod accreditation;
 pub(crate) mod achievement;
+pub(crate) mod audit;
 pub(crate) mod bake;
 pub(crate) mod completions;
 pub(crate) mod demo;
@@ -13,6 +14,7 @@ pub(crate) mod keys;
 pub(crate) mod ledger;
 pub(crate) mod member;
 pub(crate) mod node;
+pub(crate) mod receipt;
 pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod verify;

@@ -86,6 +86,7 @@ impl Check {
             "whole": report.is_whole(),
             "height": report.height,
             "size": report.size,
+            "stateDigest": report.state,
             "rows": report.rows,
             "tiles": report.tiles,
             "certificates": report.certificates,
@@ -116,6 +117,7 @@ fn check_lines(screen: Screen, folder: &Path, report: &CheckReport) -> String {
         grouped(report.certificates),
         grouped(report.cosignatures)
     );
+    read.push_str(&format!("\nThe digest of the state is {}.", report.state));
     if report.certificates_missing > 0 {
         let missing = grouped(report.certificates_missing);
         read.push_str(&format!("\n{missing} certificates are not known here."));

@@ -3,8 +3,9 @@
 //! Proofs are checked here; the node is asked about the digest, the issuer and the positions in
 //! status lists that the credential names.
 
-mod check;
-mod show;
+pub(crate) mod check;
+mod save;
+pub(crate) mod show;
 mod targets;
 mod write;
 
@@ -22,9 +23,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use self::check::{Checker, Finding};
+use self::save::Saving;
 use self::show::Tally;
 use self::targets::Targets;
 use self::write::{Format, Writer};
+use crate::command::receipt::Anchor;
 use crate::connection::NodeArgs;
 use crate::folder;
 use crate::moment;
@@ -77,6 +80,12 @@ pub(crate) struct Verify {
     /// For whom a presentation has to be meant
     #[arg(long, value_name = "TEXT")]
     domain: Option<String>,
+    /// Write a receipt to this file, about all credentials that are on the ledger: a proof of
+    /// what it says that needs no node (`credlog receipt verify`); it must not exist
+    #[arg(long, value_name = "FILE")]
+    save_receipt: Option<PathBuf>,
+    #[command(flatten)]
+    anchor: Anchor,
     /// Send whole credentials to the node and let it judge
     #[arg(long)]
     send_credential: bool,
@@ -95,8 +104,10 @@ impl Verify {
     pub(crate) fn run(self, screen: Screen) -> Result<Exit> {
         let format = self.format(screen)?;
         let mut targets = Targets::named(&self.targets, self.column.as_deref())?;
-        if let Some(out) = self.out.as_ref().filter(|out| out.exists()) {
-            return Err(folder::is_there(out));
+        for out in self.out.iter().chain(&self.save_receipt) {
+            if out.exists() {
+                return Err(folder::is_there(out));
+            }
         }
         let node = self.node.connect_patiently(screen)?;
         let did_documents = read_all(&self.did_document)?;
@@ -112,6 +123,10 @@ impl Verify {
             },
             did_documents,
             send_credential: self.send_credential,
+            trust: match self.anchor.is_empty() {
+                true => None,
+                false => Some(self.anchor.read()?),
+            },
             node_is_gone: AtomicBool::new(false),
         };
         let bar = progress(screen, targets.number);
@@ -123,6 +138,7 @@ impl Verify {
         let mut writer = Writer::new(screen, format, self.out.as_deref(), bar.clone(), tally)?;
         let start = Instant::now();
         let mut run = Run::default();
+        let mut saving = self.save_receipt.as_deref().map(Saving::new);
         while run.unanswered.is_none() {
             let window = targets.window(WINDOW)?;
             if window.is_empty() {
@@ -135,10 +151,16 @@ impl Verify {
             });
             let found: Vec<_> = found.into_iter().flatten().collect();
             run.take(&found);
+            if let Some(saving) = &mut saving {
+                saving.take(&found)?;
+            }
             writer.write(&found)?;
         }
         // Verdicts that were reached count, whatever happened afterwards.
         writer.end(start.elapsed())?;
+        if let Some(saving) = saving {
+            saving.save(screen, &node, self.at)?;
+        }
         run.end(targets.number)
     }
 
@@ -255,7 +277,7 @@ fn progress(screen: Screen, number: Option<usize>) -> ProgressBar {
 }
 
 /// The exit code for all credentials so far.
-fn worse(exit: Exit, summary: Summary) -> Exit {
+pub(crate) fn worse(exit: Exit, summary: Summary) -> Exit {
     let own = match summary.exit_code() {
         0 => return exit,
         1 => Exit::Negative,

@@ -9,6 +9,7 @@ mod keys;
 mod many;
 mod members;
 mod orphan;
+mod receipts;
 mod story;
 mod table;
 mod tls;

@@ -92,6 +92,9 @@ pub(crate) fn approval(id: &RecordId) -> Key {
 pub(crate) fn node(table: Table, level: u8, index: u64) -> Key {
     Key::of(table).bytes(&[level]).u64(index)
 }
+pub(crate) fn node_at(table: Table, level: u8, index: u64, height: Height) -> Key {
+    node(table, level, index).u64(height.0)
+}
 pub(crate) fn seal(height: Height) -> Key {
     Key::of(Table::Seal).u64(height.0)
 }

@@ -45,6 +45,16 @@ impl MemoryState {
         );
     }
 
+    /// Writes what a block changed, without a copy.
+    pub fn take(&mut self, changes: Changes) {
+        self.0.extend(changes);
+    }
+
+    /// The value of a row, without a copy.
+    pub fn value(&self, key: &[u8]) -> Option<&[u8]> {
+        self.0.get(key).map(Vec::as_slice)
+    }
+
     /// All rows, in ascending order of key.
     pub fn rows(&self) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
         self.0.iter()

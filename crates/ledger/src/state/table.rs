@@ -50,9 +50,9 @@ pub enum Table {
     Proposal = 22,
     /// Approve record id → proposal.
     Approval = 23,
-    /// Level, index → node of the status tree.
+    /// Level, index, height → node of the status tree as of that height.
     StatusNode = 24,
-    /// Level, index → node of the registry tree.
+    /// Level, index, height → node of the registry tree as of that height.
     RegistryNode = 25,
     /// Height → seal and where it stands.
     Seal = 26,

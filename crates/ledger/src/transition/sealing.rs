@@ -67,9 +67,9 @@ impl Execution<'_> {
         }
         let before = self.head;
         let mut head = self.overlay.state().head()?;
-        head.status_root = status_root(&mut self.overlay, &before, &head)?;
-        head.registry_root = registry_root(&mut self.overlay, &before, &head)?;
         let context = &self.context;
+        head.status_root = status_root(&mut self.overlay, context.height, &before, &head)?;
+        head.registry_root = registry_root(&mut self.overlay, context.height, &before, &head)?;
         let seal = Seal {
             version: SEAL_VERSION,
             height: context.height,

@@ -1,135 +1,40 @@
-//! The state's trees: their nodes as rows, their roots after a block.
-//!
-//! The status tree has 1,024 leaves a list, and most of them are blank chunks: a list's root is
-//! one row, and nodes below it become rows only where a change of status came near.
+//! The roots of the state's trees after a block.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use credlog_tlog::mutable::{self, NodeReader};
-use credlog_tlog::{Frontier, Hash, TreeError, TreeSize, leaf_hash};
+use credlog_tlog::{Hash, TreeSize, leaf_hash, mutable};
 
-use crate::ids::{ListNumber, Root};
+use crate::ids::{Height, ListNumber, Root};
 use crate::rows::Head;
-use crate::state::{Key, Table, View, ViewError, keys as row_keys};
+use crate::state::trees::{LIST_LEVEL, Nodes, Tree, blank_node, view_error};
+use crate::state::{Table, ViewError};
 use crate::status::{Chunk, LIST_CHUNKS};
 use crate::transition::overlay::Overlay;
 
-/// Level of the lists' roots in the status tree: a list has 2^10 chunks.
-const LIST_LEVEL: u8 = 10;
-const _: () = assert!(1 << LIST_LEVEL == LIST_CHUNKS);
-
-/// A tree whose nodes are rows of a table: the tree of the whole table, or a part of it that
-/// is a tree itself.
-#[derive(Debug, Clone, Copy)]
-struct Tree {
-    table: Table,
-    /// Level of its leaves in the whole tree.
-    level: u8,
-    /// Where its leaves begin at that level.
-    first: u64,
-    /// The list whose chunks are its leaves: what is no row there is blank.
-    list: Option<ListNumber>,
-}
-
-/// A tree's nodes, for reading.
-struct Nodes<'o, 'v> {
-    overlay: &'o Overlay<'v>,
+/// Writes the changed leaves of a tree and all nodes above them; answers its root.
+fn update(
+    overlay: &mut Overlay<'_>,
     tree: Tree,
-    /// Blank nodes that were asked for. They become rows: else each change of a status would
-    /// hash a thousand blank chunks again.
-    blank: RefCell<BTreeMap<(u8, u64), Hash>>,
+    height: Height,
+    sizes: (u64, u64),
+    leaves: &BTreeMap<u64, Hash>,
+) -> Result<Hash, ViewError> {
+    let nodes = Nodes::new(overlay, tree, height);
+    let (before, after) = (TreeSize(sizes.0), TreeSize(sizes.1));
+    let (root, changed) = mutable::update(&nodes, before, after, leaves).map_err(view_error)?;
+    // Blank nodes that were asked for become rows: else each change of a status would hash a
+    // thousand blank chunks again.
+    let blank = nodes.into_blank();
+    for ((level, index), hash) in blank.into_iter().chain(changed) {
+        overlay.put(tree.key(level, index, height), hash.0.to_vec());
+    }
+    Ok(root)
 }
 
-impl Tree {
-    const REGISTRY: Self = Self {
-        table: Table::RegistryNode,
-        level: 0,
-        first: 0,
-        list: None,
-    };
-    /// Its leaves are the roots of the lists.
-    const LISTS: Self = Self {
-        table: Table::StatusNode,
-        level: LIST_LEVEL,
-        first: 0,
-        list: None,
-    };
-
-    /// The tree over the chunks of one list.
-    fn of_list(list: ListNumber) -> Self {
-        Self {
-            table: Table::StatusNode,
-            level: 0,
-            first: list.0 << LIST_LEVEL,
-            list: Some(list),
-        }
-    }
-
-    fn key(self, level: u8, index: u64) -> Key {
-        let index = (self.first >> level) + index;
-        row_keys::node(self.table, self.level + level, index)
-    }
-
-    /// Writes its changed leaves and all nodes above them; answers its root.
-    fn update(
-        self,
-        overlay: &mut Overlay<'_>,
-        before: u64,
-        after: u64,
-        leaves: &BTreeMap<u64, Hash>,
-    ) -> Result<Hash, ViewError> {
-        let nodes = Nodes {
-            overlay,
-            tree: self,
-            blank: RefCell::default(),
-        };
-        let updated = mutable::update(&nodes, TreeSize(before), TreeSize(after), leaves);
-        let (root, changed) = updated.map_err(|error| match error {
-            TreeError::Reader(error) => error,
-            other => ViewError::Damaged(other.to_string()),
-        })?;
-        let blank = nodes.blank.into_inner();
-        for ((level, index), hash) in blank.into_iter().chain(changed) {
-            overlay.put(self.key(level, index), hash.0.to_vec());
-        }
-        Ok(root)
-    }
-}
-
-impl NodeReader for Nodes<'_, '_> {
-    type Error = ViewError;
-
-    fn node(&self, level: u8, index: u64) -> Result<Option<Hash>, ViewError> {
-        let row = self.overlay.row(self.tree.key(level, index).as_bytes())?;
-        if let (None, Some(list)) = (&row, self.tree.list) {
-            let hash = blank_node(list, level, index);
-            self.blank.borrow_mut().insert((level, index), hash);
-            return Ok(Some(hash));
-        }
-        row.map(|bytes| {
-            <[u8; 32]>::try_from(bytes)
-                .map(Hash)
-                .map_err(|_| ViewError::Damaged("a tree node is damaged".to_owned()))
-        })
-        .transpose()
-    }
-}
-
-/// The hash over blank chunks of a list.
-fn blank_node(list: ListNumber, level: u8, index: u64) -> Hash {
-    let chunks = (index << level)..((index + 1) << level);
-    let mut edge = Frontier::default();
-    edge.append_many(chunks.map(|chunk| {
-        #[allow(clippy::cast_possible_truncation)] // a list has 1,024 chunks
-        leaf_hash(&Chunk::default().leaf(list, chunk as u32))
-    }));
-    edge.root()
-}
-
-/// The root of the status tree after a block.
+/// The root of the status tree after the block of a height.
 pub(super) fn status_root(
     overlay: &mut Overlay<'_>,
+    height: Height,
     before: &Head,
     after: &Head,
 ) -> Result<Root, ViewError> {
@@ -149,23 +54,25 @@ pub(super) fn status_root(
     }
     let mut roots = BTreeMap::new();
     for (list, chunks) in changed {
-        roots.insert(list, list_root(overlay, ListNumber(list), &chunks)?);
+        roots.insert(list, list_root(overlay, height, ListNumber(list), &chunks)?);
     }
-    let root = Tree::LISTS.update(overlay, before.status_lists, after.status_lists, &roots)?;
+    let sizes = (before.status_lists, after.status_lists);
+    let root = update(overlay, Tree::LISTS, height, sizes, &roots)?;
     Ok(root.into())
 }
 
 /// The root of a list of which these chunks changed; none of one that is opened.
 fn list_root(
     overlay: &mut Overlay<'_>,
+    height: Height,
     list: ListNumber,
     chunks: &BTreeMap<u64, Hash>,
 ) -> Result<Hash, ViewError> {
     if chunks.is_empty() {
-        return Ok(blank_node(list, LIST_LEVEL, 0));
+        return Ok(blank_node(LIST_LEVEL, list.0));
     }
     let size = u64::from(LIST_CHUNKS);
-    Tree::of_list(list).update(overlay, size, size, chunks)
+    update(overlay, Tree::of_list(list), height, (size, size), chunks)
 }
 
 /// List and chunk in a key of [`Table::Chunk`].
@@ -176,9 +83,10 @@ fn chunk_key(key: &[u8]) -> Result<(u64, u32), ViewError> {
     Ok((u64::from_be_bytes(*list), u32::from_be_bytes(chunk)))
 }
 
-/// The root of the registry tree after a block.
+/// The root of the registry tree after the block of a height.
 pub(super) fn registry_root(
     overlay: &mut Overlay<'_>,
+    height: Height,
     before: &Head,
     after: &Head,
 ) -> Result<Root, ViewError> {
@@ -192,7 +100,7 @@ pub(super) fn registry_root(
     if leaves.is_empty() {
         return Ok(before.registry_root);
     }
-    let (from, to) = (before.registry_size, after.registry_size);
-    let root = Tree::REGISTRY.update(overlay, from, to, &leaves)?;
+    let sizes = (before.registry_size, after.registry_size);
+    let root = update(overlay, Tree::REGISTRY, height, sizes, &leaves)?;
     Ok(root.into())
 }

@@ -67,6 +67,15 @@ impl Manner {
                 methods: POST,
                 ..READ
             },
+            Some(path::RECEIPTS) => Self {
+                traffic: Some(Traffic::Verify),
+                methods: POST,
+                ..READ
+            },
+            Some(path::TLOG_PROOF) => Self {
+                media_types: &["text/plain"],
+                ..READ
+            },
             // It reads as much as a hundred lookups.
             Some(path::CREDENTIALS) => Self {
                 traffic: Some(Traffic::Verify),

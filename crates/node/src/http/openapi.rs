@@ -3,6 +3,7 @@
 
 mod described;
 mod profile;
+mod receipts;
 mod routes;
 mod verify;
 
@@ -30,6 +31,10 @@ const TAGS: &[(&str, &str)] = &[
     (
         "checking",
         "Is a credential good? For employers and verifiers.",
+    ),
+    (
+        "receipts",
+        "Proofs that hold without this node: receipts, and what verifiers follow a ledger with.",
     ),
     (
         "profile",

@@ -12,6 +12,7 @@ pub(super) mod ledger;
 pub(super) mod log;
 pub(super) mod members;
 pub(super) mod policy;
+pub(super) mod receipts;
 pub(super) mod records;
 pub(super) mod service;
 pub(super) mod status_list;

@@ -159,6 +159,12 @@ impl Town {
         }
     }
 
+    /// What somebody trusts who has the genesis file alone.
+    pub fn trust(&self) -> credlog_verify::receipt::Trust {
+        let bytes = std::fs::read(self.dir.path().join("genesis.json")).unwrap();
+        credlog_verify::receipt::Trust::found(Genesis::parse(&bytes).unwrap()).unwrap()
+    }
+
     pub async fn start(&self) -> Running {
         let node = Node::start(self.config.clone()).await.unwrap();
         let address = node.http_addr();

@@ -7,6 +7,7 @@ use credlog_api::verification::{CredentialQuery, Positions, VerifyRequest};
 use credlog_api::{Answer, Facts, Time, Verdict};
 use credlog_credential::Opened;
 use credlog_ledger::ids::Digest;
+use credlog_verify::receipt::{CheckOptions, Refusal, Trust};
 use credlog_verify::{
     CheckError, DigestSubject, HandedOver, PresentationVerdict, PresentedCredential, Question,
     Summary,
@@ -27,29 +28,31 @@ const PAUSE_MS: u64 = 300;
 
 /// What became of one target.
 #[derive(Debug, Clone)]
-pub(super) enum Finding {
+pub(crate) enum Finding {
     /// It was judged.
     Judged(Box<Verdict>),
     /// A presentation was judged, with each credential in it.
     Presented(Box<PresentationVerdict>),
     /// The file holds no credential.
     NoCredential { reason: String, problem: String },
+    /// The receipt proves nothing.
+    Refused(Refusal),
     /// Nothing is known: the file cannot be read, or the node did not answer.
     Unchecked(Failure),
 }
 
 impl Finding {
-    pub(super) fn summary(&self) -> Summary {
+    pub(crate) fn summary(&self) -> Summary {
         match self {
             Self::Judged(verdict) => verdict.summary,
             Self::Presented(verdict) => verdict.summary,
-            Self::NoCredential { .. } => Summary::Invalid,
+            Self::NoCredential { .. } | Self::Refused(_) => Summary::Invalid,
             Self::Unchecked(_) => Summary::Unknown,
         }
     }
 
     /// The credentials inside of a presentation, each with a name of its own.
-    pub(super) fn parts(&self, name: &str) -> Vec<(String, Self)> {
+    pub(crate) fn parts(&self, name: &str) -> Vec<(String, Self)> {
         let Self::Presented(verdict) = self else {
             return Vec::new();
         };
@@ -70,14 +73,14 @@ impl Finding {
     }
 
     /// The node's failure, if that is why nothing is known: it need not be asked any further.
-    pub(super) fn node_failure(&self) -> Option<&Failure> {
+    pub(crate) fn node_failure(&self) -> Option<&Failure> {
         match self {
             Self::Unchecked(failure) if failure.exit == Exit::Node => Some(failure),
             _ => None,
         }
     }
 
-    pub(super) fn json(&self, name: &str) -> Value {
+    pub(crate) fn json(&self, name: &str) -> Value {
         match self {
             Self::Judged(verdict) => json!({"target": name, "verdict": verdict}),
             Self::Presented(verdict) => json!({"target": name, "presentation": verdict}),
@@ -88,6 +91,15 @@ impl Finding {
                     "code": "no-credential",
                     "message": format!("this is no credential: {reason}"),
                     "type": problem,
+                },
+            }),
+            Self::Refused(refusal) => json!({
+                "target": name,
+                "error": {
+                    "exit": Exit::Negative as u8,
+                    "code": "receipt-refused",
+                    "message": refusal.to_string(),
+                    "refusal": refusal.code,
                 },
             }),
             Self::Unchecked(failure) => {
@@ -109,6 +121,8 @@ pub(super) struct Checker<'n> {
     /// As they were handed over, for a node that judges.
     pub(super) did_documents: Vec<Value>,
     pub(super) send_credential: bool,
+    /// What is trusted, for receipts that are stapled to credentials.
+    pub(super) trust: Option<Trust>,
     /// The node gave no answer, however often it was asked.
     pub(super) node_is_gone: AtomicBool,
 }
@@ -130,11 +144,46 @@ impl Checker<'_> {
 
     fn of_content(&self, bytes: &[u8]) -> Finding {
         match target::open(bytes) {
-            Ok(opened) => self.asked(|| self.of_opened(&opened)),
+            Ok(opened) => match self.asked(|| self.of_opened(&opened)) {
+                Finding::Unchecked(failure) if failure.exit == Exit::Node => {
+                    self.of_stapled(bytes, &opened, failure)
+                }
+                finding => finding,
+            },
             Err(Unreadable::File(failure)) => Finding::Unchecked(failure),
             Err(Unreadable::NoCredential { reason, problem }) => {
                 Finding::NoCredential { reason, problem }
             }
+        }
+    }
+
+    /// The node gave no answer: a receipt that is stapled to the credential may.
+    fn of_stapled(&self, bytes: &[u8], opened: &Opened, failure: Failure) -> Finding {
+        let (Some(receipt), Opened::Credential(credential)) = (target::stapled(bytes), opened)
+        else {
+            return Finding::Unchecked(failure);
+        };
+        let Some(trust) = &self.trust else {
+            let mut failure = failure;
+            failure.message.push_str(
+                "; a receipt is stapled to the credential: give --genesis, and it is checked \
+                 without a node",
+            );
+            return Finding::Unchecked(failure);
+        };
+        let now = moment::now();
+        let options = CheckOptions {
+            now,
+            at: self.at.map(Time::into),
+            age_ms_max: None,
+        };
+        let proven = match receipt.and_then(|receipt| receipt.check(trust, &options)) {
+            Ok(proven) => proven,
+            Err(refusal) => return Finding::Refused(refusal),
+        };
+        match proven.verdict(credential, &self.handed, now) {
+            Ok(verdict) => Finding::Judged(Box::new(verdict)),
+            Err(error) => Finding::Unchecked(Failure::input(error.to_string())),
         }
     }
 

@@ -65,6 +65,7 @@ impl Tally {
                 Finding::Judged(verdict) => names(verdict).unwrap_or_default(),
                 Finding::Presented(verdict) => presented(verdict),
                 Finding::NoCredential { .. } => ("not a credential".to_owned(), String::new()),
+                Finding::Refused(_) => ("not a good receipt".to_owned(), String::new()),
                 // Nothing else says why.
                 Finding::Unchecked(failure) => (failure.message.clone(), String::new()),
             };
@@ -108,7 +109,8 @@ impl Tally {
     }
 }
 
-fn detailed(screen: Screen, name: &str, finding: &Finding) -> String {
+/// A finding with every check.
+pub(crate) fn detailed(screen: Screen, name: &str, finding: &Finding) -> String {
     let summary = finding.summary();
     let head = screen.ink(ink(summary), &words(summary).to_uppercase());
     let mut lines = vec![format!("{head}  {}", shown(name))];
@@ -120,6 +122,9 @@ fn detailed(screen: Screen, name: &str, finding: &Finding) -> String {
                 2,
             ));
             lines.push(format!("  {}", screen.ink(Ink::Dim, problem)));
+        }
+        Finding::Refused(refusal) => {
+            lines.push(wrap(&shown(&format!("{refusal}.")), WIDTH, 2));
         }
         Finding::Unchecked(failure) => lines.push(wrap(
             &format!("It could not be checked: {}.", shown(&failure.message)),
@@ -169,6 +174,14 @@ fn judged(screen: Screen, verdict: &Verdict) -> Vec<String> {
     }
     lines.push(wrap(&shown(&verdict.headline), WIDTH, 2));
     lines.extend(verdict.checks.iter().map(|check| check_line(screen, check)));
+    if !verdict.links.is_empty() {
+        lines.push("    the proof, link by link".to_owned());
+    }
+    for link in &verdict.links {
+        let name = format!("{:24}", link.name.spoken());
+        let shows = wrap(&shown(&link.shows), WIDTH, 30);
+        lines.push(format!("    · {name}{}", shows.trim_start()));
+    }
     let point = &verdict.ledger;
     let asked = verdict
         .at
@@ -212,6 +225,7 @@ fn label(name: CheckName) -> &'static str {
         CheckName::StatusList => "status list",
         CheckName::Validity => "validity",
         CheckName::Holder => "holder",
+        CheckName::MemberSetCurrency => "members in force",
         other => other.as_str(),
     }
 }

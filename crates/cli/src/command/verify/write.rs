@@ -230,6 +230,7 @@ fn cells(name: &str, finding: &Finding) -> Vec<String> {
         Finding::NoCredential { reason, .. } => {
             cells.push(format!("this is no credential: {reason}"));
         }
+        Finding::Refused(refusal) => cells.push(refusal.to_string()),
         Finding::Unchecked(failure) => cells.push(failure.message.clone()),
     }
     cells.resize(6 + CHECKS.len(), String::new());

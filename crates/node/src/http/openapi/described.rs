@@ -149,6 +149,13 @@ impl Operation {
         self
     }
 
+    /// A body of JSON of a kind.
+    pub(super) fn json_body<T: ToSchema>(self) -> Self {
+        let schema = Ref::from_schema_name(T::name());
+        self.with_schema::<T>()
+            .body([("application/json", schema.into())])
+    }
+
     /// 200 with JSON.
     pub(super) fn json<T: ToSchema>(self, about: &str) -> Self {
         self.json_with::<T>(200, "application/json", about)

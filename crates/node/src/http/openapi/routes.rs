@@ -18,13 +18,14 @@ use crate::http::routes::status_list::STATUS_LIST_TYPES;
 
 use super::described::{Described, Operation, bytes, like, number, text, whole};
 use super::verify::secured;
-use super::{profile, verify};
+use super::{profile, receipts, verify};
 
 const BYTES: &str = "application/octet-stream";
 
 pub(super) fn all() -> Vec<Described> {
     [
         checking(),
+        receipts::all(),
         profile::all(),
         ledger(),
         log(),
@@ -309,6 +310,21 @@ fn log() -> Vec<Described> {
         .answer(200, BYTES, bytes(), "Its canonical bytes.")
         .done(),
         Operation::get(
+            path::CERTIFICATE_BUNDLE,
+            "log",
+            "certificates",
+            "Certificates of up to 256 heights",
+        )
+        .about("In the manner of an entry bundle: heights 256 N + 1 to 256 N + 256, or fewer.")
+        .segment("path", schema::text("Number and width.", BUNDLE, "000.p/1"))
+        .answer(
+            200,
+            BYTES,
+            bytes(),
+            "Certificates behind their lengths; the length 0 for one that this node has lost.",
+        )
+        .done(),
+        Operation::get(
             path::CHECKPOINT,
             "log",
             "checkpoint",
@@ -421,4 +437,5 @@ const AT: &str = "The date asked about; absent for now.";
 const POSITIONS: &str = r"^[0-9]{1,20}\.[0-9]{1,6}(,[0-9]{1,20}\.[0-9]{1,6}){0,7}$";
 const EVENTS: &str = "^(issued|revoked|suspended|reinstated|superseded)\
                       (,(issued|revoked|suspended|reinstated|superseded))*$";
+const BUNDLE: &str = r"^(x[0-9]{3}/)*[0-9]{3}(\.p/[0-9]{1,3})?$";
 const TILE: &str = r"^(entries|[0-9]|[1-5][0-9]|6[0-3])/(x[0-9]{3}/)*[0-9]{3}(\.p/[0-9]{1,3})?$";

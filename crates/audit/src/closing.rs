@@ -1,0 +1,210 @@
+//! What is checked when the log has been walked along: its newest checkpoint, and the status
+//! lists that are published for others.
+
+use credlog_api::client::STATUS_LIST_BYTES_MAX;
+use credlog_api::{Time, path};
+use credlog_credential::{NoRegistry, StatusListCredential};
+use credlog_ledger::attestation::Attestation;
+use credlog_ledger::ids::{Height, ListNumber, MemberId, Origin, UnixMillis};
+use credlog_ledger::member::MemberSet;
+use credlog_ledger::state::{State, View};
+use credlog_tlog::{Checkpoint, Hash, Note, SignatureKind, TreeSize, VerifierKey};
+use credlog_verify::published::{Purpose, status_bits};
+
+use crate::error::AuditError;
+use crate::finding::{Finding, Kind};
+use crate::source::Source;
+use crate::state::AuditState;
+
+/// A seal may be this much ahead of a node's clock (rule R1), and with it what a list says of its
+/// own age.
+const CLOCK_MS: u64 = 10_000;
+
+/// Who signed the newest checkpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Signed {
+    pub(crate) cosigned: Vec<MemberId>,
+    pub(crate) quorum: usize,
+    pub(crate) as_of: Option<UnixMillis>,
+    /// The member whose node serves it.
+    pub(crate) served_by: Option<MemberId>,
+}
+
+/// Compares the newest checkpoint with the log.
+pub(crate) fn compare(
+    checkpoint: &Checkpoint,
+    (size, root): (TreeSize, Hash),
+    height: Height,
+) -> Option<Finding> {
+    if (checkpoint.size(), checkpoint.root()) == (size, root) {
+        return None;
+    }
+    let text = "the newest checkpoint has another root than the log";
+    let finding = Finding::new(Kind::Checkpoint, text).height(height);
+    let finding = finding.file(path::CHECKPOINT).shows("expected", root);
+    Some(finding.shows("found", checkpoint.root()))
+}
+
+/// Checks the signatures of the newest checkpoint by the members that its seal names.
+pub(crate) fn signatures(
+    note: &Note,
+    checkpoint: &Checkpoint,
+    members: &MemberSet,
+    origin: &Origin,
+) -> (Signed, Vec<Finding>) {
+    let mut findings = Vec::new();
+    let mut signed = Signed {
+        quorum: members.quorum(),
+        ..Signed::default()
+    };
+    let wrong = |kind, text: String| Finding::new(kind, text).file(path::CHECKPOINT);
+    for line in note.signatures() {
+        for seat in members.members() {
+            let Some(key) = seat.member.keys.node.key.as_ed25519() else {
+                continue;
+            };
+            let key = VerifierKey::new(origin.as_str(), SignatureKind::Ed25519, key);
+            let Ok(key) = key else {
+                continue;
+            };
+            if line.name() != key.name() || line.key_id() != key.id() {
+                continue;
+            }
+            let member = &seat.member.id;
+            if line.verify(&key, note.text()).is_ok() {
+                signed.served_by = Some(member.clone());
+            } else {
+                let text = format!("the signature by the node of member {member} does not verify");
+                findings.push(wrong(Kind::Checkpoint, text).shows("member", member));
+            }
+        }
+    }
+    match Attestation::of(members, origin, checkpoint, note.signatures()) {
+        Ok(attestation) => {
+            let cosigned = attestation.cosigned().iter();
+            signed.cosigned = cosigned.map(|one| one.member.clone()).collect();
+            signed.as_of = attestation.as_of();
+            if !attestation.is_quorum() {
+                let (found, quorum) = (signed.cosigned.len(), signed.quorum);
+                let text = format!(
+                    "the newest checkpoint is cosigned by {found} members, a quorum is {quorum}: \
+                     it is not attested"
+                );
+                let finding = wrong(Kind::Cosignatures, text).shows("expected", quorum);
+                findings.push(finding.shows("found", found));
+            }
+        }
+        Err(error) => findings.push(wrong(Kind::Cosignatures, error.to_string())),
+    }
+    (signed, findings)
+}
+
+/// What came of comparing status lists.
+#[derive(Debug, Default)]
+pub(crate) struct Lists {
+    pub(crate) compared: u64,
+    /// Lists that say of themselves that they are newer than the log that was read.
+    pub(crate) newer: u64,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) gaps: Vec<AuditError>,
+}
+
+/// Compares the status lists that are published with the state; none is missed.
+pub(crate) fn status_lists(source: &dyn Source, state: &AuditState, members: &MemberSet) -> Lists {
+    let mut out = Lists::default();
+    let head = match State(state).head() {
+        Ok(head) => head,
+        Err(error) => {
+            let reason = error.to_string();
+            out.gaps.push(AuditError::State { reason });
+            return out;
+        }
+    };
+    'lists: for list in (0..head.status_lists).map(ListNumber) {
+        for purpose in [Purpose::Revocation, Purpose::Suspension] {
+            let path = path::signed_status_list(list, purpose);
+            let bytes = match source.read(&path, STATUS_LIST_BYTES_MAX) {
+                Ok(Some(bytes)) => bytes,
+                // A copy has all of them or none.
+                Ok(None) => break 'lists,
+                Err(error) => {
+                    out.gaps.push(error.into());
+                    break 'lists;
+                }
+            };
+            match one(&bytes, state, members, (list, purpose), head.time) {
+                Ok(true) => out.compared += 1,
+                Ok(false) => out.newer += 1,
+                Err(text) => out
+                    .findings
+                    .push(Finding::new(Kind::StatusList, text).file(path)),
+            }
+        }
+    }
+    out
+}
+
+/// Whether a list could be compared with the state, and is true.
+fn one(
+    bytes: &[u8],
+    state: &AuditState,
+    members: &MemberSet,
+    (list, purpose): (ListNumber, Purpose),
+    newest: UnixMillis,
+) -> Result<bool, String> {
+    let text = |error: &dyn std::error::Error| error.to_string();
+    let parsed = StatusListCredential::parse(bytes).map_err(|error| text(&error))?;
+    let valid_from = parsed.credential().valid_from();
+    let at = valid_from.ok_or("the list does not say from when it counts")?;
+    let verified = parsed
+        .verify(at, &NoRegistry)
+        .map_err(|error| text(&error))?;
+    let issuer = verified.issuer_id();
+    let is_node = members.members().iter().any(|seat| {
+        let key = seat.member.keys.node.key.to_string();
+        issuer == format!("did:key:{key}")
+    });
+    if !is_node {
+        return Err(format!(
+            "the list is signed by {issuer}, which is no node of a member"
+        ));
+    }
+    if !verified.has_purpose(purpose.as_str()) {
+        return Err(format!("the list is not for {purpose}"));
+    }
+    let nanos = at.unix_timestamp_nanos() / 1_000_000;
+    let since = UnixMillis(u64::try_from(nanos).map_err(|_| "the list is older than 1970")?);
+    if since > newest {
+        return Ok(false);
+    }
+    let moments = [since, since.plus(CLOCK_MS), newest];
+    for moment in moments {
+        if bits_at(state, list, purpose, moment)?.as_deref()
+            == Some(verified.bitstring().as_bytes())
+        {
+            return Ok(true);
+        }
+    }
+    Err(format!(
+        "the list says of {} something else than the ledger",
+        Time::from(since)
+    ))
+}
+
+/// The bits of a list as of a time.
+fn bits_at(
+    state: &dyn View,
+    list: ListNumber,
+    purpose: Purpose,
+    at: UnixMillis,
+) -> Result<Option<Vec<u8>>, String> {
+    let seal = State(state)
+        .seal_not_after(at)
+        .map_err(|error| error.to_string())?;
+    let Some(seal) = seal else {
+        return Ok(None);
+    };
+    let bits = status_bits(state, list, purpose, Some(seal.height));
+    let bits = bits.map_err(|error| error.to_string())?;
+    Ok(bits.map(|bits| bits.as_bytes().to_vec()))
+}

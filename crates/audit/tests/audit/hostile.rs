@@ -1,0 +1,1 @@
+//! Sources that are cut off, too long, endless, or of another ledger.
