@@ -102,6 +102,26 @@ fn the_members_file_shows_every_setting_of_a_webhook() {
     assert_eq!(config, parse(&toml::to_string(&config).unwrap()));
 }
 
+/// Nor has that of a witness.
+#[test]
+fn the_members_file_shows_every_setting_of_a_witness() {
+    let text = text("member.toml");
+    let (_, section) = text.split_once("# [[witness]]\n").unwrap();
+    let (section, _) = section.split_once("\n\n").unwrap();
+    let settings = section.lines().filter_map(|line| line.strip_prefix("# "));
+    let settings = settings.filter(|line| line.contains(" = "));
+    let section = settings.collect::<Vec<_>>().join("\n");
+    let config = parse(&format!("{text}\n[[witness]]\n{section}\n"));
+    let [witness] = config.witness.as_slice() else {
+        panic!("{config:?}");
+    };
+    let shown: toml::Table = toml::from_str(&section).unwrap();
+    let every = toml::Table::try_from(witness).unwrap();
+    let names = |table: &toml::Table| table.keys().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(names(&shown), names(&every));
+    assert_eq!(config, parse(&toml::to_string(&config).unwrap()));
+}
+
 #[test]
 fn the_observers_file_differs_by_its_role_alone() {
     let config = parse(&text("observer.toml"));

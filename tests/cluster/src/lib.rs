@@ -13,6 +13,7 @@
 mod cluster;
 mod foreign;
 mod load;
+mod mirror;
 mod net;
 pub mod receipts;
 mod settings;
@@ -21,6 +22,7 @@ mod view;
 pub use cluster::{Cluster, wait_for};
 pub use credlog_e2e::count;
 pub use load::{Acknowledged, Load};
+pub use mirror::Mirror;
 pub use net::{Net, in_net};
 pub use settings::Settings;
 pub use view::{Answered, View};

@@ -3,7 +3,7 @@
 use crate::cases;
 use credlog_tlog::{
     AddCheckpoint, Checkpoint, CosignatureSigner, Hash, LeafIndex, MemoryTiles, Note, NoteSigner,
-    Policy, PolicyGroup, PolicyLog, PolicyWitness, TileAppender, TlogProof, TreeSize,
+    Policy, PolicyError, PolicyGroup, PolicyLog, PolicyWitness, TileAppender, TlogProof, TreeSize,
     consistency_proof, inclusion_proof, leaf_hash, root_at, verify_consistency,
 };
 use ed25519_dalek::SigningKey;
@@ -220,4 +220,30 @@ fn no_changed_byte_leaves_a_policy_as_it_was() {
         }
     }
     assert!(read >= 2, "a threshold of 1 and of 2 can be read");
+}
+
+/// Ids have four bytes, and all logs of a policy have one name: whoever makes a key whose id is that
+/// of another's must not make the other's signatures count for nothing.
+#[test]
+fn two_logs_of_one_id_are_told_apart() {
+    let signer = |number: u32| {
+        let seed: [u8; 32] = number.to_be_bytes().repeat(8).try_into().unwrap();
+        NoteSigner::new("o", SigningKey::from_bytes(&seed)).unwrap()
+    };
+    let (one, other) = (signer(45_064), signer(89_879));
+    assert_eq!(one.verifier_key().id(), other.verifier_key().id());
+    let log = |signer: &NoteSigner| PolicyLog {
+        key: signer.verifier_key().clone(),
+        url: None,
+    };
+    let policy = Policy::new(vec![log(&one), log(&other)], vec![], vec![], None).unwrap();
+    let checkpoint = Checkpoint::new("o", TreeSize(1), Hash([1; 32])).unwrap();
+    let body = checkpoint.body();
+    let signed = |line| policy.accept(&Note::new(&body, vec![line]).unwrap());
+    for signer in [&one, &other] {
+        let line = signer.sign(&body).unwrap();
+        assert_eq!(signed(line), Ok(checkpoint.clone()));
+        let line = signer.sign("something else\n").unwrap();
+        assert!(matches!(signed(line), Err(PolicyError::Note(_))));
+    }
 }

@@ -12,9 +12,9 @@ use credlog_tlog::{
 use http::{StatusCode, Uri};
 
 use crate::config::WitnessSection;
-use crate::http::Shared;
 use crate::http::answer::{Answer, bytes_with, cached, internal};
 use crate::http::query::no_parameters;
+use crate::http::{Context, Shared};
 
 /// Members change rarely, and a checkpoint carries the cosignatures of a minute or less.
 const CACHE: &str = "public, max-age=60";
@@ -23,6 +23,11 @@ const GROUP: &str = "members";
 
 pub(crate) async fn policy(Extract(context): Shared, uri: Uri) -> Answer {
     no_parameters(&uri)?;
+    // A hundred members have two hundred keys to look at.
+    context.blocking(current).await
+}
+
+fn current(context: &Context) -> Answer {
     let snapshot = context.store.snapshot();
     let state = State(&snapshot);
     let (origin, members) = (state.ledger()?.origin, state.members()?);
