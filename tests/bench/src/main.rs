@@ -26,6 +26,7 @@ mod members;
 mod node;
 mod postgres;
 mod profile;
+mod replay;
 mod start;
 mod submit;
 mod workload;
@@ -89,6 +90,8 @@ enum Scenario {
     Verify,
     /// Badges issued from a table on four members, and checked in a batch.
     Badges(badges::Amount),
+    /// An auditor's replay beside the bare check of its signatures.
+    Replay(replay::Load),
     /// The yardsticks alone, to see whether they run here.
     Yardsticks,
     /// Everything above, with the loads of docs/performance.md.
@@ -116,6 +119,7 @@ fn main() -> anyhow::Result<()> {
         Scenario::Start(size) => start::run(&setting, &size, &mut report)?,
         Scenario::Verify => check::run(&setting, &mut report)?,
         Scenario::Badges(amount) => badges::run(&setting, &amount, &mut report)?,
+        Scenario::Replay(load) => replay::run(&setting, &load, &mut report)?,
         Scenario::Yardsticks => yardsticks(&setting, &mut report)?,
         Scenario::All => all(&setting, &mut report)?,
         Scenario::BareRoute { .. } => {}
@@ -136,6 +140,7 @@ fn all(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     submit::run(setting, &submit::Load::packed(), report)?;
     members::run(setting, &members::Amount::default(), report)?;
     badges::run(setting, &badges::Amount::default(), report)?;
+    replay::run(setting, &replay::Load::default(), report)?;
     lookup::run(setting, &lookup::Size::default(), report)
 }
 

@@ -7,6 +7,7 @@
 mod changed;
 mod chronicle;
 mod clean;
+mod copy;
 mod fields;
 mod hostile;
 mod published;
