@@ -41,8 +41,6 @@ use crate::source::{Source, SourceError, Web};
 use authentic::Authentic;
 use target::Target;
 
-/// Where the members' history stands, if the source has it.
-const HISTORY: &str = "/v1/members/history";
 /// The file that says of which ledger a copy is.
 const IDENTITY: &str = "/export.json";
 /// Version of that file.
@@ -515,9 +513,9 @@ fn copy_members(
         }
         target.write(&at, &bytes)?;
     }
-    let history = source.read(HISTORY, ANSWER_BYTES_MAX);
+    let history = source.read(path::MEMBERS_HISTORY, ANSWER_BYTES_MAX);
     if let Some(bytes) = history.map_err(AuditError::from)? {
-        target.write(HISTORY, &bytes)?;
+        target.write(path::MEMBERS_HISTORY, &bytes)?;
     }
     Ok(())
 }

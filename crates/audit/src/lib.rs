@@ -22,6 +22,7 @@ mod error;
 pub mod export;
 mod files;
 pub mod finding;
+mod history;
 mod lane;
 mod piece;
 mod replay;

@@ -144,8 +144,10 @@ impl Record {
 /// A record with its canonical bytes and id; the only way in is the decoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedRecord {
-    record: Record,
-    bytes: Vec<u8>,
+    /// On the heap: records are passed on many times, and are large.
+    record: Box<Record>,
+    /// The type byte and the canonical bytes.
+    leaf: Vec<u8>,
     id: RecordId,
     verified_by: Option<[u8; 32]>,
 }
@@ -164,9 +166,12 @@ impl EncodedRecord {
         let record: Record = codec::decode("record", bytes, RECORD_BYTES_MAX)?;
         record.body.check_form()?;
         let id = Record::id_of(bytes);
+        let mut leaf = Vec::with_capacity(1 + bytes.len());
+        leaf.push(RECORD_LEAF);
+        leaf.extend_from_slice(bytes);
         Ok(Self {
-            record,
-            bytes: bytes.to_vec(),
+            record: Box::new(record),
+            leaf,
             id,
             verified_by: None,
         })
@@ -187,7 +192,7 @@ impl EncodedRecord {
 
     /// The canonical bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.leaf[1..]
     }
 
     /// BLAKE3 of the canonical bytes.
@@ -197,12 +202,17 @@ impl EncodedRecord {
 
     /// The leaf: type byte and canonical bytes.
     pub fn leaf(&self) -> Vec<u8> {
-        [&[RECORD_LEAF], self.bytes.as_slice()].concat()
+        self.leaf.clone()
+    }
+
+    /// The leaf, without a copy.
+    pub fn leaf_bytes(&self) -> &[u8] {
+        &self.leaf
     }
 
     /// What the signature signs.
     pub fn message(&self) -> Vec<u8> {
-        signed_message(&self.bytes)
+        signed_message(self.bytes())
     }
 
     /// The Ed25519 key under which the signature is known to verify, if any.

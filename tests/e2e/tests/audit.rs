@@ -96,6 +96,15 @@ fn text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
+/// Ends the writers, also when a test fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Every file of a folder with its bytes, but those that are written anew each time.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
@@ -125,9 +134,11 @@ fn a_ledger_is_exported_and_audited_while_it_grows() {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
                     running.issue();
+                    std::thread::sleep(Duration::from_millis(5));
                 }
             });
         }
+        let stop = Stop(&done);
         let mut sizes = Vec::new();
         for round in 0..count(30) {
             let exported = running.export(&folder, 0);
@@ -139,7 +150,7 @@ fn a_ledger_is_exported_and_audited_while_it_grows() {
             assert_eq!(report["size"], size, "round {round}");
             std::thread::sleep(Duration::from_millis(300));
         }
-        done.store(true, Ordering::Relaxed);
+        drop(stop);
         assert!(
             sizes.is_sorted() && sizes.last() > sizes.first(),
             "{sizes:?}"

@@ -2,7 +2,7 @@
 
 use credlog_tlog::{Checkpoint, Frontier, Hash, TreeSize, empty_root, leaf_hash};
 
-use crate::block::Block;
+use crate::block::{Block, BlockFormatError};
 use crate::genesis::{Genesis, GenesisError};
 use crate::ids::{Height, LeafIndex, Origin, Root, ValueId};
 use crate::record::{AuthorId, EncodedRecord};
@@ -94,7 +94,10 @@ impl Execution<'_> {
             seal,
         };
         let bytes = block.to_bytes()?;
-        let leaf_hashes: Vec<_> = block.leaves()?.iter().map(|leaf| leaf_hash(leaf)).collect();
+        let seal_leaf = block.seal.leaf().map_err(BlockFormatError::from)?;
+        let leaves = block.records.iter().map(EncodedRecord::leaf_bytes);
+        let leaves = leaves.chain([seal_leaf.as_slice()]);
+        let leaf_hashes: Vec<_> = leaves.map(leaf_hash).collect();
         let mut edge = frontier(&before)?;
         edge.append_many(leaf_hashes.iter().copied());
         head.height = context.height;
