@@ -53,7 +53,9 @@ fn follow(
     let mut follower = Follower::new(genesis).map_err(|error| text(&error))?;
     let mut members = follower.members().clone();
     for change in &history.members {
-        follower.follow(read(change)?).map_err(|error| text(&error))?;
+        follower
+            .follow(read(change)?)
+            .map_err(|error| text(&error))?;
         // What came after the log that was read cannot be compared with it.
         if follower.changed() <= height {
             members = follower.members().clone();

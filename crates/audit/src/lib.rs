@@ -29,6 +29,8 @@ mod replay;
 mod report;
 mod source;
 mod state;
+mod step;
+mod steps;
 mod upper;
 mod walk;
 

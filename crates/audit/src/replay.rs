@@ -19,7 +19,9 @@ use crate::lane::{Limits, lane};
 use crate::piece::Piece;
 use crate::report::{FollowedState, Report};
 use crate::source::Source;
-use crate::walk::{Step, Steps, Walk};
+use crate::step::Step;
+use crate::steps::Steps;
+use crate::walk::Walk;
 
 /// Weight of pieces that wait for their signatures.
 const PIECES_WEIGHT_MAX: usize = 48 << 20;

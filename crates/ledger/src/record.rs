@@ -1,5 +1,8 @@
 //! Records: the envelope, its canonical bytes and its signature.
 
+use std::sync::OnceLock;
+
+use credlog_tlog::{Hash, leaf_hash};
 use ed25519_dalek::{Signer, SigningKey};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -142,7 +145,7 @@ impl Record {
 }
 
 /// A record with its canonical bytes and id; the only way in is the decoder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct EncodedRecord {
     /// On the heap: records are passed on many times, and are large.
     record: Box<Record>,
@@ -150,7 +153,18 @@ pub struct EncodedRecord {
     leaf: Vec<u8>,
     id: RecordId,
     verified_by: Option<[u8; 32]>,
+    /// Made when it is asked for, which is when the record goes into a tree.
+    leaf_hash: OnceLock<Hash>,
 }
+
+impl PartialEq for EncodedRecord {
+    fn eq(&self, other: &Self) -> bool {
+        // All else follows from the bytes.
+        (&self.leaf, self.verified_by) == (&other.leaf, other.verified_by)
+    }
+}
+
+impl Eq for EncodedRecord {}
 
 impl EncodedRecord {
     /// Reads canonical bytes. The signature is not checked here.
@@ -174,6 +188,7 @@ impl EncodedRecord {
             leaf,
             id,
             verified_by: None,
+            leaf_hash: OnceLock::new(),
         })
     }
 
@@ -208,6 +223,11 @@ impl EncodedRecord {
     /// The leaf, without a copy.
     pub fn leaf_bytes(&self) -> &[u8] {
         &self.leaf
+    }
+
+    /// The leaf's hash in the log.
+    pub fn leaf_hash(&self) -> Hash {
+        *self.leaf_hash.get_or_init(|| leaf_hash(&self.leaf))
     }
 
     /// What the signature signs.

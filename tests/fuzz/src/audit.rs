@@ -8,8 +8,10 @@ use credlog_ledger::ids::{Origin, UnixMillis};
 use credlog_ledger::key::{ProvenKey, Role};
 use credlog_ledger::member::{Member, MemberKeys};
 use credlog_ledger::parameters::Parameters;
-use credlog_tlog::{Checkpoint, Note, NoteSigner, TreeSize, decode_bundle, encode_bundle, leaf_hash};
 use credlog_tlog::TileAppender;
+use credlog_tlog::{
+    Checkpoint, Note, NoteSigner, TreeSize, decode_bundle, encode_bundle, leaf_hash,
+};
 use ed25519_dalek::SigningKey;
 
 use crate::targets::Target;
@@ -49,7 +51,11 @@ pub(crate) fn target(record: &[u8], seal: &[u8], certificate: &[u8]) -> anyhow::
     let note = Note::new(&newest.body(), vec![signer.sign(&newest.body())?])?;
     let ledger = Ledger {
         checkpoint: note.to_string().into_bytes(),
-        tile: log.take_changed().iter().flat_map(|tile| tile.to_bytes()).collect(),
+        tile: log
+            .take_changed()
+            .iter()
+            .flat_map(|tile| tile.to_bytes())
+            .collect(),
         certificate: encode_bundle(&[certificate])?,
         members: genesis.member_set().to_bytes()?,
         entries,
@@ -62,7 +68,9 @@ pub(crate) fn target(record: &[u8], seal: &[u8], certificate: &[u8]) -> anyhow::
         &ledger.certificate,
         &ledger.members,
     ];
-    let seeds = (0_u8..).zip(files).map(|(file, bytes)| [&[file], bytes.as_slice()].concat());
+    let seeds = (0_u8..)
+        .zip(files)
+        .map(|(file, bytes)| [&[file], bytes.as_slice()].concat());
     let seeds = seeds.collect();
     LEDGER.get_or_init(|| ledger);
     Ok(Target {

@@ -101,7 +101,9 @@ fn changed_records(record: &Record) -> Vec<(String, Record, Vec<u8>)> {
             continue;
         };
         let bytes = other.to_bytes().unwrap();
-        if other != *record {
+        // One change of each field, or each that there is.
+        let is_new = crate::is_long() || changed.iter().all(|(known, _, _)| *known != place);
+        if other != *record && is_new {
             changed.push((place, other, [&[1], bytes.as_slice()].concat()));
         }
     }
@@ -261,7 +263,7 @@ fn a_record_that_one_member_and_its_issuer_sign_anew_is_named_by_its_height() {
             );
         }
     }
-    assert!(signed > 60 && accepted > 10, "{signed} {accepted}");
+    assert!(signed > 40 && accepted > 8, "{signed} {accepted}");
 }
 
 #[test]
