@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -197,10 +197,7 @@ fn copy_and_node_give_the_same_report_and_a_changed_byte_is_named() {
     }
     // A third time there is nothing to do but the checkpoint and what is signed anew.
     let third = running.export(&folder, 0);
-    assert_eq!(
-        (&third["size"], &third["removed"]),
-        (&second["size"], &Value::from(0))
-    );
+    assert_eq!(third["size"], second["size"]);
     assert!(third["files"].as_u64().unwrap() < 8, "{third}");
 
     let of_copy = running.audit(&text(&folder), 0);
@@ -308,6 +305,7 @@ fn an_export_that_is_killed_leaves_a_whole_copy() {
         let (name, node) = (text(&folder), running.node.url());
         let mut export = Command::new(binary().unwrap())
             .args(["ledger", "export", &name, "--node", &node])
+            .stdout(Stdio::null())
             .spawn()
             .unwrap();
         std::thread::sleep(Duration::from_millis(5 + 7 * round % 60));

@@ -179,7 +179,8 @@ fn a_log_without_an_end_is_read_no_further_than_its_files_go() {
             .any(|one| one.kind == Kind::Record || one.kind == Kind::Seal)
     );
     assert_eq!(report.leaves, size);
-    assert!(endless.asked.load(Ordering::Relaxed) < 4 * 2_000 * 4);
+    // A few files for each height and bundle.
+    assert!(endless.asked.load(Ordering::Relaxed) < size);
 }
 
 #[test]
