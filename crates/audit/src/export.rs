@@ -528,10 +528,10 @@ fn copy_status_lists(source: &dyn Source, target: &Target, lists: u64) -> Result
         weight: usize::MAX,
     };
     thread::scope(|scope| {
-        let copied = lane(scope, limits, 0..lists, |list| {
+        let mut copied = lane(scope, limits, 0..lists, |list| {
             Lost(copy_status_list(source, target, ListNumber(list)).map(|()| 0))
         });
-        copied.map(|one| one.0.map(|_| ())).collect()
+        copied.try_for_each(|one| one.0.map(|_| ()))
     })
 }
 

@@ -53,7 +53,7 @@ impl Short {
 #[derive(Debug, Clone)]
 enum Owners {
     One([u8; 8], Short),
-    Many(Box<BTreeMap<[u8; 8], Short>>),
+    Many(BTreeMap<[u8; 8], Short>),
 }
 
 impl Owners {
@@ -70,7 +70,7 @@ impl Owners {
             Self::One(owner, old) if *owner == issuer => Some(std::mem::replace(old, value)),
             Self::One(owner, old) => {
                 let values = [(*owner, old.clone()), (issuer, value)];
-                *self = Self::Many(Box::new(values.into_iter().collect()));
+                *self = Self::Many(values.into_iter().collect());
                 None
             }
             Self::Many(values) => values.insert(issuer, value),

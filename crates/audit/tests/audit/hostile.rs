@@ -164,7 +164,7 @@ fn a_log_without_an_end_is_read_no_further_than_its_files_go() {
     // Bundles that repeat: each record of them a second time is refused, and findings have an end.
     let size = 256 * 2_000;
     files.change("/checkpoint", |bytes| {
-        *bytes = note_of(&published, size, Hash([7; 32]))
+        *bytes = note_of(&published, size, Hash([7; 32]));
     });
     let endless = Endless {
         files,
