@@ -12,7 +12,9 @@ use credlog_ledger::state::State;
 use credlog_tlog::TreeSize;
 use credlog_verify::receipt::ChangeProof;
 
+use crate::closing;
 use crate::error::AuditError;
+use crate::files;
 use crate::finding::{Finding, Kind};
 use crate::source::Source;
 use crate::state::AuditState;
@@ -60,6 +62,16 @@ fn follow(
         if follower.changed() <= height {
             members = follower.members().clone();
         }
+    }
+    let note = history.checkpoint.as_bytes();
+    let (note, checkpoint) = files::parse_checkpoint(note).map_err(|error| text(&error))?;
+    if checkpoint.origin() != genesis.origin.as_str() {
+        return Err("its checkpoint is that of another log".to_owned());
+    }
+    let (_, findings) =
+        closing::signatures(&note, &checkpoint, follower.members(), &genesis.origin);
+    if let Some(finding) = findings.first() {
+        return Err(format!("of its checkpoint, {}", finding.message));
     }
     let known = State(state).members_at(height.min(history.height));
     match known.map_err(|error| text(&error))? {

@@ -229,8 +229,12 @@ fn copy_and_node_give_the_same_report_and_a_changed_byte_is_named() {
     assert!(kinds.len() >= 5, "{kinds:?}");
     for path in kinds.values() {
         let mut bytes = after[path].clone();
-        let at = bytes.len() / 2;
-        bytes[at] ^= 0x10;
+        // A line of a note may be of a stranger: of the history, the ledger's id.
+        let at = match path.ends_with("history") {
+            true => String::from_utf8_lossy(&bytes).find("\"ledger\"").unwrap() + 15,
+            false => bytes.len() / 2,
+        };
+        bytes[at] ^= 1;
         fs::write(path, &bytes).unwrap();
         let report = running.audit(&text(&folder), 1);
         let finding = &report["findings"][0];
