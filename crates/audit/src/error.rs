@@ -20,6 +20,12 @@ pub enum AuditError {
         /// Its path.
         path: String,
     },
+    /// The leaves of a bundle cannot be told apart: a finding says why.
+    #[error("the leaves of bundle {bundle} cannot be read, nor any behind them")]
+    Cut {
+        /// Number of the bundle.
+        bundle: u64,
+    },
     /// No ledger can be founded by this file.
     #[error("the genesis file is not usable: {reason}")]
     Genesis {
@@ -49,7 +55,8 @@ pub enum AuditError {
         /// What was wrong.
         reason: String,
     },
-    /// The source grew while it was read, and what was needed is not there any more.
+    /// The members in force follow from a list that is not published, since the state could not be
+    /// followed.
     #[error("no set of members is known for height {height}: {path} is not there")]
     Members {
         /// The height.

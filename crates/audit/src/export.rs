@@ -41,8 +41,6 @@ use crate::source::{Source, SourceError, Web};
 use authentic::Authentic;
 use target::Target;
 
-/// Where the members' history stands, if the source has it.
-const HISTORY: &str = "/v1/members/history";
 /// The file that says of which ledger a copy is.
 const IDENTITY: &str = "/export.json";
 /// Version of that file.
@@ -515,9 +513,9 @@ fn copy_members(
         }
         target.write(&at, &bytes)?;
     }
-    let history = source.read(HISTORY, ANSWER_BYTES_MAX);
+    let history = source.read(path::MEMBERS_HISTORY, ANSWER_BYTES_MAX);
     if let Some(bytes) = history.map_err(AuditError::from)? {
-        target.write(HISTORY, &bytes)?;
+        target.write(path::MEMBERS_HISTORY, &bytes)?;
     }
     Ok(())
 }
@@ -530,10 +528,10 @@ fn copy_status_lists(source: &dyn Source, target: &Target, lists: u64) -> Result
         weight: usize::MAX,
     };
     thread::scope(|scope| {
-        let copied = lane(scope, limits, 0..lists, |list| {
+        let mut copied = lane(scope, limits, 0..lists, |list| {
             Lost(copy_status_list(source, target, ListNumber(list)).map(|()| 0))
         });
-        copied.map(|one| one.0.map(|_| ())).collect()
+        copied.try_for_each(|one| one.0.map(|_| ()))
     })
 }
 

@@ -1,6 +1,7 @@
 //! What is wrong with a ledger, and where.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use credlog_ledger::ids::{Height, LeafIndex, RecordId};
 use credlog_ledger::rejection::{Rejection, Rule};
@@ -107,7 +108,8 @@ impl Finding {
         self
     }
 
-    pub(crate) fn shows(mut self, name: &'static str, value: impl ToString) -> Self {
+    #[allow(clippy::needless_pass_by_value)] // numbers and hashes, written down at once
+    pub(crate) fn shows(mut self, name: &'static str, value: impl Display) -> Self {
         self.evidence.insert(name, value.to_string());
         self
     }

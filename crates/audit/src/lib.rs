@@ -22,12 +22,15 @@ mod error;
 pub mod export;
 mod files;
 pub mod finding;
+mod history;
 mod lane;
 mod piece;
 mod replay;
 mod report;
 mod source;
 mod state;
+mod step;
+mod steps;
 mod upper;
 mod walk;
 

@@ -108,10 +108,10 @@ impl Piece {
     fn take(&mut self, leaves: &[&[u8]]) {
         self.records.reserve(leaves.len());
         for (at, leaf) in leaves.iter().enumerate() {
-            self.hashes.push(leaf_hash(leaf));
             let other = match leaf {
                 [RECORD_LEAF, record @ ..] => match EncodedRecord::decode(record) {
                     Ok(record) => {
+                        self.hashes.push(record.leaf_hash());
                         self.records.push(record);
                         continue;
                     }
@@ -124,6 +124,7 @@ impl Piece {
                 [first, ..] => Other::Bad(format!("no leaf begins with the byte {first:#04x}")),
                 [] => Other::Bad("the leaf is empty".to_owned()),
             };
+            self.hashes.push(leaf_hash(leaf));
             self.others.push((at, other));
         }
     }

@@ -14,11 +14,14 @@ use crate::certificates::Certificates;
 use crate::closing::{self, Signed};
 use crate::error::AuditError;
 use crate::finding::Findings;
+use crate::history;
 use crate::lane::{Limits, lane};
 use crate::piece::Piece;
 use crate::report::{FollowedState, Report};
 use crate::source::Source;
-use crate::walk::{Step, Steps, Walk};
+use crate::step::Step;
+use crate::steps::Steps;
+use crate::walk::Walk;
 
 /// Weight of pieces that wait for their signatures.
 const PIECES_WEIGHT_MAX: usize = 48 << 20;
@@ -205,6 +208,11 @@ fn close(
     let (signed, findings) = closing::signatures(note, checkpoint, members, &genesis.origin);
     outcome.findings.extend(findings);
     if let Some(state) = walk.state() {
+        let followed = (state, walk.height());
+        match history::compare(source, genesis, walk.ledger(), followed) {
+            Ok(finding) => outcome.findings.extend(finding),
+            Err(gap) => outcome.gap(gap.to_string()),
+        }
         let lists = closing::status_lists(source, state, members);
         outcome.findings.extend(lists.findings);
         outcome.lists = lists.compared;

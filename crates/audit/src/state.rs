@@ -4,6 +4,7 @@
 //! (ids of records, digests): they stand in hash maps, and are searched through only where a
 //! range is asked for, which no rule does. All others stand in an ordered map.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use credlog_ledger::state::{Changes, MemoryState, Row, StateDigest, Table, View, ViewError};
@@ -52,7 +53,7 @@ impl Short {
 #[derive(Debug, Clone)]
 enum Owners {
     One([u8; 8], Short),
-    Many(Box<BTreeMap<[u8; 8], Short>>),
+    Many(BTreeMap<[u8; 8], Short>),
 }
 
 impl Owners {
@@ -63,16 +64,16 @@ impl Owners {
         }
     }
 
-    fn insert(&mut self, issuer: [u8; 8], value: Short) {
+    /// Answers what was there before.
+    fn insert(&mut self, issuer: [u8; 8], value: Short) -> Option<Short> {
         match self {
-            Self::One(owner, old) if *owner == issuer => *old = value,
+            Self::One(owner, old) if *owner == issuer => Some(std::mem::replace(old, value)),
             Self::One(owner, old) => {
                 let values = [(*owner, old.clone()), (issuer, value)];
-                *self = Self::Many(Box::new(values.into_iter().collect()));
+                *self = Self::Many(values.into_iter().collect());
+                None
             }
-            Self::Many(values) => {
-                values.insert(issuer, value);
-            }
+            Self::Many(values) => values.insert(issuer, value),
         }
     }
 
@@ -112,26 +113,28 @@ impl AuditState {
     pub fn apply(&mut self, changes: Changes) {
         let mut ordered = Changes::new();
         for (key, value) in changes {
-            if let Some(old) = self.get(&key) {
-                self.digest.remove(&key, &old);
-            } else {
-                self.rows += 1;
-            }
             self.digest.add(&key, &value);
-            match place(&key) {
-                Place::Record(hash) => {
-                    self.records.insert(hash, Short::new(&value));
-                }
-                Place::Credential(hash, issuer) => {
-                    let value = Short::new(&value);
-                    self.credentials
-                        .entry(hash)
-                        .and_modify(|owners| owners.insert(issuer, value.clone()))
-                        .or_insert(Owners::One(issuer, value));
-                }
+            let old = match place(&key) {
+                Place::Record(hash) => self.records.insert(hash, Short::new(&value)),
+                Place::Credential(hash, issuer) => match self.credentials.entry(hash) {
+                    Entry::Occupied(owners) => owners.into_mut().insert(issuer, Short::new(&value)),
+                    Entry::Vacant(free) => {
+                        free.insert(Owners::One(issuer, Short::new(&value)));
+                        None
+                    }
+                },
                 Place::Ordered => {
+                    match self.ordered.value(&key) {
+                        Some(old) => self.digest.remove(&key, old),
+                        None => self.rows += 1,
+                    }
                     ordered.insert(key, value);
+                    continue;
                 }
+            };
+            match old {
+                Some(old) => self.digest.remove(&key, old.as_slice()),
+                None => self.rows += 1,
             }
         }
         self.ordered.take(ordered);

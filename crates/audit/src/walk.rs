@@ -2,17 +2,15 @@
 //!
 //! It runs on one thread and leaves to others what does not depend on the heights before:
 //! decoding and hashing ([`piece`](crate::piece)), signatures of records
-//! ([`batch`](crate::batch)), and those of certificates ([`Step::verify`]).
+//! ([`batch`](crate::batch)), and those of certificates ([`step`](crate::step)).
 //!
 //! Where a rule is broken, the state cannot be followed any further: what a node would have
 //! made of such a block, no rule says. Tree, seals, signatures, members and certificates are
 //! checked to the end of the log all the same.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use credlog_ledger::block::{BLOCK_BYTES_MAX, Block, record_cost};
-use credlog_ledger::certificate::CommitCertificate;
 use credlog_ledger::genesis::Genesis;
 use credlog_ledger::ids::{
     Height, LeafIndex, LedgerId, Origin, RecordId, Root, UnixMillis, ValueId,
@@ -25,15 +23,14 @@ use credlog_ledger::state::{State, StateDigest};
 use credlog_ledger::transition::{BlockError, execute, genesis_changes};
 use credlog_tlog::{Checkpoint, Frontier, Hash, TreeSize};
 
-use crate::batch::Batch;
 use crate::certificates::{Certificates, Served};
 use crate::error::AuditError;
 use crate::files;
 use crate::finding::{Finding, Kind};
-use crate::lane::Weigh;
 use crate::piece::{Other, Piece};
 use crate::source::Source;
 use crate::state::AuditState;
+use crate::step::{Job, Step};
 use crate::upper::Upper;
 
 /// Leaves of one block that are remembered for one reason: more than a block may have.
@@ -101,62 +98,6 @@ struct Pending {
     published: Option<Frontier>,
     /// It cannot be executed.
     spoiled: bool,
-}
-
-/// What one height, or one piece without a seal, gave.
-#[derive(Debug, Default)]
-pub(crate) struct Step {
-    pub(crate) findings: Vec<Finding>,
-    pub(crate) gaps: Vec<AuditError>,
-    /// The log could not be read any further.
-    pub(crate) stopped: Option<AuditError>,
-    /// Leaves that lie behind.
-    pub(crate) leaves: u64,
-    pub(crate) height: Option<Height>,
-    job: Option<Job>,
-    /// A certificate was checked, and is good.
-    pub(crate) certified: bool,
-}
-
-/// A certificate whose signatures are to be checked.
-#[derive(Debug)]
-struct Job {
-    certificate: CommitCertificate,
-    members: Arc<MemberSet>,
-    ledger: LedgerId,
-    value: ValueId,
-}
-
-impl Weigh for Step {
-    fn weight(&self) -> usize {
-        1 + self.findings.len()
-    }
-}
-
-impl Step {
-    /// Checks the signatures of the certificate.
-    pub(crate) fn verify(mut self) -> Self {
-        let Some(job) = self.job.take() else {
-            return self;
-        };
-        let verified = job
-            .certificate
-            .verify(&job.ledger, &job.members, &job.value);
-        match verified {
-            Ok(()) => self.certified = true,
-            Err(error) => {
-                let text = format!(
-                    "the members in force have not decided this height by what is served: {error}"
-                );
-                let finding = Finding::new(Kind::Certificate, text)
-                    .height(job.certificate.height)
-                    .shows("round", job.certificate.round)
-                    .shows("value", job.value);
-                self.findings.push(finding);
-            }
-        }
-        self
-    }
 }
 
 impl<'s> Walk<'s> {
@@ -242,7 +183,7 @@ impl<'s> Walk<'s> {
     }
 
     /// Walks along a piece whose records come from a batch.
-    fn piece(
+    pub(crate) fn piece(
         &mut self,
         piece: &mut Piece,
         records: &mut impl Iterator<Item = (EncodedRecord, bool)>,
@@ -253,8 +194,8 @@ impl<'s> Walk<'s> {
             ..Step::default()
         };
         if !piece.is_whole() {
-            step.stopped = Some(AuditError::Missing {
-                path: format!("every leaf of bundle {}", piece.index),
+            step.stopped = Some(AuditError::Cut {
+                bundle: piece.index,
             });
             return vec![step];
         }
@@ -702,75 +643,5 @@ impl<'s> Walk<'s> {
         step.findings.extend(compared.findings);
         step.gaps.extend(compared.gaps);
         step
-    }
-}
-
-/// The steps of a walk, for threads that check certificates.
-pub(crate) struct Steps<'w, 's, 'c, B> {
-    walk: &'w mut Walk<'s>,
-    batches: B,
-    certificates: Certificates<'c>,
-    batch: Option<Rest>,
-    steps: VecDeque<Step>,
-    stopped: bool,
-}
-
-/// What is left of a batch.
-struct Rest {
-    pieces: std::vec::IntoIter<Piece>,
-    records:
-        std::iter::Zip<std::vec::IntoIter<EncodedRecord>, std::vec::IntoIter<Option<[u8; 32]>>>,
-}
-
-impl<'w, 's, 'c, B> Steps<'w, 's, 'c, B> {
-    pub(crate) fn new(walk: &'w mut Walk<'s>, batches: B, certificates: Certificates<'c>) -> Self {
-        let steps = VecDeque::from([walk.founders()]);
-        Self {
-            walk,
-            batches,
-            certificates,
-            batch: None,
-            steps,
-            stopped: false,
-        }
-    }
-}
-
-impl<B: Iterator<Item = Result<Batch, AuditError>>> Iterator for Steps<'_, '_, '_, B> {
-    type Item = Step;
-
-    fn next(&mut self) -> Option<Step> {
-        loop {
-            if let Some(step) = self.steps.pop_front() {
-                self.stopped |= step.stopped.is_some();
-                return Some(step);
-            }
-            if self.stopped {
-                return None;
-            }
-            if let Some(batch) = &mut self.batch
-                && let Some(mut piece) = batch.pieces.next()
-            {
-                let records = &mut batch.records;
-                let mut records = records.map(|(record, key)| (record, key.is_some()));
-                let certificates = &mut self.certificates;
-                let steps = self.walk.piece(&mut piece, &mut records, certificates);
-                self.steps.extend(steps);
-                continue;
-            }
-            self.batch = match self.batches.next()? {
-                Ok(batch) => Some(Rest {
-                    pieces: batch.pieces.into_iter(),
-                    records: batch.records.into_iter().zip(batch.keys),
-                }),
-                Err(error) => {
-                    self.steps.push_back(Step {
-                        stopped: Some(error),
-                        ..Step::default()
-                    });
-                    None
-                }
-            };
-        }
     }
 }

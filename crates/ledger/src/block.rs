@@ -78,12 +78,14 @@ impl Block {
     /// # Errors
     /// [`BlockFormatError::TooLong`] beyond [`BLOCK_BYTES_MAX`].
     pub fn to_bytes(&self) -> Result<Vec<u8>, BlockFormatError> {
-        let mut bytes = Vec::new();
-        for leaf in self.leaves()? {
+        let seal = self.seal.leaf()?;
+        let records = self.records.iter().map(EncodedRecord::leaf_bytes);
+        let mut bytes = Vec::with_capacity(self.records.iter().map(record_cost).sum());
+        for leaf in records.chain([seal.as_slice()]) {
             let length = u16::try_from(leaf.len())
                 .map_err(|_| BlockFormatError::TooLong { size: leaf.len() })?;
             bytes.extend_from_slice(&length.to_be_bytes());
-            bytes.extend_from_slice(&leaf);
+            bytes.extend_from_slice(leaf);
         }
         if bytes.len() > BLOCK_BYTES_MAX {
             return Err(BlockFormatError::TooLong { size: bytes.len() });

@@ -35,6 +35,9 @@ pub enum CodecError {
     },
 }
 
+/// Room for the values of which there are most, a place in the log or in a status list.
+const BYTES_USUAL: usize = 32;
+
 fn options(limit: usize) -> impl Options {
     bincode::DefaultOptions::new()
         .with_fixint_encoding()
@@ -52,24 +55,53 @@ pub fn encode<T: Serialize>(
     value: &T,
     limit: usize,
 ) -> Result<Vec<u8>, CodecError> {
-    options(limit)
-        .serialize(value)
-        .map_err(|error| match *error {
-            bincode::ErrorKind::SizeLimit => CodecError::TooLong {
-                what,
-                size: usize::try_from(
-                    options(usize::MAX)
-                        .serialized_size(value)
-                        .unwrap_or(u64::MAX),
-                )
-                .unwrap_or(usize::MAX),
-                limit,
-            },
-            other => CodecError::Malformed {
-                what,
-                reason: other.to_string(),
-            },
-        })
+    let mut bytes = Vec::with_capacity(BYTES_USUAL);
+    write(what, value, &mut bytes)?;
+    if bytes.len() > limit {
+        let size = bytes.len();
+        return Err(CodecError::TooLong { what, size, limit });
+    }
+    Ok(bytes)
+}
+
+/// Writes without a limit, which would take a pass of its own: the value is in memory already.
+fn write<T: Serialize>(
+    what: &'static str,
+    value: &T,
+    to: impl std::io::Write,
+) -> Result<(), CodecError> {
+    let options = bincode::DefaultOptions::new()
+        .with_fixint_encoding()
+        .with_big_endian()
+        .with_no_limit();
+    let written = options.serialize_into(to, value);
+    written.map_err(|error| CodecError::Malformed {
+        what,
+        reason: error.to_string(),
+    })
+}
+
+/// Compares what is written with what should be.
+struct Expected<'b> {
+    left: &'b [u8],
+    same: bool,
+}
+
+impl std::io::Write for Expected<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self.left.split_at_checked(bytes.len()) {
+            Some((next, left)) if self.same => {
+                self.same = next == bytes;
+                self.left = left;
+            }
+            _ => self.same = false,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Reads canonical bytes: what decodes must encode to the same bytes.
@@ -83,7 +115,12 @@ pub fn decode<T: Serialize + DeserializeOwned>(
     limit: usize,
 ) -> Result<T, CodecError> {
     let value: T = decode_stored(what, bytes, limit)?;
-    if encode(what, &value, limit)? != bytes {
+    let mut expected = Expected {
+        left: bytes,
+        same: true,
+    };
+    write(what, &value, &mut expected)?;
+    if !expected.same || !expected.left.is_empty() {
         return Err(CodecError::NotCanonical { what });
     }
     Ok(value)

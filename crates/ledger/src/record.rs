@@ -1,5 +1,8 @@
 //! Records: the envelope, its canonical bytes and its signature.
 
+use std::sync::OnceLock;
+
+use credlog_tlog::{Hash, leaf_hash};
 use ed25519_dalek::{Signer, SigningKey};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -142,13 +145,26 @@ impl Record {
 }
 
 /// A record with its canonical bytes and id; the only way in is the decoder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct EncodedRecord {
-    record: Record,
-    bytes: Vec<u8>,
+    /// On the heap: records are passed on many times, and are large.
+    record: Box<Record>,
+    /// The type byte and the canonical bytes.
+    leaf: Vec<u8>,
     id: RecordId,
     verified_by: Option<[u8; 32]>,
+    /// Made when it is asked for, which is when the record goes into a tree.
+    leaf_hash: OnceLock<Hash>,
 }
+
+impl PartialEq for EncodedRecord {
+    fn eq(&self, other: &Self) -> bool {
+        // All else follows from the bytes.
+        (&self.leaf, self.verified_by) == (&other.leaf, other.verified_by)
+    }
+}
+
+impl Eq for EncodedRecord {}
 
 impl EncodedRecord {
     /// Reads canonical bytes. The signature is not checked here.
@@ -164,11 +180,15 @@ impl EncodedRecord {
         let record: Record = codec::decode("record", bytes, RECORD_BYTES_MAX)?;
         record.body.check_form()?;
         let id = Record::id_of(bytes);
+        let mut leaf = Vec::with_capacity(1 + bytes.len());
+        leaf.push(RECORD_LEAF);
+        leaf.extend_from_slice(bytes);
         Ok(Self {
-            record,
-            bytes: bytes.to_vec(),
+            record: Box::new(record),
+            leaf,
             id,
             verified_by: None,
+            leaf_hash: OnceLock::new(),
         })
     }
 
@@ -187,7 +207,7 @@ impl EncodedRecord {
 
     /// The canonical bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.leaf[1..]
     }
 
     /// BLAKE3 of the canonical bytes.
@@ -197,12 +217,22 @@ impl EncodedRecord {
 
     /// The leaf: type byte and canonical bytes.
     pub fn leaf(&self) -> Vec<u8> {
-        [&[RECORD_LEAF], self.bytes.as_slice()].concat()
+        self.leaf.clone()
+    }
+
+    /// The leaf, without a copy.
+    pub fn leaf_bytes(&self) -> &[u8] {
+        &self.leaf
+    }
+
+    /// The leaf's hash in the log.
+    pub fn leaf_hash(&self) -> Hash {
+        *self.leaf_hash.get_or_init(|| leaf_hash(&self.leaf))
     }
 
     /// What the signature signs.
     pub fn message(&self) -> Vec<u8> {
-        signed_message(&self.bytes)
+        signed_message(self.bytes())
     }
 
     /// The Ed25519 key under which the signature is known to verify, if any.

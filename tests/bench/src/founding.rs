@@ -54,7 +54,7 @@ impl Founding {
         Self::new(cluster.genesis(), seat, cluster.folder(0), None)
     }
 
-    fn new(
+    pub(crate) fn new(
         genesis: &Genesis,
         seat: Seat,
         folder: &Path,

@@ -27,6 +27,7 @@ mod node;
 mod postgres;
 mod profile;
 mod receipts;
+mod replay;
 mod start;
 mod submit;
 mod workload;
@@ -92,6 +93,8 @@ enum Scenario {
     Verify,
     /// Badges issued from a table on four members, and checked in a batch.
     Badges(badges::Amount),
+    /// An auditor's replay beside the bare check of its signatures.
+    Replay(replay::Load),
     /// The yardsticks alone, to see whether they run here.
     Yardsticks,
     /// Everything above, with the loads of docs/performance.md.
@@ -120,6 +123,7 @@ fn main() -> anyhow::Result<()> {
         Scenario::Receipts(size) => receipts::run(&setting, &size, &mut report)?,
         Scenario::Verify => check::run(&setting, &mut report)?,
         Scenario::Badges(amount) => badges::run(&setting, &amount, &mut report)?,
+        Scenario::Replay(load) => replay::run(&setting, &load, &mut report)?,
         Scenario::Yardsticks => yardsticks(&setting, &mut report)?,
         Scenario::All => all(&setting, &mut report)?,
         Scenario::BareRoute { .. } => {}
@@ -141,6 +145,7 @@ fn all(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     members::run(setting, &members::Amount::default(), report)?;
     badges::run(setting, &badges::Amount::default(), report)?;
     receipts::run(setting, &lookup::Size::default(), report)?;
+    replay::run(setting, &replay::Load::default(), report)?;
     lookup::run(setting, &lookup::Size::default(), report)
 }
 

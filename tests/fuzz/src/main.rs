@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program for a terminal
 
+mod audit;
 mod credentials;
 mod mutate;
 mod receipts;

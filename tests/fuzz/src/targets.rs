@@ -54,6 +54,7 @@ pub(crate) fn all() -> anyhow::Result<Vec<Target>> {
                 assert_eq!(block.to_bytes().as_deref(), Ok(bytes));
             }
         }),
+        crate::audit::target(&record, &seal.leaf()?, &certificate()?)?,
         target("certificate", vec![certificate()?], |bytes| {
             if let Ok(certificate) = CommitCertificate::from_bytes(bytes) {
                 assert_eq!(certificate.to_bytes().as_deref(), Ok(bytes));

@@ -5,7 +5,7 @@
 //! read.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use credlog_api::path;
 use credlog_tlog::{
@@ -20,14 +20,17 @@ use crate::files;
 use crate::piece;
 use crate::source::Source;
 
+/// Tiles by level and index.
+type Known = HashMap<(u8, u64), Arc<Vec<Hash>>>;
+
 /// The tiles under a checkpoint.
 pub(super) struct Authentic<'s> {
     source: &'s dyn Source,
     target: &'s Target,
     checkpoint: Checkpoint,
-    edge: HashMap<(u8, u64), Arc<Vec<Hash>>>,
+    edge: Known,
     /// Full tiles above the leaves' hashes: an eighth of a byte for each leaf.
-    upper: Mutex<HashMap<(u8, u64), Arc<Vec<Hash>>>>,
+    upper: Mutex<Known>,
 }
 
 /// Partial tiles of the right edge, before they are believed.
@@ -125,7 +128,7 @@ impl<'s> Authentic<'s> {
         Ok(hashes)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<(u8, u64), Arc<Vec<Hash>>>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.upper.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

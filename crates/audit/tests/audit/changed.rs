@@ -101,7 +101,9 @@ fn changed_records(record: &Record) -> Vec<(String, Record, Vec<u8>)> {
             continue;
         };
         let bytes = other.to_bytes().unwrap();
-        if other != *record {
+        // One change of each field, or each that there is.
+        let is_new = crate::is_long() || changed.iter().all(|(known, _, _)| *known != place);
+        if other != *record && is_new {
             changed.push((place, other, [&[1], bytes.as_slice()].concat()));
         }
     }
@@ -261,7 +263,7 @@ fn a_record_that_one_member_and_its_issuer_sign_anew_is_named_by_its_height() {
             );
         }
     }
-    assert!(signed > 60 && accepted > 10, "{signed} {accepted}");
+    assert!(signed > 40 && accepted > 8, "{signed} {accepted}");
 }
 
 #[test]
@@ -325,8 +327,8 @@ fn a_changed_hash_of_a_tile_is_named_and_the_leaves_are_not() {
             assert_eq!(report.findings_count, 1, "{path}: {report:#?}");
             let finding = &report.findings[0];
             assert_eq!(finding.kind, Kind::Tile, "{path}");
-            if path.starts_with("/tile/0/") {
-                let tile: u64 = path["/tile/0/".len()..][..3].parse().unwrap();
+            if let Some(name) = path.strip_prefix("/tile/0/") {
+                let tile: u64 = name[..3].parse().unwrap();
                 let leaf = LeafIndex(tile * 256 + at as u64);
                 assert_eq!(finding.leaf, Some(leaf), "{path}");
             } else {
@@ -517,7 +519,7 @@ fn these_tests_can_fail() {
     let report = audited.audit(&audited.published.files());
     let fails = |assertion: &dyn Fn()| {
         let assertion = std::panic::AssertUnwindSafe(assertion);
-        assert!(std::panic::catch_unwind(|| assertion()).is_err());
+        assert!(std::panic::catch_unwind(assertion).is_err());
     };
     let leaf = audited.kinds()["issue"].0;
     fails(&|| assert_leaf_is_named(&audited, &report, leaf, "nothing"));

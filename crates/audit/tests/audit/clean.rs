@@ -13,8 +13,7 @@ use crate::chronicle::Chronicle;
 use crate::published::{COSIGNED, Published};
 
 fn records() -> usize {
-    let long = std::env::var("CREDLOG_TEST_LONG").is_ok_and(|value| value == "1");
-    if long { 100_000 } else { 10_000 }
+    if crate::is_long() { 100_000 } else { 10_000 }
 }
 
 /// The digest of the state, one block after the other, each signature for itself, on another kind

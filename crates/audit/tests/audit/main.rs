@@ -7,6 +7,7 @@
 mod changed;
 mod chronicle;
 mod clean;
+mod copy;
 mod fields;
 mod hostile;
 mod published;
@@ -15,6 +16,11 @@ mod support;
 
 use credlog_audit::{AuditError, Options, Report, Source, replay};
 use credlog_ledger::genesis::Genesis;
+
+/// Whether all counts are full (`CREDLOG_TEST_LONG=1`).
+fn is_long() -> bool {
+    std::env::var("CREDLOG_TEST_LONG").is_ok_and(|value| value == "1")
+}
 
 /// An audit without a bar.
 fn audit(source: &dyn Source, genesis: &Genesis) -> Result<Report, AuditError> {

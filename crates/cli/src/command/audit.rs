@@ -182,7 +182,7 @@ fn summary(report: &Report) -> String {
     };
     format!(
         "\n\nledger id    {}\nread         {} of {} leaves, to height {} ({})\nroot         {}\n\
-         checked      {}, {}, {}, {}; {}\nnewest       {as_of}; cosigned by {} of a quorum of {} ({})\n\
+         checked      {}, {}, {}, {}; {}\nnewest       {as_of}; cosigned by {} ({}), a quorum is {}\n\
          state        {} after height {}: {} rows, {}\ntook         {seconds:.1} s, {rate:.0} records/s",
         report.ledger_id,
         grouped(report.leaves),
@@ -195,9 +195,9 @@ fn summary(report: &Report) -> String {
         counted(report.tiles, "tile"),
         counted(report.status_lists, "status list"),
         counted(report.member_changes, "change") + " of members",
-        report.cosigned.len(),
-        report.quorum,
+        count(report.cosigned.len(), "member"),
         members(&report.cosigned),
+        report.quorum,
         report.state.digest,
         grouped(report.state.height.0),
         grouped(report.state.rows),

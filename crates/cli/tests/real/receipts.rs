@@ -50,16 +50,17 @@ fn a_saved_receipt_is_checked_without_a_node() {
     );
     assert_eq!(check("member_set_currency"), "unknown");
     assert_eq!(verdict["links"].as_array().unwrap().len(), 8);
-    // Without the credential it tells what the ledger says.
-    let shown = world.ok(&[&["receipt", "verify", "0.receipt.json"][..], &GENESIS].concat());
-    assert!(
-        shown.contains("as far as the ledger is concerned"),
-        "{shown}"
-    );
+    // Without the credential it tells what the ledger says, and that nobody saw the signature.
+    let bare = world.run(&[&["receipt", "verify", "0.receipt.json"][..], &GENESIS].concat());
+    let shown = String::from_utf8(bare.stdout).unwrap();
+    assert_eq!(bare.status.code(), Some(2), "{shown}");
+    assert!(shown.contains("Only the digest was given"), "{shown}");
     assert!(shown.contains("link by link"), "{shown}");
     // One about three: each is told, and one credential of another is not taken for it.
     let (code, found) = checked(&world, &["all.receipt.json"]);
-    assert_eq!((code, found.len()), (Some(0), 3));
+    assert_eq!((code, found.len()), (Some(2), 3));
+    let (code, found) = checked(&world, &["all.receipt.json", "--credential", "out"]);
+    assert_eq!((code, found.len()), (Some(0), 3), "{found:?}");
     let other = ["0.receipt.json", "--credential", "out/1.json"];
     let (code, found) = checked(&world, &other);
     assert_eq!((code, found.len()), (Some(2), 2), "{found:?}");
@@ -114,8 +115,18 @@ fn what_is_wrong_with_a_receipt_is_said_and_ends_with_1_or_2() {
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains("other_ledger"), "{told}");
     // A trailing newline is an editor's, not a forger's.
-    fs::write(world.path("newline.receipt.json"), good + "\n").unwrap();
-    assert_eq!(checked(&world, &["newline.receipt.json"]).0, Some(0));
+    fs::write(world.path("newline.receipt.json"), good.clone() + "\n").unwrap();
+    let newline = ["newline.receipt.json", "--credential", "out/0.json"];
+    assert_eq!(checked(&world, &newline).0, Some(0));
+    // A credential is judged, or named as not judged: a forged one is not passed over.
+    let (code, found) = checked(&world, &["0.receipt.json", "--credential", "out"]);
+    assert_eq!((code, found.len()), (Some(2), 3), "{found:?}");
+    let receipt: Value = serde_json::from_str(&good).unwrap();
+    let stapled = serde_json::json!({"a": 1, "credlogReceipt": receipt});
+    fs::write(world.path("none.json"), stapled.to_string()).unwrap();
+    let (code, found) = checked(&world, &["none.json"]);
+    assert_eq!(code, Some(1), "{found:?}");
+    assert_eq!(found[0]["error"]["code"], "no-credential");
 }
 
 #[test]
@@ -144,7 +155,8 @@ fn a_revocation_is_in_the_next_receipt_and_the_past_can_be_proven() {
         "{shown}"
     );
     // The old one tells what was so, and how long ago.
-    assert_eq!(checked(&world, &["0.receipt.json"]).0, Some(0));
+    let old = ["0.receipt.json", "--credential", "out/0.json"];
+    assert_eq!(checked(&world, &old).0, Some(0));
     world.ok(&[
         "verify",
         "out/0.json",
@@ -153,6 +165,10 @@ fn a_revocation_is_in_the_next_receipt_and_the_past_can_be_proven() {
         "--save-receipt",
         "then.receipt.json",
     ]);
+    // The past is no answer about now.
+    let now = ["then.receipt.json", "--credential", "out/0.json"];
+    let refusal = checked(&world, &now).1[0]["error"]["refusal"].clone();
+    assert_eq!(refusal, "wrong_seal");
     let then = [
         "then.receipt.json",
         "--at",
@@ -237,6 +253,8 @@ fn a_stapled_receipt_answers_when_no_node_does() {
 
 #[test]
 fn a_trust_file_is_made_kept_and_advanced() {
+    const FIRST: &[&str] = &["0.receipt.json", "--credential", "out/0.json"];
+    const LATER: &[&str] = &["3.receipt.json", "--credential", "later-out/3.json"];
     let world = furnished();
     let trusting = |words: &[&str]| {
         world.run(
@@ -258,7 +276,7 @@ fn a_trust_file_is_made_kept_and_advanced() {
         ],
     );
     assert!(said.contains("--genesis"), "{said}");
-    let first = trusting(&["0.receipt.json", GENESIS[0], GENESIS[1]]);
+    let first = trusting(&[FIRST, &GENESIS].concat());
     assert_eq!(first.status.code(), Some(0));
     let size = || -> u64 {
         let file: Value =
@@ -282,10 +300,10 @@ fn a_trust_file_is_made_kept_and_advanced() {
         "3.receipt.json",
     ]);
     // Good by itself; it advances the trust file when a node shows that both are of one history.
-    assert_eq!(trusting(&["3.receipt.json"]).status.code(), Some(0));
+    assert_eq!(trusting(LATER).status.code(), Some(0));
     assert_eq!(size(), before);
     let url = world.node_url();
-    let compared = trusting(&["3.receipt.json", "--compare", "--node", &url]);
+    let compared = trusting(&[LATER, &["--compare", "--node", &url]].concat());
     assert_eq!(
         compared.status.code(),
         Some(0),
@@ -294,8 +312,8 @@ fn a_trust_file_is_made_kept_and_advanced() {
     );
     assert!(size() > before);
     // The older one is unknown now, until a node shows the same of it.
-    assert_eq!(trusting(&["0.receipt.json"]).status.code(), Some(2));
-    let compared = trusting(&["0.receipt.json", "--compare", "--node", &url]);
+    assert_eq!(trusting(FIRST).status.code(), Some(2));
+    let compared = trusting(&[FIRST, &["--compare", "--node", &url]].concat());
     assert_eq!(compared.status.code(), Some(0));
     // Another ledger's genesis does not go with it.
     let other = World::founded();

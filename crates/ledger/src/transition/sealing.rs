@@ -2,7 +2,7 @@
 
 use credlog_tlog::{Checkpoint, Frontier, Hash, TreeSize, empty_root, leaf_hash};
 
-use crate::block::Block;
+use crate::block::{Block, BlockFormatError};
 use crate::genesis::{Genesis, GenesisError};
 use crate::ids::{Height, LeafIndex, Origin, Root, ValueId};
 use crate::record::{AuthorId, EncodedRecord};
@@ -94,7 +94,9 @@ impl Execution<'_> {
             seal,
         };
         let bytes = block.to_bytes()?;
-        let leaf_hashes: Vec<_> = block.leaves()?.iter().map(|leaf| leaf_hash(leaf)).collect();
+        let seal_leaf = block.seal.leaf().map_err(BlockFormatError::from)?;
+        let leaf_hashes = block.records.iter().map(EncodedRecord::leaf_hash);
+        let leaf_hashes: Vec<_> = leaf_hashes.chain([leaf_hash(&seal_leaf)]).collect();
         let mut edge = frontier(&before)?;
         edge.append_many(leaf_hashes.iter().copied());
         head.height = context.height;
@@ -126,7 +128,9 @@ impl Execution<'_> {
 pub fn claimed_checkpoint(view: &dyn state::View, block: &Block) -> Result<Checkpoint, BlockError> {
     let state = state::State(view);
     let mut edge = frontier(&state.head()?)?;
-    edge.append_many(block.leaves()?.iter().map(|leaf| leaf_hash(leaf)));
+    let seal = block.seal.leaf().map_err(BlockFormatError::from)?;
+    edge.append_many(block.records.iter().map(EncodedRecord::leaf_hash));
+    edge.append(leaf_hash(&seal));
     let origin = state.ledger()?.origin;
     Checkpoint::new(origin.as_str(), edge.size(), edge.root())
         .map_err(|error| ViewError::Damaged(error.to_string()).into())

@@ -14,6 +14,7 @@ use credlog_verify::receipt::{
 use credlog_verify::{DigestSubject, HandedOver, digest_of};
 
 use super::anchor::Anchor;
+use crate::command::issue::source::credential_files;
 use crate::command::verify::check::Finding;
 use crate::command::verify::show::detailed;
 use crate::command::verify::worse;
@@ -39,8 +40,8 @@ pub(crate) struct VerifyArgs {
     files: Vec<PathBuf>,
     #[command(flatten)]
     anchor: Anchor,
-    /// The credential that a receipt is about; may be given several times
-    #[arg(long, value_name = "FILE")]
+    /// The credential that a receipt is about, or a folder of them; may be given several times
+    #[arg(long, value_name = "FILE|DIR")]
     credential: Vec<PathBuf>,
     /// Longest time since the ledger was attested as the receipt shows it: 90s, 10m, 24h, 30d
     #[arg(long, value_name = "LENGTH", value_parser = moment::parse_length)]
@@ -112,7 +113,14 @@ impl VerifyArgs {
                 path.display()
             ))),
         };
-        self.credential.iter().map(read).collect()
+        let mut files = Vec::new();
+        for path in &self.credential {
+            match path.is_dir() {
+                true => files.extend(credential_files(path)?),
+                false => files.push(path.clone()),
+            }
+        }
+        files.iter().map(read).collect()
     }
 
     /// What a file proves, and the credential to which its receipt is stapled.
