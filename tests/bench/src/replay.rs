@@ -188,10 +188,10 @@ fn write(folder: &Path, load: &Load) -> anyhow::Result<(Genesis, Vec<EncodedReco
         genesis: &genesis,
         seats: &seats,
     };
-    for record in workload::preparation(&founding)? {
+    let shape = Shape::of(load.records, 1);
+    for record in workload::preparation(&founding, shape)? {
         chain.append(vec![EncodedRecord::decode(&record)?])?;
     }
-    let shape = Shape::of(load.records, 1);
     let mut all = Vec::with_capacity(usize::try_from(load.records)?);
     for block in workload::issues(&founding, shape)?.chunks(load.block_records) {
         let records = block.iter().map(|bytes| EncodedRecord::decode(bytes));
