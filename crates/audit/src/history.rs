@@ -3,14 +3,10 @@
 use credlog_api::client::ANSWER_BYTES_MAX;
 use credlog_api::path;
 use credlog_api::receipt::MemberHistory;
-use credlog_ledger::certificate::CommitCertificate;
-use credlog_ledger::follow::{Follower, MemberChange, SealedCheckpoint};
+use credlog_ledger::follow::Follower;
 use credlog_ledger::genesis::Genesis;
 use credlog_ledger::ids::{Height, LedgerId};
-use credlog_ledger::member::MemberSet;
 use credlog_ledger::state::State;
-use credlog_tlog::TreeSize;
-use credlog_verify::receipt::ChangeProof;
 
 use crate::closing;
 use crate::error::AuditError;
@@ -56,7 +52,7 @@ fn follow(
     let mut members = follower.members().clone();
     for change in &history.members {
         follower
-            .follow(read(change)?)
+            .follow(change.read().map_err(|refusal| refusal.reason)?)
             .map_err(|error| text(&error))?;
         // What came after the log that was read cannot be compared with it.
         if follower.changed() <= height {
@@ -78,19 +74,4 @@ fn follow(
         Some(known) if known == members => Ok(()),
         _ => Err("a change is missing, or is not that of the log".to_owned()),
     }
-}
-
-fn read(change: &ChangeProof) -> Result<MemberChange, String> {
-    let certificate = CommitCertificate::from_bytes(&change.certificate.0);
-    let members = MemberSet::from_bytes(&change.members.0);
-    Ok(MemberChange {
-        sealed: SealedCheckpoint {
-            size: TreeSize(change.size),
-            root: change.root.0,
-            seal_leaf: change.seal.0.clone(),
-            path: change.path.0.clone(),
-        },
-        certificate: certificate.map_err(|error| error.to_string())?,
-        members: members.map_err(|error| error.to_string())?,
-    })
 }

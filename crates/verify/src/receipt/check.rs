@@ -456,7 +456,11 @@ impl Followed {
 }
 
 impl ChangeProof {
-    pub(super) fn read(&self) -> Result<MemberChange, Refusal> {
+    /// The change, to be followed.
+    ///
+    /// # Errors
+    /// [`RefusalCode::Members`] for bytes that are no certificate or member set.
+    pub fn read(&self) -> Result<MemberChange, Refusal> {
         let certificate = CommitCertificate::from_bytes(&self.certificate.0)
             .map_err(Refusal::of(RefusalCode::Members))?;
         let members =

@@ -95,6 +95,9 @@ pub enum MakeError {
     View(#[from] ViewError),
 }
 
+/// A height that changed the member set, with its proof.
+type Change = (Height, Result<ChangeProof, MakeError>);
+
 /// An attested checkpoint, as receipts show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attested {
@@ -104,7 +107,7 @@ pub struct Attested {
     /// With the newest cosignatures of exactly a quorum.
     note: String,
     /// Since genesis; one of which the certificate is lost here fails those who need it.
-    changes: Vec<(Height, Result<ChangeProof, MakeError>)>,
+    changes: Vec<Change>,
 }
 
 impl Attested {
@@ -213,7 +216,7 @@ fn member_changes(
     archive: &impl Archive,
     after: Height,
     until: Height,
-) -> Result<Vec<(Height, Result<ChangeProof, MakeError>)>, MakeError> {
+) -> Result<Vec<Change>, MakeError> {
     let changes = State(archive)
         .member_changes(after, usize::MAX)?
         .into_iter();
