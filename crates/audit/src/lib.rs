@@ -26,6 +26,7 @@ mod history;
 mod lane;
 mod piece;
 mod replay;
+mod replayed;
 mod report;
 mod source;
 mod state;
@@ -36,7 +37,8 @@ mod walk;
 
 pub use error::{AuditError, ExportError};
 pub use finding::{Finding, Kind};
-pub use replay::{Options, Progress, replay};
+pub use replay::{Options, Progress, replay, replay_keeping};
+pub use replayed::Replayed;
 pub use report::{FollowedState, Report};
 pub use source::{Folder, Source, SourceError, Web, open};
 pub use state::AuditState;

@@ -17,6 +17,7 @@ use crate::finding::Findings;
 use crate::history;
 use crate::lane::{Limits, lane};
 use crate::piece::Piece;
+use crate::replayed::Replayed;
 use crate::report::{FollowedState, Report};
 use crate::source::Source;
 use crate::step::Step;
@@ -74,6 +75,20 @@ pub fn replay(
     options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Report, AuditError> {
+    Ok(replay_keeping(source, genesis, options, progress)?.0)
+}
+
+/// As [`replay`], and keeps what was replayed if nothing is wrong with it: receipts can be made
+/// from that.
+///
+/// # Errors
+/// As [`replay`].
+pub fn replay_keeping<'s>(
+    source: &'s dyn Source,
+    genesis: &Genesis,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Report, Option<Replayed<'s>>), AuditError> {
     let began = Instant::now();
     let mut walk = Walk::new(source, genesis)?;
     let patience = match source.is_live() {
@@ -104,7 +119,12 @@ pub fn replay(
         outcome.take(walk.finish());
     }
     let signed = close(source, genesis, &walk, (&note, &checkpoint), &mut outcome);
-    Ok(report(genesis, &walk, &checkpoint, signed, outcome, began))
+    let report = report(genesis, &walk, &checkpoint, signed, outcome, began);
+    let state = walk.into_state().filter(|_| report.findings_count == 0);
+    let replayed = state
+        .filter(|_| report.leaves == checkpoint.size().0)
+        .map(|state| Replayed::new(source, state, checkpoint.size(), note));
+    Ok((report, replayed))
 }
 
 /// What was found on the way.

@@ -164,6 +164,11 @@ impl<'s> Walk<'s> {
         self.state.as_ref()
     }
 
+    /// The state, as far as the rules could be followed.
+    pub(crate) fn into_state(self) -> Option<AuditState> {
+        self.state
+    }
+
     pub(crate) fn followed(&self) -> Followed {
         self.followed
     }

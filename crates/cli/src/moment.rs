@@ -32,7 +32,7 @@ pub(crate) fn parse_length(text: &str) -> Result<u64, String> {
         'd' => 86_400_000,
         _ => return Err(wrong()),
     };
-    let number = text.trim_end_matches(unit).parse::<u64>();
+    let number = text.strip_suffix(unit).unwrap_or_default().parse::<u64>();
     let length = number.ok().and_then(|number| number.checked_mul(unit_ms));
     length.filter(|_| !text.starts_with('+')).ok_or_else(wrong)
 }

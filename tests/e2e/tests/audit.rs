@@ -333,3 +333,109 @@ fn an_export_that_is_killed_leaves_a_whole_copy() {
         left.keys()
     );
 }
+
+/// No node is left: a receipt can still be made, from a copy alone.
+#[test]
+fn a_copy_without_any_node_gives_receipts() {
+    let running = Running::start();
+    let (kept, revoked) = (running.issue(), running.issue());
+    let body = Body::Revoke(StatusChange {
+        issuer: running.ledger.issuer().clone(),
+        digests: vec![revoked],
+        reason: Reason::Other,
+    });
+    submit(
+        running.node.address(),
+        &running.ledger.by_issuer(body).unwrap(),
+    );
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("copy");
+    running.export(&folder, 0);
+    let (genesis, from) = (running.genesis(), text(&folder));
+    let Running { ledger, node, .. } = running;
+    node.kill().unwrap();
+    let out = text(&place.path().join("both.receipt.json"));
+    let digests = [kept.to_string(), revoked.to_string()];
+    let made = answer(
+        &[
+            "receipt",
+            "make",
+            &digests[0],
+            &digests[1],
+            "--from",
+            &from,
+            "--genesis",
+            &genesis,
+            "--out",
+            &out,
+        ],
+        0,
+    );
+    assert_eq!(made["credentials"], 2);
+    let shown = answer(&["receipt", "show", &out], 0);
+    let statuses: Vec<_> = shown["credentials"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            (
+                one["digest"].as_str().unwrap(),
+                one["status"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert!(
+        statuses.contains(&(digests[0].as_str(), "valid")),
+        "{shown}"
+    );
+    assert!(
+        statuses.contains(&(digests[1].as_str(), "revoked")),
+        "{shown}"
+    );
+    // Revoked, so 1: it is taken, and by nobody's word.
+    let output = credlog(&["receipt", "verify", &out, "--genesis", &genesis]);
+    assert_eq!(output.status.code(), Some(1));
+    let unknown = Digest(rand::random()).to_string();
+    let other = text(&place.path().join("none.receipt.json"));
+    let words = [
+        "receipt",
+        "make",
+        &unknown,
+        "--from",
+        &from,
+        "--genesis",
+        &genesis,
+        "--out",
+        &other,
+    ];
+    answer(&words, 2);
+    // A copy that somebody changed makes none.
+    let bundle = folder.join("tile/entries");
+    let first = fs::read_dir(bundle)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let file = match first.is_dir() {
+        true => fs::read_dir(first).unwrap().next().unwrap().unwrap().path(),
+        false => first,
+    };
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let changed = [
+        "receipt",
+        "make",
+        &digests[0],
+        "--from",
+        &from,
+        "--genesis",
+        &genesis,
+        "--out",
+        &other,
+    ];
+    answer(&changed, 1);
+    drop(ledger);
+}

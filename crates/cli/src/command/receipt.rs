@@ -1,6 +1,7 @@
 //! `credlog receipt`: proofs that hold without any node.
 
 mod anchor;
+mod make;
 mod show;
 mod staple;
 mod verify;
@@ -16,6 +17,7 @@ use crate::screen::Screen;
 pub(crate) enum ReceiptCommand {
     Verify(verify::VerifyArgs),
     Show(show::ShowArgs),
+    Make(make::MakeArgs),
     Staple(staple::StapleArgs),
     Unstaple(staple::UnstapleArgs),
 }
@@ -25,6 +27,7 @@ impl ReceiptCommand {
         match self {
             Self::Verify(verify) => return verify.run(screen),
             Self::Show(show) => show.run(screen)?,
+            Self::Make(make) => make.run(screen)?,
             Self::Staple(staple) => staple.run(screen)?,
             Self::Unstaple(unstaple) => unstaple.run(screen)?,
         }

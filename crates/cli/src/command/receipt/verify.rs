@@ -87,11 +87,12 @@ impl VerifyArgs {
             }
         }
         let mut exit = Exit::Done;
-        for (name, finding) in &findings {
+        for (number, (name, finding)) in findings.iter().enumerate() {
             exit = worse(exit, finding.summary());
+            let gap = if number > 0 { "\n" } else { "" };
             match screen.is_json() {
-                true => screen.line(finding.json(name).to_string())?,
-                false => screen.line(detailed(screen, name, finding))?,
+                true => screen.out(&finding.json(name).to_string())?,
+                false => screen.out(&format!("{gap}{}", detailed(screen, name, finding)))?,
             }
         }
         if trust != before {

@@ -112,7 +112,11 @@ impl Tally {
 /// A finding with every check.
 pub(crate) fn detailed(screen: Screen, name: &str, finding: &Finding) -> String {
     let summary = finding.summary();
-    let head = screen.ink(ink(summary), &words(summary).to_uppercase());
+    let word = match finding {
+        Finding::Refused(_) => "refused",
+        _ => words(summary),
+    };
+    let head = screen.ink(ink(summary), &word.to_uppercase());
     let mut lines = vec![format!("{head}  {}", shown(name))];
     match finding {
         Finding::NoCredential { reason, problem } => {
@@ -124,7 +128,8 @@ pub(crate) fn detailed(screen: Screen, name: &str, finding: &Finding) -> String 
             lines.push(format!("  {}", screen.ink(Ink::Dim, problem)));
         }
         Finding::Refused(refusal) => {
-            lines.push(wrap(&shown(&format!("{refusal}.")), WIDTH, 2));
+            let text = format!("Refused ({}): {}.", refusal.code, refusal.reason);
+            lines.push(wrap(&shown(&text), WIDTH, 2));
         }
         Finding::Unchecked(failure) => lines.push(wrap(
             &format!("It could not be checked: {}.", shown(&failure.message)),
