@@ -51,7 +51,8 @@ fn trust_begins_at_the_first_receipt_and_advances_by_consistency_alone() {
 #[test]
 fn a_receipt_older_than_the_trust_file_needs_consistency() {
     let mut world = World::small();
-    let old = world.attested();
+    // Cosigned while it was the newest.
+    let old = world.attested_at(world.height(), world.ledger.now / 1_000 - 2);
     let before = make(&world, &old, &wanted(&[VALID])).unwrap().0;
     world.change_members();
     let newest = check(&world.make(&wanted(&[LATE])).unwrap(), &world.trust()).unwrap();
