@@ -27,7 +27,7 @@ const ISSUERS_BYTES_MAX: usize = 32 << 20;
 const NAMES_BYTES_MAX: usize = 2 << 20;
 const ISSUED_BYTES_MAX: usize = 32 << 20;
 /// Addresses of nodes that are known, the latest: whoever asks from elsewhere is sent them.
-const NODE_URLS_MAX: usize = 256;
+pub(crate) const NODE_URLS_MAX: usize = 256;
 /// What a value takes besides what is counted: key, row, allocations.
 const VALUE_BYTES: usize = 512;
 /// What an issuer's entry takes that was not written as JSON: as many bytes as rule R10 lets

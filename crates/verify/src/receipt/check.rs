@@ -1,13 +1,13 @@
 //! Checking a receipt: each step in the order of docs/formats.md ("Checking a receipt").
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use credlog_ledger::attestation::{Attestation, AttestationError, Cosigned};
 use credlog_ledger::certificate::CommitCertificate;
 use credlog_ledger::entry::IssuerEntry;
 use credlog_ledger::follow::{Follower, MemberChange, SealedCheckpoint};
-use credlog_ledger::ids::{Height, IssuerNumber, LedgerId, Origin, UnixMillis};
+use credlog_ledger::ids::{Height, IssuerNumber, LedgerId, Origin, UnixMillis, WebUrl};
 use credlog_ledger::member::MemberSet;
 use credlog_ledger::record::{EncodedRecord, RECORD_LEAF};
 use credlog_ledger::seal::{SEAL_LEAF, Seal};
@@ -19,6 +19,8 @@ use super::refusal::{Doubt, Refusal, RefusalCode};
 use super::statement::ProvenCredential;
 use super::trust::{Newest, Trust};
 use super::{ChangeProof, Receipt, form};
+use crate::common::NODE_URLS_MAX;
+use crate::shared::Shared;
 
 /// How a receipt is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +67,8 @@ pub struct Proven {
     pub doubt: Option<Doubt>,
     /// The verifier's trust, if the receipt advances it.
     pub trust: Option<Trust>,
-    /// Member sets that the receipt shows, for the addresses of nodes.
-    pub(super) sets: Vec<MemberSet>,
+    /// Addresses of the members' nodes in every set that the receipt shows.
+    pub(super) node_urls: Shared<Vec<WebUrl>>,
 }
 
 /// What a receipt says, whoever attests it: all its proofs lead to its checkpoint, but whether
@@ -164,7 +166,7 @@ impl Receipt {
             seal,
             seal_index: LeafIndex(self.seal),
             credentials,
-            sets: followed.sets,
+            node_urls: followed.node_urls().into(),
         })
     }
 
@@ -437,6 +439,15 @@ impl Followed {
     fn changes(&self) -> Vec<(Height, usize)> {
         let counts = self.sets.iter().map(|set| set.members().len());
         self.heights.iter().copied().zip(counts).skip(1).collect()
+    }
+
+    /// Addresses of nodes, the latest first, each once.
+    fn node_urls(&self) -> Vec<WebUrl> {
+        let mut seen = HashSet::new();
+        let seats = self.sets.iter().rev().flat_map(MemberSet::members);
+        let urls = seats.filter_map(|seat| seat.member.url.as_ref());
+        let new = urls.filter(|url| seen.insert(*url)).take(NODE_URLS_MAX);
+        new.cloned().collect()
     }
 
     fn check_last(&self, follower: &Follower, last: &Seal) -> Result<(), Refusal> {

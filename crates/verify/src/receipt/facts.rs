@@ -86,8 +86,6 @@ impl Proven {
             .collect();
         let positions = question.positions.iter();
         let positions = positions.filter_map(|position| position_facts(&found, *position));
-        let urls = self.sets.iter().rev().flat_map(|set| set.members());
-        let urls: Vec<_> = urls.filter_map(|seat| seat.member.url.clone()).collect();
         Ok(Facts {
             ledger: self.point().into(),
             digest: question.digest,
@@ -98,7 +96,7 @@ impl Proven {
             match_count: found.len() as u64,
             matches: found.iter().map(|one| one.matched()).collect(),
             positions: positions.collect(),
-            node_urls: urls.into(),
+            node_urls: self.node_urls.clone(),
         })
     }
 
