@@ -101,12 +101,16 @@ impl Proven {
     }
 
     fn point(&self) -> LedgerPoint {
+        // A seal behind the date shows that the log reached it, though the as-of time, which is in
+        // whole seconds, may lie before.
+        let reached = self.at.filter(|_| self.doubt != Some(Doubt::AtNotReached));
+        let as_of = self.as_of.max(reached.unwrap_or_default());
         LedgerPoint {
             origin: self.origin.clone(),
             id: self.ledger,
             height: self.height,
             size: self.size.0,
-            as_of: self.as_of.into(),
+            as_of: as_of.into(),
         }
     }
 

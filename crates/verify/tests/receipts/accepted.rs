@@ -155,6 +155,29 @@ fn a_time_that_is_not_attested_yet_has_no_receipt_and_a_forged_one_is_doubted() 
     assert_eq!(proven.doubt, Some(Doubt::AtNotReached));
 }
 
+/// A date in the second in which all was attested was called not reached.
+#[test]
+fn a_date_before_the_next_seal_is_reached_whatever_the_second() {
+    let world = World::small();
+    let (height, time) = issued_at(&world, VALID);
+    let head = world.height();
+    let old = world.attested_at(Height(head.0), time.0 / 1_000 - 4);
+    assert!(old.as_of() < time && height < head);
+    let past = Wanted {
+        at: Some(time),
+        ..of_a(VALID)
+    };
+    let receipt = make(&world, &old, &past).unwrap().0;
+    let proven = check(&receipt, &world.trust()).unwrap();
+    let subject = DigestSubject {
+        digest: digest(VALID),
+        issuer: Some(issuer_id("a")),
+        proof_checked_elsewhere: true,
+    };
+    let verdict = proven.verdict_of_digest(&subject, NOW).unwrap();
+    assert_eq!(verdict.summary, Summary::Valid, "{verdict:#?}");
+}
+
 #[test]
 fn the_past_is_no_answer_about_now() {
     let world = World::small();
