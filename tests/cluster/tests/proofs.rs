@@ -103,5 +103,5 @@ fn a_change_of_status_shows_at_every_node_and_changes_of_members_are_followed() 
         let proven = receipt.check(&believed, &receipts::now()?)?;
         ensure!(proven.members_known && proven.trust.is_some());
     }
-    cluster.finish_but(&[2], "receipts")
+    cluster.finish_but(&[2], "proofs")
 }
