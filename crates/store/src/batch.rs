@@ -6,9 +6,8 @@ use credlog_ledger::ids::Height;
 use credlog_ledger::state::Changes;
 use credlog_tlog::Tile;
 
-use crate::cell::{
-    self, TILE_PART_HASHES, block_key, block_part_bytes, page_key, position_key, row_key, tile_key,
-};
+use crate::block;
+use crate::cell::{self, TILE_PART_HASHES, block_key, page_key, position_key, row_key, tile_key};
 use crate::fault::Fault;
 use crate::generation::{Cell, Cells, Undo};
 use crate::page::Page;
@@ -173,12 +172,8 @@ impl<'s> Draft<'s> {
 
     /// Writes a block, in parts.
     pub(crate) fn put_block(&mut self, height: Height, block: &[u8]) -> Result<(), Fault> {
-        let too_long = || Fault::damaged("a block is too long");
-        let length = u32::try_from(block.len()).map_err(|_| too_long())?;
-        let stored = [&length.to_be_bytes(), block].concat();
-        for (part, bytes) in stored.chunks(block_part_bytes(stored.len())).enumerate() {
-            let part = u16::try_from(part).map_err(|_| too_long())?;
-            self.put_new(block_key(height, part), bytes.to_vec());
+        for (part, bytes) in block::parts(block)? {
+            self.put_new(block_key(height, part), bytes);
         }
         Ok(())
     }
@@ -232,53 +227,5 @@ impl<'s> Draft<'s> {
             undo.insert(key, before);
         }
         (batch, undo, self.new_pages)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use credlog_ledger::ids::{Root, UnixMillis};
-    use credlog_ledger::rows::Head;
-
-    use super::*;
-    use crate::generation::Generation;
-
-    #[test]
-    fn blocks_of_every_length_read_back_from_their_parts() {
-        let root = Root([0; 32]);
-        let head = Head {
-            height: Height(0),
-            time: UnixMillis(0),
-            size: 0,
-            root,
-            edge: Vec::new(),
-            status_root: root,
-            status_lists: 0,
-            registry_root: root,
-            registry_size: 0,
-        };
-        let generation = Generation::new(head, StateDigest::default());
-        let db = sled::Config::new().temporary(true).open().unwrap();
-        let short = block_part_bytes(1);
-        let limit = (1..).find(|kib| block_part_bytes(kib << 10) > short);
-        let limit = limit.unwrap() << 10;
-        let lengths = [0, 1, short - 5, short - 4, short - 3, 3 * short, 1 << 20];
-        let around = [limit - 1_030, limit - 1_028, limit - 4, limit];
-        let lengths = lengths.into_iter().chain(around);
-        let blocks: Vec<Vec<u8>> = lengths
-            .map(|length| (0..length).map(|at| (at % 251).to_be_bytes()[7]).collect())
-            .collect();
-        let cells = Cells {
-            tree: &db,
-            generation: &generation,
-        };
-        for (height, block) in (1..).map(Height).zip(&blocks) {
-            let mut draft = Draft::new(Some(cells), StateDigest::default());
-            draft.put_block(height, block).unwrap();
-            db.apply_batch(draft.finish().0).unwrap();
-        }
-        for (height, block) in (1..).map(Height).zip(&blocks) {
-            assert_eq!(cells.stored_block(height).unwrap().as_ref(), Some(block));
-        }
     }
 }

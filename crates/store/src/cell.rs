@@ -12,7 +12,7 @@ use crate::fault::Fault;
 /// Bytes of the check at the end of a cell.
 pub(crate) const CHECK_BYTES: usize = 8;
 /// Blocks longer than this are stored in parts of [`LONG_PART_BYTES`], others in parts of
-/// [`SHORT_PART_BYTES`]; readers take parts of any length.
+/// [`SHORT_PART_BYTES`]; the table of a block says which.
 const SHORT_BLOCK_BYTES: usize = 256 << 10;
 /// sled keeps 16 values in a node, writes whole nodes again and again, and puts nodes over a
 /// quarter of a segment into files of their own ("blobs"). Measured, blocks take least disk
@@ -34,7 +34,7 @@ pub(crate) enum Kind {
     Row = 1,
     /// Lowest row key → a page of rows of a uniform table.
     Page = 2,
-    /// Height, part → bytes of a block; the first part begins with the length of it all.
+    /// Height, part → the table of a block's parts, then its bytes (see `block`).
     Block = 3,
     /// Level, index, part → hashes of a tile so far.
     Tile = 4,

@@ -24,6 +24,7 @@
 
 mod ballot;
 mod batch;
+mod block;
 mod cell;
 mod check;
 mod commit;

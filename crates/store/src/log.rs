@@ -1,6 +1,5 @@
-//! The log over cells: blocks, tiles, and what is made of them.
+//! The log over cells: leaves, tiles, and what is made of them.
 
-use credlog_ledger::block::{BLOCK_BYTES_MAX, split_leaves};
 use credlog_ledger::ids::{Height, LeafIndex};
 use credlog_ledger::state::State;
 use credlog_tlog::{
@@ -8,7 +7,7 @@ use credlog_tlog::{
     encode_bundle, tile_width,
 };
 
-use crate::cell::{TILE_PART_HASHES, block_key, tile_key};
+use crate::cell::{TILE_PART_HASHES, tile_key};
 use crate::fault::Fault;
 use crate::generation::Cells;
 use crate::snapshot::Rows;
@@ -17,31 +16,6 @@ use crate::snapshot::Rows;
 const TILE_PART_BYTES: usize = TILE_PART_HASHES as usize * 32;
 
 impl Cells<'_> {
-    /// The bytes of a block, whether or not the generation counts it.
-    pub(crate) fn stored_block(&self, height: Height) -> Result<Option<Vec<u8>>, Fault> {
-        let damaged = || Fault::damaged(format!("the block of height {height} is damaged"));
-        let Some(first) = self.value(&block_key(height, 0))? else {
-            return Ok(None);
-        };
-        let (length, first) = first.split_first_chunk::<4>().ok_or_else(damaged)?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| damaged())?;
-        if length > BLOCK_BYTES_MAX {
-            return Err(damaged());
-        }
-        let mut block = first.to_vec();
-        for part in 1..=u16::MAX {
-            if block.len() >= length {
-                break;
-            }
-            let bytes = self.value(&block_key(height, part))?;
-            block.extend_from_slice(&bytes.ok_or_else(damaged)?);
-        }
-        if block.len() != length {
-            return Err(damaged());
-        }
-        Ok(Some(block))
-    }
-
     /// The bytes of a block of this generation.
     pub(crate) fn block(&self, height: Height) -> Result<Option<Vec<u8>>, Fault> {
         if height.0 == 0 || height > self.generation.head.height {
@@ -51,34 +25,25 @@ impl Cells<'_> {
         self.stored_block(height)?.ok_or_else(missing).map(Some)
     }
 
-    /// The block that holds a leaf of this generation, and its first leaf.
-    fn block_with(&self, leaf: u64) -> Result<(Vec<u8>, u64), Fault> {
-        let missing = || Fault::damaged(format!("the block of leaf {leaf} is missing"));
-        let rows = Rows(*self);
-        let (height, first) = State(&rows)
-            .block_of(LeafIndex(leaf))?
-            .ok_or_else(missing)?;
-        let block = self.block(height)?.ok_or_else(missing)?;
-        Ok((block, first.0))
-    }
-
     /// Leaves from `first` on, `count` of them, all within the log.
     pub(crate) fn leaves(&self, first: u64, count: u64) -> Result<Vec<Vec<u8>>, Fault> {
+        let rows = Rows(*self);
         let mut found: Vec<Vec<u8>> = Vec::new();
-        let mut next = first;
-        while next < first + count {
-            let (block, start) = self.block_with(next)?;
-            let split = split_leaves(&block).map_err(|e| Fault::damaged(e.to_string()))?;
-            let skip = usize::try_from(next - start).unwrap_or(usize::MAX);
-            let take = usize::try_from(first + count - next).unwrap_or(usize::MAX);
-            let before = found.len();
-            let inside = split.iter().skip(skip).take(take);
-            found.extend(inside.map(|leaf| leaf.to_vec()));
-            if found.len() == before {
-                let what = format!("leaf {next} is not in its block");
-                return Err(Fault::damaged(what));
+        while (found.len() as u64) < count {
+            let next = first + found.len() as u64;
+            let missing = || Fault::damaged(format!("leaf {next} is not in its block"));
+            let (height, start) = State(&rows)
+                .block_of(LeafIndex(next))?
+                .filter(|(height, _)| *height <= self.generation.head.height)
+                .ok_or_else(missing)?;
+            let skip = u32::try_from(next - start.0).map_err(|_| missing())?;
+            let left = count - found.len() as u64;
+            let end = skip.saturating_add(u32::try_from(left).unwrap_or(u32::MAX));
+            let leaves = self.leaves_of(height, skip..end)?;
+            if leaves.is_empty() {
+                return Err(missing());
             }
-            next = first + found.len() as u64;
+            found.extend(leaves);
         }
         Ok(found)
     }
