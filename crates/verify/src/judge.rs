@@ -193,13 +193,7 @@ impl Case<'_> {
                     Some(at) => format!("was valid on {}", at.spoken()),
                     None => "is valid".to_owned(),
                 };
-                let unchecked = if self.proof_elsewhere() {
-                    " as far as the ledger is concerned; its signature and what it says were not \
-                     checked here"
-                } else {
-                    ""
-                };
-                format!("The credential {when}{unchecked}.")
+                valid(&when, self.proof_elsewhere())
             }
             Summary::Unknown => format!("Whether the credential is valid is not known. {reason}"),
             Summary::NotAnchored if self.proof_is_good() => {
@@ -213,6 +207,18 @@ impl Case<'_> {
         self.presented
             .is_some_and(|presented| presented.proof.outcome == Outcome::Yes)
     }
+}
+
+/// That the credential "is valid", or was, and how much of that was checked.
+pub(crate) fn valid(when: &str, proof_elsewhere: bool) -> String {
+    let unchecked = match proof_elsewhere {
+        true => {
+            " as far as the ledger is concerned; its signature and what it says were not checked \
+             here"
+        }
+        false => "",
+    };
+    format!("The credential {when}{unchecked}.")
 }
 
 fn lower_first(text: &str) -> String {

@@ -15,7 +15,7 @@ use crate::facts::{
 };
 use crate::handed::HandedOver;
 use crate::holder::PresentedCredential;
-use crate::judge::judge;
+use crate::judge::{self, judge};
 use crate::presented::{DigestOnly, Subject};
 use crate::timestamp::Time;
 use crate::verdict::{
@@ -211,7 +211,9 @@ impl Proven {
                 own.reason
             );
         } else if verdict.summary == Summary::Valid && self.at.is_none() {
-            verdict.headline = format!("The credential was valid as of {as_of}.");
+            // Only a digest whose proof was checked elsewhere is valid without a credential.
+            let elsewhere = verdict.credential.is_none();
+            verdict.headline = judge::valid(&format!("was valid as of {as_of}"), elsewhere);
         }
         let is_now = |check: &&mut Check| check.name == CheckName::AccreditationNow;
         if let Some(check) = verdict.checks.iter_mut().find(is_now)

@@ -68,6 +68,14 @@ fn a_verdict_by_receipt_has_checks_links_and_the_words_of_a_node() {
         };
         let verdict = proven.verdict_of_digest(&subject, NOW).unwrap();
         assert_eq!(verdict.summary, summary, "{verdict:#?}");
+        if summary == Summary::Valid {
+            let (when, rest) = verdict.headline.split_once(" as far as ").unwrap();
+            assert!(
+                when.starts_with("The credential was valid as of "),
+                "{when}"
+            );
+            assert!(rest.ends_with("were not checked here."), "{rest}");
+        }
         let receipt_check = verdict.check(CheckName::Receipt).unwrap();
         assert_eq!(receipt_check.outcome, Outcome::Yes);
         let currency = verdict.check(CheckName::MemberSetCurrency).unwrap();
