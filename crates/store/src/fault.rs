@@ -9,6 +9,7 @@ use credlog_ledger::ids::Height;
 use credlog_ledger::state::ViewError;
 
 use crate::key_file::KeyFileError;
+use crate::watermark::FORMAT;
 
 /// Something in sled cannot be read, or is not what it must be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +24,9 @@ pub(crate) enum Fault {
     /// about the data.
     #[error("{doing}: {reason}")]
     Environment { doing: &'static str, reason: String },
+    /// Another version wrote the data, in this format; says nothing about it either.
+    #[error("the data is of format {0}; this version of credlog reads format {FORMAT}")]
+    OtherFormat(u32),
 }
 
 impl Fault {
@@ -58,6 +62,10 @@ impl Fault {
                 doing,
                 path: path.to_owned(),
                 reason,
+            }),
+            Self::OtherFormat(found) => Ok(OpenError::OtherFormat {
+                path: path.to_owned(),
+                found,
             }),
             damage => Err(damage),
         }
@@ -230,6 +238,20 @@ pub enum OpenError {
         free_bytes: u64,
         /// Bytes that have to be.
         needed_bytes: u64,
+    },
+    /// Another version of credlog wrote the data. Nothing was touched.
+    #[error(
+        "the data in {path} is of format {found}, and this version of credlog reads format \
+         {FORMAT} alone. Nothing was touched. Go on with the version that wrote it; or, where \
+         other nodes hold the ledger, move `sled` and `watermark` elsewhere and start the node: \
+         it fetches the ledger from them",
+        path = .path.display()
+    )]
+    OtherFormat {
+        /// Where the data is.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
     },
     /// Input or output failed; says nothing about the data.
     #[error(

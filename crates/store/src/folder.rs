@@ -100,14 +100,28 @@ pub(crate) fn clear_unfinished(dir: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Takes a folder that is no store yet; the lock lasts as long as the file is open.
-pub(crate) fn lock_unfinished(dir: &Path) -> Result<File, OpenError> {
+/// A folder that this process has taken, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct FolderLock(File);
+
+impl Drop for FolderLock {
+    /// Closing the file is not enough: a program that this process is just starting may hold a
+    /// copy of its descriptor for a moment, and with it the lock.
+    fn drop(&mut self) {
+        if let Err(error) = FileExt::unlock(&self.0) {
+            tracing::warn!(%error, "the store's folder could not be let go of");
+        }
+    }
+}
+
+/// Takes a folder that is no store yet.
+pub(crate) fn lock_unfinished(dir: &Path) -> Result<FolderLock, OpenError> {
     let file = File::open(dir).map_err(io_error("opening", dir))?;
     try_lock(dir, dir, file)
 }
 
-/// Takes the folder for this process; the lock lasts as long as the file is open.
-pub(crate) fn lock(dir: &Path) -> Result<File, OpenError> {
+/// Takes the folder for this process.
+pub(crate) fn lock(dir: &Path) -> Result<FolderLock, OpenError> {
     let path = dir.join(GENESIS);
     let file = match File::open(&path) {
         Ok(file) => file,
@@ -121,9 +135,9 @@ pub(crate) fn lock(dir: &Path) -> Result<File, OpenError> {
     try_lock(dir, &path, file)
 }
 
-fn try_lock(dir: &Path, path: &Path, file: File) -> Result<File, OpenError> {
+fn try_lock(dir: &Path, path: &Path, file: File) -> Result<FolderLock, OpenError> {
     match FileExt::try_lock_exclusive(&file) {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(FolderLock(file)),
         Err(error) if error.kind() == fs2::lock_contended_error().kind() => Err(OpenError::InUse {
             dir: dir.to_owned(),
         }),

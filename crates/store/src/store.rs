@@ -1,7 +1,7 @@
 //! The store: created, opened, read. What is written to it, see `commit`.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -17,7 +17,7 @@ use crate::cell::testimony_key;
 use crate::commit::Writer;
 use crate::database::{Options, open_sled};
 use crate::fault::{Fault, OpenError, StoreError, guarded};
-use crate::folder::{self, GENESIS, OBSERVER_WAL, SLED, UNDECIDED, io_error};
+use crate::folder::{self, FolderLock, GENESIS, OBSERVER_WAL, SLED, UNDECIDED, io_error};
 use crate::generation::Generation;
 use crate::key_file::{KeyFileError, Place};
 use crate::opening;
@@ -44,7 +44,7 @@ pub struct Store {
     pub(crate) undecided: Mutex<UndecidedFile>,
     resync: Mutex<Option<Resync>>,
     disk_reserve_bytes: u64,
-    _lock: File,
+    _lock: FolderLock,
 }
 
 /// The keys of a member whose files are made with its store.

@@ -1,8 +1,11 @@
 //! The watermark: what is durable, in a file outside sled (its form: see `slots`).
 //!
 //! ```text
-//! {"height":12,"size":3084,"root":"<64 hex>","state":"<64 hex>","check":"<64 hex>"}
+//! {"format":1,"height":12,"size":3084,"root":"<64 hex>","state":"<64 hex>","check":"<64 hex>"}
 //! ```
+//!
+//! It also names the format of the data that it stands beside, so that a program of another
+//! version neither misreads that data nor takes it for damaged.
 //!
 //! Written after sled's flush, so sled is never behind it unless sled lost something. sled is
 //! ahead of it by one block after a crash in between. While a node catches up, blocks are
@@ -22,6 +25,11 @@ use crate::folder::WATERMARK;
 use crate::slots::{self, Slot};
 use credlog_ledger::state::StateDigest;
 
+/// The format of the data that this version writes and reads: what is in sled, in the files
+/// beside it, and how. The next number goes with each change after which one version would
+/// misread the data of another.
+pub(crate) const FORMAT: u32 = 1;
+
 /// A committed position: where the log ends, and the digest of the state there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,6 +47,8 @@ pub struct Watermark {
 /// What the file says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Mark {
+    /// [`FORMAT`] of the version that wrote it.
+    format: u32,
     #[serde(flatten)]
     pub(crate) watermark: Watermark,
     /// Blocks that sled may be beyond the watermark, if more than one.
@@ -75,6 +85,7 @@ impl Watermark {
 
     fn mark(self, ahead: Option<u32>) -> Mark {
         Mark {
+            format: FORMAT,
             watermark: self,
             ahead,
         }
@@ -102,7 +113,11 @@ impl Watermark {
 
     /// As [`read`](Self::read), with how far sled may be beyond it.
     pub(crate) fn read_mark(dir: &Path) -> Result<Option<Mark>, Fault> {
-        slots::read(&dir.join(WATERMARK))
+        let mark: Option<Mark> = slots::read(&dir.join(WATERMARK))?;
+        match mark {
+            Some(Mark { format, .. }) if format != FORMAT => Err(Fault::OtherFormat(format)),
+            mark => Ok(mark),
+        }
     }
 
     /// When the file in a folder was last written.
@@ -145,5 +160,12 @@ mod tests {
         assert_eq!(Watermark::read(dir.path()), Ok(Some(at(200))));
         let line = at(200).to_bytes().unwrap();
         assert_eq!(Watermark::from_bytes(&line), Ok(at(200)));
+        let later = Mark {
+            format: FORMAT + 1,
+            ..at(201).mark(None)
+        };
+        slots::write(&dir.path().join(WATERMARK), &later).unwrap();
+        let refused = Watermark::read(dir.path());
+        assert_eq!(refused, Err(Fault::OtherFormat(FORMAT + 1)));
     }
 }

@@ -66,6 +66,54 @@ fn a_watermark_that_cannot_be_read_is_not_damage() {
     assert_same(&store.snapshot(), &ledger);
 }
 
+/// The data of another version, told apart from damage by the number of its format.
+#[test]
+fn data_of_another_format_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = TestLedger::new(65);
+    drop(Store::create(dir.path(), &ledger.genesis, &Options::default()).unwrap());
+    let path = dir.path().join("watermark");
+    let own = fs::read(&path).unwrap();
+    fs::write(&path, with_format(&own, 2)).unwrap();
+    let resync = Options {
+        resync_from_peers: true,
+        ..Options::default()
+    };
+    for refused in [
+        Store::open(dir.path(), &Options::default()).unwrap_err(),
+        Store::open(dir.path(), &resync).unwrap_err(),
+    ] {
+        assert!(
+            matches!(refused, OpenError::OtherFormat { found: 2, .. }),
+            "{refused}"
+        );
+    }
+    for refused in [
+        check(dir.path(), &mut |_| ()).unwrap_err(),
+        rebuild(dir.path(), &RebuildOptions::default(), &mut |_| ()).unwrap_err(),
+    ] {
+        assert!(refused.to_string().contains("format 2"), "{refused}");
+    }
+    let left = ["genesis.json", "sled", "undecided", "watermark"];
+    assert_eq!(names(dir.path()), left);
+    fs::write(&path, own).unwrap();
+    let store = Store::open(dir.path(), &Options::default()).unwrap();
+    assert_same(&store.snapshot(), &ledger);
+}
+
+/// A watermark's file with another number of the format, and the check that goes with it.
+fn with_format(file: &[u8], format: u32) -> Vec<u8> {
+    const COPY: usize = 2_048;
+    let end = file.iter().position(|byte| *byte == b'\n').unwrap();
+    let line = std::str::from_utf8(&file[..end]).unwrap();
+    let (body, _) = line.split_once(",\"check\":").unwrap();
+    let body = body.replace("\"format\":1", &format!("\"format\":{format}"));
+    let check = blake3::hash(format!("{body}}}").as_bytes());
+    let mut copy = format!("{body},\"check\":\"{check}\"}}\n").into_bytes();
+    copy.resize(COPY, 0);
+    copy.repeat(file.len() / COPY)
+}
+
 /// A check that was killed once left a copy as large as the store for ever; in a container,
 /// where process ids come again, the next one copied over it.
 #[test]
