@@ -17,11 +17,19 @@ const PAUSE: Duration = Duration::from_millis(150);
 
 /// How long to wait for cosignatures.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience(Instant);
+pub(crate) struct Patience {
+    /// None: for ever.
+    until: Option<Instant>,
+}
 
 impl Patience {
     pub(crate) fn of(time: Duration) -> Self {
-        Self(Instant::now() + time)
+        let until = Instant::now().checked_add(time);
+        Self { until }
+    }
+
+    fn has_ended(self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
     }
 }
 
@@ -52,7 +60,7 @@ pub(crate) fn newest(
     loop {
         let newest = look(source, origin)?;
         // Of a copy that a web server serves, nobody will cosign anything.
-        let is_over = newest.members.is_none() || Instant::now() >= patience.0;
+        let is_over = newest.members.is_none() || patience.has_ended();
         if newest.attested || is_over {
             return Ok(newest);
         }

@@ -23,6 +23,10 @@ pub(crate) const RECORDS_MAX: usize = 4_096;
 /// Weight at which a batch is full whatever it holds.
 const WEIGHT_MAX: usize = 8 << 20;
 
+/// Keys that are remembered, 64 MiB or so. Whoever serves a log may make up keys without end;
+/// a record by a key that is not remembered is checked later, when its block is executed.
+const KEYS_MAX: usize = 1 << 20;
+
 /// Keys that records of the log, or its genesis, have registered so far.
 #[derive(Debug, Default)]
 pub(crate) struct Keys(HashMap<KeyId, [u8; 32]>);
@@ -70,7 +74,9 @@ impl Keys {
     }
 
     fn learn_key(&mut self, key: &PublicKey) {
-        if let Some(bytes) = key.as_ed25519() {
+        if let Some(bytes) = key.as_ed25519()
+            && self.0.len() < KEYS_MAX
+        {
             self.0.insert(key.id(), *bytes);
         }
     }

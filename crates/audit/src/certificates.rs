@@ -90,6 +90,8 @@ impl<'scope> Certificates<'scope> {
         );
         while self.index.is_none_or(|read| read < index) {
             self.index = Some(self.index.map_or(0, |read| read + 1));
+            // What cannot be read is asked for one by one.
+            self.current = None;
             self.current = match self.bundles.next() {
                 Some(Bundle(bundle)) => bundle?,
                 // More heights than the last seal says.

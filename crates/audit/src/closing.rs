@@ -109,8 +109,8 @@ pub(crate) struct Lists {
     pub(crate) gaps: Vec<AuditError>,
 }
 
-/// Compares the status lists that are published with the state; none is missed.
-pub(crate) fn status_lists(source: &dyn Source, state: &AuditState, members: &MemberSet) -> Lists {
+/// Compares the status lists that are published with the state.
+pub(crate) fn status_lists(source: &dyn Source, state: &AuditState) -> Lists {
     let mut out = Lists::default();
     let head = match State(state).head() {
         Ok(head) => head,
@@ -120,19 +120,22 @@ pub(crate) fn status_lists(source: &dyn Source, state: &AuditState, members: &Me
             return out;
         }
     };
-    'lists: for list in (0..head.status_lists).map(ListNumber) {
+    let mut missing = Vec::new();
+    for list in (0..head.status_lists).map(ListNumber) {
         for purpose in [Purpose::Revocation, Purpose::Suspension] {
             let path = path::signed_status_list(list, purpose);
             let bytes = match source.read(&path, STATUS_LIST_BYTES_MAX) {
                 Ok(Some(bytes)) => bytes,
-                // A copy has all of them or none.
-                Ok(None) => break 'lists,
+                Ok(None) => {
+                    missing.push(path);
+                    continue;
+                }
                 Err(error) => {
                     out.gaps.push(error.into());
-                    break 'lists;
+                    return out;
                 }
             };
-            match one(&bytes, state, members, (list, purpose), head.time) {
+            match one(&bytes, state, (list, purpose), head.time) {
                 Ok(true) => out.compared += 1,
                 Ok(false) => out.newer += 1,
                 Err(text) => out
@@ -141,14 +144,19 @@ pub(crate) fn status_lists(source: &dyn Source, state: &AuditState, members: &Me
             }
         }
     }
+    // A copy may be without any; one that has some has all.
+    let is_published = out.compared + out.newer > 0 || !out.findings.is_empty();
+    if let Some(path) = missing.into_iter().next().filter(|_| is_published) {
+        out.gaps.push(AuditError::Missing { path });
+    }
     out
 }
 
-/// Whether a list could be compared with the state, and is true.
+/// Whether a list could be compared with the state, and is true. Whoever signed it: an observer
+/// serves lists too, by its own key, and what they say must be true as well.
 fn one(
     bytes: &[u8],
     state: &AuditState,
-    members: &MemberSet,
     (list, purpose): (ListNumber, Purpose),
     newest: UnixMillis,
 ) -> Result<bool, String> {
@@ -159,29 +167,30 @@ fn one(
     let verified = parsed
         .verify(at, &NoRegistry)
         .map_err(|error| text(&error))?;
-    let issuer = verified.issuer_id();
-    let is_node = members.members().iter().any(|seat| {
-        let key = seat.member.keys.node.key.to_string();
-        issuer == format!("did:key:{key}")
-    });
-    if !is_node {
-        return Err(format!(
-            "the list is signed by {issuer}, which is no node of a member"
-        ));
-    }
     if !verified.has_purpose(purpose.as_str()) {
         return Err(format!("the list is not for {purpose}"));
     }
     let nanos = at.unix_timestamp_nanos() / 1_000_000;
     let since = UnixMillis(u64::try_from(nanos).map_err(|_| "the list is older than 1970")?);
+    let said = verified.bitstring().as_bytes();
     if since > newest {
-        return Ok(false);
+        let known = bits_at(state, list, purpose, newest)?.unwrap_or_default();
+        let has_all = (0..known.len()).all(|at| {
+            let said = said.get(at).copied().unwrap_or_default();
+            known[at] & !said == 0
+        });
+        // What is revoked stays so.
+        return match purpose {
+            Purpose::Revocation if !has_all => Err(format!(
+                "the list of {} lacks what the ledger has revoked before",
+                Time::from(since)
+            )),
+            _ => Ok(false),
+        };
     }
     let moments = [since, since.plus(CLOCK_MS), newest];
     for moment in moments {
-        if bits_at(state, list, purpose, moment)?.as_deref()
-            == Some(verified.bitstring().as_bytes())
-        {
+        if bits_at(state, list, purpose, moment)?.as_deref() == Some(said) {
             return Ok(true);
         }
     }

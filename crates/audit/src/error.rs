@@ -127,20 +127,21 @@ pub enum ExportError {
         /// Size of the export.
         kept: TreeSize,
     },
-    /// The node's log does not continue the export: one of the two is not what the members decided.
+    /// The node's log and the export are not one: one of the two is not what the members decided.
     #[error(
-        "FORK: the node's log of {served} leaves does not continue the export of {kept} leaves \
-         (the root at that size is {found}, the export's is {root}); nothing was overwritten. Keep \
-         both, and compare with other nodes"
+        "FORK: the node's log of {served} leaves and the export of {kept} leaves are not one log \
+         (over {size} leaves the node's root is {found}, the export's is {root}); nothing was \
+         overwritten. Keep both, and compare with other nodes",
+        size = (*.served).min(*.kept)
     )]
     Fork {
         /// Size of the node's log.
         served: TreeSize,
         /// Size of the export.
         kept: TreeSize,
-        /// Root of the node's log at the size of the export.
+        /// Root of the node's log at the smaller of the two sizes.
         found: String,
-        /// Root of the export.
+        /// Root of the export at that size.
         root: String,
     },
     /// What the node sent is not what its checkpoint stands for.

@@ -11,9 +11,12 @@
 //! - the checkpoint comes last. Until then the old one stands there, with all its files;
 //! - partial tiles of the old and the new checkpoint both stay; those of older ones go when the
 //!   new one is in place;
-//! - a log that does not continue the old checkpoint is refused before anything is written.
+//! - a log that does not continue the old checkpoint is refused before anything is written;
+//! - a copy grows only by what the members decided that it knows: each change of them by a
+//!   certificate of those before, the new checkpoint by cosignatures or a certificate of the last.
 
 mod authentic;
+mod members;
 mod target;
 
 use std::path::{Path, PathBuf};
@@ -24,7 +27,6 @@ use credlog_api::client::{ANSWER_BYTES_MAX, STATUS_LIST_BYTES_MAX};
 use credlog_api::path;
 use credlog_ledger::certificate::CommitCertificate;
 use credlog_ledger::ids::{Height, LedgerId, ListNumber, Origin, Root, ValueId};
-use credlog_ledger::member::MemberSet;
 use credlog_ledger::seal::{SEAL_LEAF, Seal};
 use credlog_tlog::{
     Checkpoint, Frontier, Hash, TILE_WIDTH, TileLevel, TilePath, TreeSize, decode_bundle,
@@ -39,6 +41,7 @@ use crate::files;
 use crate::lane::{Limits, Weigh, lane};
 use crate::source::{Source, SourceError, Web};
 use authentic::Authentic;
+use members::Sets;
 use target::Target;
 
 /// The file that says of which ledger a copy is.
@@ -148,13 +151,37 @@ pub fn export(
         Some(before) => continues(before, checkpoint, &tiles, &target)?,
         None => Begin::default(),
     };
+    let mut sets = match begin.members {
+        Some(hash) => Sets::kept(&target, begin.height, hash)?,
+        None => Sets::founders(source)?,
+    };
     target.identify(identity)?;
-    let copied = copy_log(source, &target, &tiles, &begin, progress)?;
+    let copied = copy_log(source, &target, &tiles, &begin, &sets, progress)?;
     copy_upper(&target, &tiles, begin.size)?;
-    let uncertified = copy_certificates(source, &target, &begin, &copied)?;
-    copy_members(source, &target, &begin, &copied)?;
+    sets.follow(source, &copied.members)?;
+    let made = Made {
+        ledger: identity.ledger_id,
+        begin: &begin,
+        copied: &copied,
+        sets: &sets,
+    };
+    let lost = copy_certificates(source, &target, &made)?;
+    let attested = sets.attest(&identity.origin, &newest.note, checkpoint);
+    let is_longer = copied.height > begin.height;
+    if before.is_some() && is_longer && !attested && lost.newest {
+        return Err(ExportError::Untrue {
+            path: path::CHECKPOINT.to_owned(),
+            reason: "neither has a quorum of the members cosigned it, nor is there a certificate \
+                     of its height, so that nothing shows that they decided it"
+                .to_owned(),
+        });
+    }
+    copy_members(source, &target, &begin, &sets)?;
     copy_status_lists(source, &target, copied.status_lists)?;
-    target.publish(path::CHECKPOINT, &newest.bytes)?;
+    // Cosignatures that a copy has are not given up for the same checkpoint without.
+    if before.is_none() || is_longer || attested {
+        target.publish(path::CHECKPOINT, &newest.bytes)?;
+    }
     let keep = [
         before.as_ref().map(Checkpoint::size),
         Some(checkpoint.size()),
@@ -168,7 +195,7 @@ pub fn export(
         &before,
         &copied,
         &target,
-        uncertified,
+        (attested, lost.count),
     ))
 }
 
@@ -179,7 +206,7 @@ fn done(
     before: &Option<Checkpoint>,
     copied: &Copied,
     target: &Target,
-    uncertified: u64,
+    (attested, uncertified): (bool, u64),
 ) -> Exported {
     let (files, bytes, removed) = target.counts();
     Exported {
@@ -189,7 +216,7 @@ fn done(
         root: newest.checkpoint.root().to_string(),
         height: copied.height,
         size_before: before.as_ref().map(Checkpoint::size),
-        attested: newest.attested,
+        attested,
         files,
         bytes,
         removed,
@@ -216,7 +243,18 @@ fn continues(
 ) -> Result<Begin, ExportError> {
     let (served, kept) = (checkpoint.size(), before.size());
     if served < kept {
-        return Err(ExportError::Behind { served, kept });
+        let folder = target.as_source();
+        let own = Authentic::open(&folder, target, before)?;
+        let root = own.checked(root_at(&own, served))?;
+        return Err(match root == checkpoint.root() {
+            true => ExportError::Behind { served, kept },
+            false => ExportError::Fork {
+                served,
+                kept,
+                found: checkpoint.root().to_string(),
+                root: root.to_string(),
+            },
+        });
     }
     let found = tiles.checked(root_at(tiles, kept))?;
     if found != before.root() {
@@ -262,6 +300,7 @@ fn copy_log(
     target: &Target,
     tiles: &Authentic<'_>,
     begin: &Begin,
+    sets: &Sets,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Copied, ExportError> {
     let size = tiles.size();
@@ -275,7 +314,8 @@ fn copy_log(
     let mut walk = Walk {
         origin: tiles.origin().to_owned(),
         edge,
-        members: begin.members,
+        members: sets.first_hash(),
+        sealed: begin.size,
         copied: Copied {
             values: Vec::new(),
             members: Vec::new(),
@@ -298,6 +338,18 @@ fn copy_log(
             let done = walk.edge.size().0 - begin.size.0;
             progress(Progress { done, all });
         }
+        if walk.sealed != size {
+            return Err(ExportError::Untrue {
+                path: path::CHECKPOINT.to_owned(),
+                reason: "the log under it does not end with a seal".to_owned(),
+            });
+        }
+        if walk.copied.status_lists > size.0 {
+            return Err(ExportError::Untrue {
+                path: path::CHECKPOINT.to_owned(),
+                reason: "its seal counts more status lists than the log has records".to_owned(),
+            });
+        }
         Ok(walk.copied)
     })
 }
@@ -307,6 +359,8 @@ struct Walk {
     origin: String,
     edge: Frontier,
     members: Option<Root>,
+    /// Size of the log at the last seal.
+    sealed: TreeSize,
     copied: Copied,
 }
 
@@ -324,6 +378,7 @@ impl Walk {
             });
         }
         let (size, root) = (self.edge.size(), self.edge.root());
+        self.sealed = size;
         let checkpoint = Checkpoint::new(&self.origin, size, root);
         let checkpoint = checkpoint.map_err(|error| AuditError::Checkpoint {
             reason: error.to_string(),
@@ -412,48 +467,71 @@ fn copy_upper(target: &Target, tiles: &Authentic<'_>, before: TreeSize) -> Resul
     Ok(())
 }
 
-/// Copies the certificates of the new heights; answers how many the source has lost.
+/// What a copy has so far, but for its certificates.
+struct Made<'c> {
+    ledger: LedgerId,
+    begin: &'c Begin,
+    copied: &'c Copied,
+    sets: &'c Sets,
+}
+
+/// Certificates of new heights that the source has lost.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lost {
+    count: u64,
+    /// That of the newest height is among them.
+    newest: bool,
+}
+
+/// A bundle of certificates that is in its place.
+struct Certified(Result<Lost, ExportError>);
+
+impl Weigh for Certified {
+    fn weight(&self) -> usize {
+        1
+    }
+}
+
+/// Copies the certificates of the new heights.
 fn copy_certificates(
     source: &dyn Source,
     target: &Target,
-    begin: &Begin,
-    copied: &Copied,
-) -> Result<u64, ExportError> {
+    made: &Made<'_>,
+) -> Result<Lost, ExportError> {
     let width = u64::from(TILE_WIDTH);
-    let indexes = begin.height.0 / width..copied.height.0.div_ceil(width);
+    let (before, newest) = (made.begin.height.0, made.copied.height.0);
+    if before == newest {
+        return Ok(Lost::default());
+    }
+    let indexes = before / width..newest.div_ceil(width);
     let limits = Limits {
         threads: source.readers(),
         results: BUNDLES_MAX,
         weight: usize::MAX,
     };
     thread::scope(|scope| {
-        let counts = lane(scope, limits, indexes, |index| {
-            Lost(copy_certificate_bundle(
-                source, target, begin, copied, index,
-            ))
+        let bundles = lane(scope, limits, indexes, |index| {
+            Certified(copy_certificate_bundle(source, target, made, index))
         });
-        counts.map(|count| count.0).sum()
+        let mut all = Lost::default();
+        for bundle in bundles {
+            let lost = bundle.0?;
+            all.count += lost.count;
+            all.newest |= lost.newest;
+        }
+        Ok(all)
     })
-}
-
-/// How many certificates of a bundle are lost.
-struct Lost(Result<u64, ExportError>);
-
-impl Weigh for Lost {
-    fn weight(&self) -> usize {
-        1
-    }
 }
 
 fn copy_certificate_bundle(
     source: &dyn Source,
     target: &Target,
-    begin: &Begin,
-    copied: &Copied,
+    made: &Made<'_>,
     index: u64,
-) -> Result<u64, ExportError> {
+) -> Result<Lost, ExportError> {
+    let (before, newest) = (made.begin.height, made.copied.height);
     let first = index * u64::from(TILE_WIDTH) + 1;
-    let width = tile_width(TileLevel::Entries, index, TreeSize(copied.height.0));
+    let width = tile_width(TileLevel::Entries, index, TreeSize(newest.0));
     let at = path::certificate_bundle(index, width);
     let at = at.map_err(|error| crate::piece::path_error(&error))?;
     let Some(found) = files::certificates(source, index, width)? else {
@@ -463,30 +541,53 @@ fn copy_certificate_bundle(
         path: found.path.clone(),
         reason,
     };
-    let entries = decode_bundle(&found.bytes).map_err(|error| untrue(error.to_string()))?;
-    let entries = entries.get(..usize::from(width));
-    let entries = entries.ok_or_else(|| untrue("it has too few certificates".to_owned()))?;
-    let mut lost = 0;
-    for (height, entry) in (first..).zip(entries) {
-        if height <= begin.height.0 {
-            continue;
+    let served = decode_bundle(&found.bytes).map_err(|error| untrue(error.to_string()))?;
+    let served = served.get(..usize::from(width));
+    let served = served.ok_or_else(|| untrue("it has too few certificates".to_owned()))?;
+    // What the copy has already stays: this source may have lost some of it.
+    let mut entries = target.certificates(index, before)?;
+    let mut lost = Lost::default();
+    for (height, entry) in (first..).map(Height).zip(served).skip(entries.len()) {
+        let changes = made.sets.change_at(height.next());
+        match check_certificate(made, height, entry) {
+            Ok(true) => {}
+            // Who is in force from there on would be this source's word alone.
+            Ok(false) if changes && before > Height(0) => {
+                return Err(untrue(format!(
+                    "the members change with height {height}, and its certificate is lost here"
+                )));
+            }
+            Ok(false) => {
+                lost.count += 1;
+                lost.newest |= height == newest;
+            }
+            Err(reason) => return Err(untrue(reason)),
         }
-        if entry.is_empty() {
-            lost += 1;
-            continue;
-        }
-        let certificate =
-            CommitCertificate::from_bytes(entry).map_err(|error| untrue(error.to_string()))?;
-        let at = usize::try_from(height - begin.height.0 - 1).unwrap_or(usize::MAX);
-        let decided = (certificate.height, Some(&certificate.value));
-        if decided != (Height(height), copied.values.get(at)) {
-            let reason = format!("it does not decide what the log has as height {height}");
-            return Err(untrue(reason));
-        }
+        entries.push(entry.to_vec());
     }
-    let bytes = encode_bundle(entries).map_err(|error| untrue(error.to_string()))?;
+    let bytes = encode_bundle(&entries).map_err(|error| untrue(error.to_string()))?;
     target.write(&at, &bytes)?;
     Ok(lost)
+}
+
+/// Whether there is a certificate; it is that of the copied log, by the members in force.
+fn check_certificate(made: &Made<'_>, height: Height, entry: &[u8]) -> Result<bool, String> {
+    if entry.is_empty() {
+        return Ok(false);
+    }
+    let certificate = CommitCertificate::from_bytes(entry).map_err(|error| error.to_string())?;
+    let at = usize::try_from(height.0 - made.begin.height.0 - 1).unwrap_or(usize::MAX);
+    let value = made.copied.values.get(at);
+    let (Some(value), true) = (value, certificate.height == height) else {
+        return Err(format!(
+            "it has no certificate of height {height} in its place"
+        ));
+    };
+    let members = made.sets.at(height);
+    let members = members.ok_or_else(|| format!("no members are known for height {height}"))?;
+    let verified = certificate.verify(&made.ledger, members, value);
+    verified.map_err(|error| format!("the certificate of height {height} is wrong: {error}"))?;
+    Ok(true)
 }
 
 /// Copies the lists of members: that of the founders, and one for each change.
@@ -494,23 +595,15 @@ fn copy_members(
     source: &dyn Source,
     target: &Target,
     begin: &Begin,
-    copied: &Copied,
+    sets: &Sets,
 ) -> Result<(), ExportError> {
-    let founders = (begin.height == Height(0)).then_some((Height(1), None));
-    let changes = copied.members.iter();
-    let changes = changes.map(|(height, hash)| (*height, Some(*hash)));
-    for (height, hash) in founders.into_iter().chain(changes) {
-        let at = path::members_at(height);
-        let bytes = files::members(source, height)?;
-        let bytes = bytes.ok_or_else(|| AuditError::Missing { path: at.clone() })?;
-        let untrue = |reason: String| ExportError::Untrue {
+    let kept = usize::from(begin.members.is_some());
+    for (height, set) in sets.each().skip(kept) {
+        let at = path::members_at(*height);
+        let bytes = set.to_bytes().map_err(|error| ExportError::Untrue {
             path: at.clone(),
-            reason,
-        };
-        let set = MemberSet::from_bytes(&bytes).map_err(|error| untrue(error.to_string()))?;
-        if hash.is_some_and(|hash| set.hash() != Ok(hash)) {
-            return Err(untrue("it is not the set that the seal names".to_owned()));
-        }
+            reason: error.to_string(),
+        })?;
         target.write(&at, &bytes)?;
     }
     let history = source.read(path::MEMBERS_HISTORY, ANSWER_BYTES_MAX);
@@ -520,7 +613,8 @@ fn copy_members(
     Ok(())
 }
 
-/// Copies the signed status lists as they are now: none is older than the checkpoint.
+/// Copies the signed status lists as they are now: none is older than the checkpoint. A source
+/// has all of them or none.
 fn copy_status_lists(source: &dyn Source, target: &Target, lists: u64) -> Result<(), ExportError> {
     let limits = Limits {
         threads: source.readers(),
@@ -528,24 +622,39 @@ fn copy_status_lists(source: &dyn Source, target: &Target, lists: u64) -> Result
         weight: usize::MAX,
     };
     thread::scope(|scope| {
-        let mut copied = lane(scope, limits, 0..lists, |list| {
-            Lost(copy_status_list(source, target, ListNumber(list)).map(|()| 0))
+        let copied = lane(scope, limits, 0..lists, |list| {
+            StatusLists(copy_status_list(source, target, ListNumber(list)))
         });
-        copied.try_for_each(|one| one.0.map(|_| ()))
+        for list in copied {
+            if !list.0? {
+                break;
+            }
+        }
+        Ok(())
     })
+}
+
+/// Whether a list is there, and in its place.
+struct StatusLists(Result<bool, ExportError>);
+
+impl Weigh for StatusLists {
+    fn weight(&self) -> usize {
+        1
+    }
 }
 
 fn copy_status_list(
     source: &dyn Source,
     target: &Target,
     list: ListNumber,
-) -> Result<(), ExportError> {
+) -> Result<bool, ExportError> {
     for purpose in [Purpose::Revocation, Purpose::Suspension] {
         let at = path::signed_status_list(list, purpose);
         let bytes = source.read(&at, STATUS_LIST_BYTES_MAX);
-        if let Some(bytes) = bytes.map_err(AuditError::from)? {
-            target.write(&at, &bytes)?;
-        }
+        let Some(bytes) = bytes.map_err(AuditError::from)? else {
+            return Ok(false);
+        };
+        target.write(&at, &bytes)?;
     }
-    Ok(())
+    Ok(true)
 }

@@ -137,6 +137,7 @@ struct Outcome {
     leaves: u64,
     stopped: bool,
     lists: u64,
+    newer_lists: u64,
 }
 
 impl Outcome {
@@ -233,9 +234,10 @@ fn close(
             Ok(finding) => outcome.findings.extend(finding),
             Err(gap) => outcome.gap(gap.to_string()),
         }
-        let lists = closing::status_lists(source, state, members);
+        let lists = closing::status_lists(source, state);
         outcome.findings.extend(lists.findings);
         outcome.lists = lists.compared;
+        outcome.newer_lists = lists.newer;
         for gap in lists.gaps {
             outcome.gap(gap.to_string());
         }
@@ -293,6 +295,7 @@ fn report(
         as_of: signed.as_of.map(Into::into),
         served_by: signed.served_by,
         status_lists: outcome.lists,
+        newer_status_lists: outcome.newer_lists,
         state: FollowedState {
             height: followed.height,
             digest: followed.digest,

@@ -46,6 +46,9 @@ pub struct Report {
     pub served_by: Option<MemberId>,
     /// Status lists that were published and compared.
     pub status_lists: u64,
+    /// Status lists that are newer than the newest checkpoint: of them no revocation is missing;
+    /// what else they say was not compared.
+    pub newer_status_lists: u64,
     /// The state after the newest block whose rules could be followed.
     pub state: FollowedState,
     /// What is wrong, in the order of the log; at most

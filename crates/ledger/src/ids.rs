@@ -493,9 +493,10 @@ impl UnixMillis {
 }
 
 impl Height {
-    /// The height after this one.
+    /// The height after this one. No ledger gets to the greatest number, but a file may name it:
+    /// the height after that is itself.
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 

@@ -6,16 +6,20 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use credlog_api::client::CERTIFICATE_BUNDLE_BYTES_MAX;
 use credlog_api::path;
 use credlog_ledger::ids::Height;
+use credlog_ledger::member::{MEMBER_SET_BYTES_MAX, MemberSet};
 use credlog_ledger::seal::Seal;
-use credlog_tlog::{Checkpoint, NOTE_BYTES_MAX, TILE_WIDTH, TileLevel, TreeSize, tile_width};
+use credlog_tlog::{
+    Checkpoint, NOTE_BYTES_MAX, TILE_WIDTH, TileLevel, TreeSize, decode_bundle, tile_width,
+};
 use fs2::FileExt as _;
 
 use super::{IDENTITY, IDENTITY_BYTES_MAX, Identity};
 use crate::error::{AuditError, ExportError};
 use crate::files;
-use crate::source::{Folder, read_file};
+use crate::source::{Folder, Source as _, read_file};
 
 /// Locked while an export writes.
 const LOCK: &str = ".lock";
@@ -140,6 +144,55 @@ impl Target {
         seal.ok_or_else(|| ExportError::Damaged {
             path: "/tile/entries".to_owned(),
             reason: "its last leaf is no seal".to_owned(),
+        })
+    }
+
+    /// The files of the copy that is there.
+    pub(super) fn as_source(&self) -> Folder {
+        Folder::new(&self.root)
+    }
+
+    /// The certificates that the copy has of a bundle, up to a height.
+    pub(super) fn certificates(
+        &self,
+        index: u64,
+        height: Height,
+    ) -> Result<Vec<Vec<u8>>, ExportError> {
+        let width = tile_width(TileLevel::Entries, index, TreeSize(height.0));
+        if width == 0 {
+            return Ok(Vec::new());
+        }
+        let path = path::certificate_bundle(index, width);
+        let path = path.map_err(|error| crate::piece::path_error(&error))?;
+        let damaged = |reason: &str| ExportError::Damaged {
+            path: path.clone(),
+            reason: reason.to_owned(),
+        };
+        let bytes = self.read(&path, CERTIFICATE_BUNDLE_BYTES_MAX)?;
+        let bytes = bytes.ok_or_else(|| damaged("it is not there"))?;
+        let entries = decode_bundle(&bytes).map_err(|error| damaged(&error.to_string()))?;
+        match entries.len() == usize::from(width) {
+            true => Ok(entries.into_iter().map(<[u8]>::to_vec).collect()),
+            false => Err(damaged("it has another number of certificates")),
+        }
+    }
+
+    /// The newest set of members that is in force for a height.
+    pub(super) fn members(&self, height: Height) -> Result<Option<MemberSet>, ExportError> {
+        let folder = path::members_at(height);
+        let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let names = Folder::new(&self.root).names(folder);
+        let heights = names.map_err(AuditError::from)?;
+        let heights = heights.iter().filter_map(|name| name.parse().ok());
+        let Some(newest) = heights.filter(|first| *first <= height.0).max() else {
+            return Ok(None);
+        };
+        let path = path::members_at(Height(newest));
+        let bytes = self.read(&path, MEMBER_SET_BYTES_MAX)?;
+        let set = bytes.map(|bytes| MemberSet::from_bytes(&bytes));
+        set.transpose().map_err(|error| ExportError::Damaged {
+            path,
+            reason: error.to_string(),
         })
     }
 

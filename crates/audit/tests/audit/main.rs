@@ -9,6 +9,7 @@ mod chronicle;
 mod clean;
 mod copy;
 mod fields;
+mod grown;
 mod hostile;
 mod published;
 #[path = "../../../ledger/tests/support/mod.rs"]

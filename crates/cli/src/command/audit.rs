@@ -166,6 +166,14 @@ fn shown_finding(screen: Screen, finding: &Finding) -> String {
     text
 }
 
+/// What was published after the newest checkpoint was read.
+fn newer(report: &Report) -> String {
+    match report.newer_status_lists {
+        0 => String::new(),
+        newer => format!(" ({} newer than this log)", grouped(newer)),
+    }
+}
+
 fn summary(report: &Report) -> String {
     let members = |ids: &[credlog_ledger::ids::MemberId]| {
         let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
@@ -193,7 +201,7 @@ fn summary(report: &Report) -> String {
         counted(report.records, "record"),
         counted(report.certificates, "certificate"),
         counted(report.tiles, "tile"),
-        counted(report.status_lists, "status list"),
+        counted(report.status_lists, "status list") + &newer(report),
         counted(report.member_changes, "change") + " of members",
         count(report.cosigned.len(), "member"),
         members(&report.cosigned),
