@@ -159,8 +159,13 @@ class Check:
                 self.set_at_trust = self.set
         need(size <= receipt.checkpoint.size or not receipt.members, "members",
              "the members changed behind the checkpoint")
-        same = self.set.hash == self.seals[self.last].members_hash
+        newest_seal = self.seals[self.last]
+        same = self.set.hash == newest_seal.members_hash
         need(same, "members", "the set that is followed is not that of the newest seal")
+        need(height <= newest_seal.height, "members", "the members changed behind the newest seal")
+        if newest and receipt.checkpoint.size > newest.size:
+            same = self.set_at_trust.hash == newest.members.hash
+            need(same, "members", f"other members than were believed after height {newest.height}")
 
     def follow(self, change):
         seal = formats.read_seal(change.seal)
@@ -281,26 +286,27 @@ class Check:
         proof = self.receipt.consistency  # with a log of the trusted size
         same = proof is None or proof.root == newest.root
         need(same, "fork", f"it continues another log of {newest.size} leaves than was believed")
-        if checkpoint.size > newest.size:
-            same = self.set_at_trust.hash == newest.members.hash
-            need(same, "fork", f"other members than were believed after height {newest.height}")
         return proof is not None
 
     def known(self, statements, one_log, now_ms, max_age_s):
         receipt, newest, as_of = self.receipt, self.anchor.newest, self.as_of
         older = newest is not None and receipt.checkpoint.size < newest.size
-        as_of = min(as_of, newest.time - 1) if older else as_of
+        if older:
+            # Members that were left behind may sign anything today.
+            same = self.set.hash == newest.members.hash
+            as_of = min(as_of, newest.time - 1 if same else self.seals[self.last].time)
         code = reason = None
         now_ms = int(time.time() * 1_000) if now_ms is None else now_ms
-        if receipt.at is not None and receipt.next is None and as_of < receipt.at:
-            code, reason = "at_not_reached", f"the members attest {as_of}, before the time asked for"
-        elif older and not one_log:
+        if older and not one_log:
             code, reason = "older_than_trust", "a larger log was believed before"
+        elif receipt.at is not None and receipt.next is None and as_of < receipt.at:
+            code, reason = "at_not_reached", f"the members attest {as_of}, before the time asked for"
         elif max_age_s is not None and now_ms - as_of > 1_000 * max_age_s:
             code, reason = "too_old", f"the members attest {as_of}, longer than {max_age_s} s ago"
         trust = self.advanced() if not older and (newest is None or one_log) else None
         outcome = "unknown" if code else "accepted"
-        return Result(outcome, code, reason, as_of, one_log, statements, trust)
+        members_known = newest is not None and (one_log or not older)
+        return Result(outcome, code, reason, as_of, members_known, statements, trust)
 
     def advanced(self):
         checkpoint, seal = self.receipt.checkpoint, self.seals[self.last]

@@ -191,22 +191,31 @@ class Cases:
         receipt = self.of("late", ledger=grown, old=size, since=5)
         self.case("trust: since", receipt, "accepted", trust=before, advanced=last, known=True)
         receipt = self.of("late", ledger=grown, since=5)
-        self.case("trust: since, not shown to continue", receipt, "accepted", trust=before)
+        self.case("trust: since, not shown to continue", receipt, "accepted", trust=before, known=True)
         self.refused("since, where nothing is trusted", receipt, "members", ledger=grown)
         self.refused("since another height", receipt, "members", trust=grown.trust(4, AS_OF))
         receipt = self.of("late", ledger=grown)
-        self.case("trust: not shown to continue", receipt, "accepted", trust=before)
+        self.case("trust: not shown to continue", receipt, "accepted", trust=before, known=True)
         self.case("trust: the same", receipt, "accepted", trust=newest, known=True)
         receipt = self.of("valid", ledger=grown, blocks=5)
         self.case("trust: older", receipt, "unknown", "older_than_trust", trust=newest)
+        receipt = self.of("valid", ledger=grown, blocks=5, at=AS_OF + 9_000)
+        self.case("trust: older, and at not reached", receipt, "unknown", "older_than_trust", trust=newest)
         receipt = self.of("valid", ledger=grown, blocks=5, old=newest["newest"]["size"])
-        self.case("trust: older, of one log", receipt, "accepted", trust=newest, known=True)
-        held = grown.trust(8, AS_OF - 5_000)
+        # Its members are not the newest any more: its seal's time counts, not theirs.
+        seal = str(grown.blocks[4].time)
+        self.case("trust: older, of one log", receipt, "accepted", trust=newest, known=True, asOf=seal)
+        self.case("trust: older, by former members", receipt, "unknown", "too_old", trust=newest, known=True,
+                  maxAgeSeconds=4, asOf=seal)
+        held = self.ledger.trust(5, AS_OF - 5_000)
         larger = held["newest"]["time"]
+        receipt = self.of("valid", blocks=4, old=held["newest"]["size"])
         self.case("trust: as of before the log was larger", receipt, "unknown", "too_old", trust=held,
                   known=True, maxAgeSeconds=4, asOf=str(larger - 1))
-        receipt = self.of("valid", ledger=grown, blocks=5, at=AS_OF, old=newest["newest"]["size"])
+        receipt = self.of("valid", blocks=4, at=AS_OF, old=held["newest"]["size"])
         self.case("trust: at not reached by it", receipt, "unknown", "at_not_reached", trust=held, known=True)
+        receipt = self.of("valid", blocks=4, since=5, old=held["newest"]["size"])
+        self.refused("since a height behind its own", receipt, "members", trust=held)
         self.forks(before, newest)
 
     def forks(self, before, newest):
@@ -223,7 +232,7 @@ class Cases:
         receipt = self.of("late", ledger=grown, old=size)
         self.refused("it continues another log", receipt, "fork", trust=other(before, root=root))
         members = newest["newest"]["members"]
-        self.refused("other members", receipt, "fork", trust=other(before, members=members))
+        self.refused("other members than the trust file's", receipt, "members", trust=other(before, members=members))
         receipt = self.of("valid", ledger=grown, blocks=5, old=newest["newest"]["size"])
         self.refused("older, of another log", receipt, "fork", trust=other(newest, root=root))
 
@@ -450,6 +459,8 @@ class Cases:
         receipt = self.of("late", ledger=grown)
         receipt["members"].pop(0)
         self.case("a change left out that changed no quorum", receipt, "accepted", ledger=grown)
+        between = grown.trust(changed[0], AS_OF)
+        self.refused("the change before the trust file's end left out", receipt, "members", trust=between)
         change("changes out of order", lambda members: members.reverse())
         change("a change twice", lambda members: members.append(members[1]))
         change("by the new members", lambda m: m[1].update(certificate=certificate(changed[1], fresh)))

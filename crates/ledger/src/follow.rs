@@ -8,7 +8,7 @@ use credlog_tlog::{
 use crate::certificate::{CertificateError, CommitCertificate};
 use crate::codec::CodecError;
 use crate::genesis::{Genesis, GenesisError};
-use crate::ids::{Height, LedgerId, Origin, Root, UnixMillis, ValueId};
+use crate::ids::{Height, LedgerId, Origin, Root, Round, UnixMillis, ValueId};
 use crate::member::MemberSet;
 use crate::seal::Seal;
 
@@ -43,6 +43,18 @@ pub enum FollowError {
         height: Height,
         /// Height of the last change, 0 for genesis.
         last: Height,
+    },
+    /// The certificate is of a round before the one in which the block was first proposed.
+    #[error(
+        "the certificate of height {height} is of round {certified}, before its seal's {first}"
+    )]
+    EarlierRound {
+        /// Height of both.
+        height: Height,
+        /// Round of the certificate.
+        certified: Round,
+        /// Round of the seal.
+        first: Round,
     },
     /// The certificate is that of another height.
     #[error("the certificate is of height {certified}, the seal of height {height}")]
@@ -213,6 +225,13 @@ impl Follower {
             return Err(FollowError::OtherHeight {
                 certified: change.certificate.height,
                 height,
+            });
+        }
+        if change.certificate.round < seal.round {
+            return Err(FollowError::EarlierRound {
+                height,
+                certified: change.certificate.round,
+                first: seal.round,
             });
         }
         let checkpoint = Checkpoint::new(self.origin.as_str(), size, change.sealed.root)?;

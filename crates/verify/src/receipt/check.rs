@@ -130,14 +130,16 @@ impl Receipt {
         let attestation = attest(members, founders.origin(), &checkpoint, &note)?;
         parts.entries = self.open_entries(&parts)?;
         let credentials = self.open_statements(&parts, &seal)?;
-        let standing = self.stand(trust, &checkpoint, &followed)?;
+        let standing = self.stand(trust, &checkpoint)?;
         let as_of = attestation.as_of().unwrap_or_default();
         // Of an older log it is known that it was not the newest any more at that time, whatever
-        // its cosigners say.
+        // its cosigners say; and members of a set that was left behind may say anything today, so
+        // that only its last seal tells.
         let capped = match (standing, trust.newest()) {
-            (Standing::Older { .. }, Some(newest)) => {
+            (Standing::Older { .. }, Some(newest)) if *members == newest.members => {
                 as_of.min(UnixMillis(newest.time.0.saturating_sub(1)))
             }
+            (Standing::Older { .. }, Some(_)) => as_of.min(last.time),
             _ => as_of,
         };
         Ok(Proven {
@@ -322,6 +324,16 @@ impl Receipt {
             followed.heights.push(follower.changed());
         }
         followed.check_last(&follower, last)?;
+        if let Some(newest) = trust.newest()
+            && checkpoint.size() > newest.size
+            && *followed.in_force_at(newest.height) != newest.members
+        {
+            return Err(refuse(format!(
+                "after height {} it follows other members than were believed before: a change is \
+                 left out, or it is of another history; ask another node",
+                newest.height
+            )));
+        }
         Ok(followed)
     }
 
@@ -354,12 +366,7 @@ impl Receipt {
     }
 
     /// Check 13.
-    fn stand(
-        &self,
-        trust: &Trust,
-        checkpoint: &Checkpoint,
-        followed: &Followed,
-    ) -> Result<Standing, Refusal> {
+    fn stand(&self, trust: &Trust, checkpoint: &Checkpoint) -> Result<Standing, Refusal> {
         let Some(newest) = trust.newest() else {
             return Ok(Standing::Newer);
         };
@@ -377,12 +384,6 @@ impl Receipt {
             let shown = compared.is_some();
             return Ok(Standing::Older { shown });
         }
-        if *followed.in_force_at(newest.height) != newest.members {
-            return fork(format!(
-                "after height {} other members are in force than were believed before",
-                newest.height
-            ));
-        }
         Ok(match compared {
             Some(_) => Standing::Newer,
             None => Standing::NotCompared,
@@ -396,10 +397,11 @@ impl Receipt {
         options: &CheckOptions,
     ) -> Option<Doubt> {
         let age = options.now.0.saturating_sub(as_of.0);
-        if self.next.is_none() && self.at.is_some_and(|at| as_of < at) {
-            Some(Doubt::AtNotReached)
-        } else if standing == (Standing::Older { shown: false }) {
+        // First the one that may be anybody's invention.
+        if standing == (Standing::Older { shown: false }) {
             Some(Doubt::OlderThanTrust)
+        } else if self.next.is_none() && self.at.is_some_and(|at| as_of < at) {
+            Some(Doubt::AtNotReached)
         } else if options.age_ms_max.is_some_and(|most| age > most) {
             Some(Doubt::TooOld)
         } else {

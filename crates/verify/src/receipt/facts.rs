@@ -79,7 +79,8 @@ impl Proven {
         let found = self.find(&question.digest, question.issuer.as_ref())?;
         let moment = self.at.unwrap_or(question.now.max(self.as_of));
         // What waits for its time may have been cancelled after that.
-        let known = self.at.unwrap_or(self.as_of);
+        // One cosigner can date itself as early as it likes; the seal's time stands.
+        let known = self.at.unwrap_or(self.as_of.max(self.seal.time));
         let issuers = found
             .iter()
             .map(|one| IssuerFacts::new(one.issuer, &one.entry, known).into())
@@ -126,12 +127,12 @@ impl Proven {
         now: UnixMillis,
     ) -> Result<Verdict, NotAbout> {
         let mut verdict = self.alone(credential, handed, now)?;
-        self.report(&mut verdict);
+        self.report(&mut verdict, issuer_of(credential).as_ref());
         let nested = credential.nested();
         let inner = nested.iter().map(|inner| match inner {
             Ok(inner) => match self.alone(inner, handed, now) {
                 Ok(mut verdict) => {
-                    self.report(&mut verdict);
+                    self.report(&mut verdict, issuer_of(inner).as_ref());
                     PresentedCredential::Judged(Box::new(verdict))
                 }
                 Err(missing) => PresentedCredential::NoCredential {
@@ -186,14 +187,15 @@ impl Proven {
         };
         let judged = judge(&Subject::Digest(only), &facts, now);
         let mut verdict = judged.map_err(|_| NotAbout::of(&question))?;
-        self.report(&mut verdict);
+        self.report(&mut verdict, subject.issuer.as_ref());
         Ok(verdict)
     }
 
     /// Adds to a verdict what the receipt itself amounts to, and each link of the proof.
-    fn report(&self, verdict: &mut Verdict) {
-        let found = self.credentials.iter();
-        let found = found.filter(|one| one.digest == verdict.digest);
+    fn report(&self, verdict: &mut Verdict, issuer: Option<&IssuerId>) {
+        // Others may have issued the same digest.
+        let found = self.find(&verdict.digest, issuer).unwrap_or_default();
+        let found = found.into_iter();
         verdict.links = found.flat_map(|one| self.links(one)).collect();
         let own = self.receipt_check();
         let before = verdict.summary;

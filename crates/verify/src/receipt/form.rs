@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use credlog_ledger::ids::IssuerNumber;
+use credlog_ledger::ids::{IssuerNumber, Origin};
 use credlog_ledger::status::LIST_CHUNKS;
 use credlog_tlog::{Checkpoint, Note};
 
@@ -114,6 +114,9 @@ impl Receipt {
             return Err(malformed(
                 "its checkpoint is written in another than its one form",
             ));
+        }
+        if let Err(error) = checkpoint.origin().parse::<Origin>() {
+            return Err(malformed(format!("no ledger has such an origin: {error}")));
         }
         let names: Vec<&str> = note.signatures().iter().map(|line| line.name()).collect();
         ascending("the checkpoint's signers", &names)?;

@@ -84,6 +84,12 @@ fn a_verdict_by_receipt_has_checks_links_and_the_words_of_a_node() {
         assert_eq!(names.contains(&LinkName::StatusRecord), number != VALID);
         assert_eq!(names.first(), Some(&LinkName::Issue));
         assert_eq!(names.last(), Some(&LinkName::Members));
+        // Another issuer's credential with the same digest is none of its business.
+        let all = check(&world.make(&wanted(&[number])).unwrap(), &world.trust()).unwrap();
+        let among = all.verdict_of_digest(&subject, NOW).unwrap();
+        let issues = among.links.iter();
+        let issues = issues.filter(|link| link.name == LinkName::Issue);
+        assert_eq!(issues.count(), 1);
         let mut other = subject.clone();
         other.digest = digest(99);
         assert!(proven.verdict_of_digest(&other, NOW).is_err());

@@ -15,6 +15,7 @@ mod lies;
 mod mutations;
 mod stapled;
 mod trusted;
+mod vectors;
 
 use credlog_ledger::ids::{Height, UnixMillis};
 use credlog_verify::receipt::{CheckOptions, Proven, Receipt, Refusal, RefusalCode, Trust, Wanted};

@@ -1,6 +1,8 @@
 use credlog_ledger::ids::{Height, UnixMillis};
 use credlog_tlog::TreeSize;
-use credlog_verify::receipt::{Doubt, MakeError, Receipt, RefusalCode, Trust, Wanted, make};
+use credlog_verify::receipt::{
+    CheckOptions, Doubt, MakeError, Receipt, RefusalCode, Trust, Wanted, make,
+};
 
 use crate::world::{LATE, VALID, World};
 use crate::{check, refused, wanted};
@@ -66,13 +68,13 @@ fn a_receipt_older_than_the_trust_file_needs_consistency() {
     let shown = make(&world, &old, &asked).unwrap().0;
     let proven = check(&shown, &trust).unwrap();
     assert_eq!((proven.doubt, proven.trust), (None, None));
-    assert_eq!(proven.as_of, old.as_of());
-    // Former members that sign the old checkpoint today do not make it new.
+    // Former members that sign the old checkpoint today do not make it new: by itself it is as
+    // old as its seal.
+    assert_eq!(proven.as_of, old.as_of().min(proven.seal.time));
     let late = world.attested_at(old.height(), 9_000_000_000);
     let shown = make(&world, &late, &asked).unwrap().0;
     let proven = check(&shown, &trust).unwrap();
-    let latest = UnixMillis(trust.newest().unwrap().time.0 - 1);
-    assert_eq!(proven.as_of, latest);
+    assert_eq!(proven.as_of, proven.seal.time);
     let none = Wanted {
         trusted: Some(TreeSize(size_of(&trust).0 - 1)),
         ..asked
@@ -82,6 +84,49 @@ fn a_receipt_older_than_the_trust_file_needs_consistency() {
         matches!(none, Err(MakeError::NoSuchCheckpoint { .. })),
         "{none:?}"
     );
+}
+
+/// The members of the newest checkpoint, of whom a quorum is honest, signed an older one when it was
+/// the newest.
+#[test]
+fn an_older_receipt_of_the_same_members_is_as_old_as_they_say() {
+    let mut world = World::small();
+    let old = world.attested_at(world.height(), world.ledger.now / 1_000 - 2);
+    let late = world.attested_at(world.height(), 9_000_000_000);
+    world.issue_late(50, 500);
+    let newest = check(&world.make(&wanted(&[50])).unwrap(), &world.trust()).unwrap();
+    let trust = newest.trust.unwrap();
+    let asked = Wanted {
+        trusted: Some(size_of(&trust)),
+        ..wanted(&[VALID])
+    };
+    let latest = UnixMillis(trust.newest().unwrap().time.0 - 1);
+    for (attested, as_of) in [(old.clone(), old.as_of()), (late, latest)] {
+        let shown = make(&world, &attested, &asked).unwrap().0;
+        assert_eq!(check(&shown, &trust).unwrap().as_of, as_of);
+    }
+}
+
+/// An invention could say anything about any date.
+#[test]
+fn what_is_older_than_the_trust_file_is_unknown_whatever_the_date() {
+    let mut world = World::small();
+    let old = world.attested_at(world.height(), 9_000_000_000);
+    world.issue_late(50, 500);
+    let newest = check(&world.make(&wanted(&[50])).unwrap(), &world.trust()).unwrap();
+    let at = UnixMillis(8_000_000_000_000);
+    let dated = Wanted {
+        at: Some(at),
+        ..wanted(&[VALID])
+    };
+    let receipt = make(&world, &old, &dated).unwrap().0;
+    let options = CheckOptions {
+        now: at,
+        at: Some(at),
+        age_ms_max: None,
+    };
+    let proven = receipt.check(&newest.trust.unwrap(), &options).unwrap();
+    assert_eq!(proven.doubt, Some(Doubt::OlderThanTrust));
 }
 
 /// The same founders tell two stories.
@@ -125,7 +170,7 @@ fn former_members_convince_only_who_has_genesis_alone() {
     let newest = check(&honest.make(&wanted(&[LATE])).unwrap(), &honest.trust()).unwrap();
     let trust = newest.trust.unwrap();
     assert!(former.attested().size() > size_of(&trust));
-    assert_eq!(refused(&story, &trust), RefusalCode::Fork);
+    assert_eq!(refused(&story, &trust), RefusalCode::Members);
 }
 
 #[test]

@@ -16,7 +16,7 @@ import { readEntry, readRecord } from "./records.js";
 import type { Issue } from "./records.js";
 import { consistent, included } from "./trees.js";
 import { trustFile } from "./trust.js";
-import type { Anchor, TrustFile } from "./trust.js";
+import type { Anchor, Newest, TrustFile } from "./trust.js";
 
 const CHUNKS = 1_024n;
 const CHUNK_POSITIONS = 128;
@@ -60,7 +60,7 @@ export interface Statement {
 export interface Proof {
   /** Up to when the members attest that nothing is missing; milliseconds. */
   readonly asOf: bigint;
-  /** "known": the checkpoint continues the one that the trust file holds, or is it. */
+  /** "known": the members follow from those that the trust file holds. */
   readonly memberSetCurrency: "unknown" | "known";
   readonly credentials: readonly Statement[];
   /** The trust file to keep from now on; absent if it stays as it is. */
@@ -261,8 +261,14 @@ class Check {
       [height, time, size] = [seal.height, seal.time, larger];
       if (newest && height <= newest.height) this.setAtTrust = this.set;
     }
-    const same = this.set.hash === this.seal(this.last).membersHash;
+    const last = this.seal(this.last);
+    const same = this.set.hash === last.membersHash;
     need(same, "members", "the set that is followed is not that of the newest seal");
+    need(height <= last.height, "members", "the members changed behind the newest seal");
+    if (newest && receipt.checkpoint.size > newest.size) {
+      const believed = this.setAtTrust.hash === newest.members.hash;
+      need(believed, "members", `other members than were believed after height ${newest.height}`);
+    }
   }
 
   private follow(change: MemberChange): Seal {
@@ -409,10 +415,6 @@ class Check {
     // Its size is the trusted one: step 6.
     const same = consistency === undefined || equal(consistency.root, root);
     need(same, "fork", `it continues another log of ${size} leaves than was believed`);
-    if (checkpoint.size > size) {
-      const members = this.setAtTrust.hash === newest.members.hash;
-      need(members, "fork", `other members than were believed after height ${newest.height}`);
-    }
     return consistency !== undefined;
   }
 
@@ -420,23 +422,31 @@ class Check {
     const { receipt, anchor } = this;
     const { newest } = anchor;
     const older = newest !== undefined && receipt.checkpoint.size < newest.size;
-    const asOf = older && newest.time - 1n < this.asOf ? newest.time - 1n : this.asOf;
+    const asOf = older ? this.asOfOlder(newest) : this.asOf;
     const trust = this.advanced(oneLog);
-    const memberSetCurrency = oneLog ? "known" : "unknown";
+    const memberSetCurrency = newest && (oneLog || !older) ? "known" : "unknown";
     const proof: Proof = { asOf, memberSetCurrency, credentials, ...(trust && { trust }) };
     const unknown = (code: UnknownCode, reason: string): Unknown => ({
       outcome: "unknown", code, reason, ...proof,
     });
+    if (older && !oneLog) return unknown("older_than_trust", "a larger log was believed before");
     if (receipt.at !== undefined && receipt.next === undefined && asOf < receipt.at) {
       return unknown("at_not_reached", `the members attest ${asOf}, before the time asked for`);
     }
-    if (older && !oneLog) return unknown("older_than_trust", "a larger log was believed before");
     const age = BigInt(Math.floor(options.now ?? Date.now())) - asOf;
     const { maxAgeSeconds } = options;
     if (maxAgeSeconds !== undefined && age > BigInt(Math.floor(1_000 * maxAgeSeconds))) {
       return unknown("too_old", `the members attest ${asOf}, longer than ${maxAgeSeconds} s ago`);
     }
     return { outcome: "accepted", ...proof };
+  }
+
+  /** The as-of time at most, of a log that is smaller than the one believed. */
+  private asOfOlder(newest: Newest): bigint {
+    // Members that were left behind may sign anything today.
+    const same = this.set.hash === newest.members.hash;
+    const most = same ? newest.time - 1n : this.seal(this.last).time;
+    return most < this.asOf ? most : this.asOf;
   }
 
   /** The trust file with this checkpoint, if it continues what was believed. */

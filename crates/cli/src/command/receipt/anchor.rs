@@ -1,13 +1,22 @@
 //! What a verifier believes: the genesis file, and the trust file that it keeps.
 
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use clap::Args;
 use credlog_ledger::genesis::Genesis;
 use credlog_verify::receipt::Trust;
+use fs2::FileExt;
 
 use crate::folder::{self, Access};
 use crate::outcome::{During, Failure, Result};
+
+/// How often and how long another run that writes a trust file is waited for.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where trust begins.
 #[derive(Debug, Args)]
@@ -57,19 +66,76 @@ impl Anchor {
         }
     }
 
-    /// Keeps what is trusted now.
-    pub(crate) fn keep(&self, trust: &Trust) -> Result<()> {
+    /// Keeps what is trusted now in the place of what was read. Answers false, and leaves the
+    /// file, if another run has changed it since: what that one proved may be newer, and nothing
+    /// shows here that the two are of one history.
+    pub(crate) fn keep(&self, before: &Trust, now: &Trust) -> Result<bool> {
         let Some(path) = &self.trust else {
-            return Ok(());
+            return Ok(true);
         };
-        let bytes = trust.to_bytes()?;
-        match path.exists() {
-            true => folder::replace(path, &bytes),
-            false => folder::write_new(path, &bytes, Access::Public),
+        let bytes = now.to_bytes()?;
+        let _lock = lock_parent(path)?;
+        if !path.exists() {
+            return folder::write_new(path, &bytes, Access::Public).map(|()| true);
+        }
+        let kept = Trust::parse(&folder::read(path)?).during(|| path.display().to_string())?;
+        if kept != *before {
+            return Ok(false);
+        }
+        folder::replace(path, &bytes).map(|()| true)
+    }
+}
+
+/// Keeps other runs from writing trust files in the same folder for a moment.
+fn lock_parent(path: &Path) -> Result<File> {
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    let parent = parent.unwrap_or(Path::new("."));
+    let folder = File::open(parent).during(|| parent.display().to_string())?;
+    for _ in 0..LOCK_TRIES {
+        match FileExt::try_lock_exclusive(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(LOCK_PAUSE),
+            Err(error) => return Err(Failure::from(error).during(parent.display().to_string())),
         }
     }
+    Err(Failure::input(format!(
+        "another program has locked {}; the trust file was not written",
+        parent.display()
+    )))
 }
 
 fn read_genesis(path: &Path) -> Result<Genesis> {
     Genesis::parse(&folder::read(path)?).during(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn golden(name: &str) -> Vec<u8> {
+        let folder = "../verify/tests/golden/receipts";
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        std::fs::read(folder.join(name)).unwrap()
+    }
+
+    #[test]
+    fn a_trust_file_that_another_run_wrote_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let anchor = Anchor {
+            genesis: None,
+            trust: Some(folder.path().join("trust.json")),
+        };
+        let [founded, before, after] = ["genesis.json", "before.trust.json", "after.trust.json"]
+            .map(|name| match name {
+                "genesis.json" => Trust::found(Genesis::parse(&golden(name)).unwrap()).unwrap(),
+                name => Trust::parse(&golden(name)).unwrap(),
+            });
+        // Two runs begin with the genesis file alone; the second is quicker.
+        assert!(anchor.keep(&founded, &after).unwrap());
+        assert!(!anchor.keep(&founded, &before).unwrap());
+        assert_eq!(anchor.read().unwrap(), after);
+        // What has read the file may write it.
+        assert!(anchor.keep(&after, &before).unwrap());
+        assert_eq!(anchor.read().unwrap(), before);
+    }
 }

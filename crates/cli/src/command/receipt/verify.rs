@@ -95,8 +95,10 @@ impl VerifyArgs {
                 false => screen.out(&format!("{gap}{}", detailed(screen, name, finding)))?,
             }
         }
-        if trust != before {
-            self.anchor.keep(&trust)?;
+        if trust != before && !self.anchor.keep(&before, &trust)? {
+            screen.note(
+                "the trust file was changed by another run meanwhile, and left as that one wrote it",
+            );
         }
         Ok(exit)
     }
