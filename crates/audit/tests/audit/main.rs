@@ -11,6 +11,7 @@ mod copy;
 mod fields;
 mod grown;
 mod hostile;
+mod lists;
 mod published;
 #[path = "../../../ledger/tests/support/mod.rs"]
 mod support;
