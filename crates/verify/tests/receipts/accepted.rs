@@ -1,10 +1,11 @@
+use credlog_ledger::body::Body;
 use credlog_ledger::ids::{Height, UnixMillis};
 use credlog_ledger::rows::StatusChangeKind;
 use credlog_ledger::status::Status;
 use credlog_verify::receipt::{CheckOptions, Doubt, MakeError, Receipt, RefusalCode, Wanted, make};
-use credlog_verify::{CheckName, DigestSubject, LinkName, Outcome, Summary};
+use credlog_verify::{CheckName, DigestSubject, LinkName, Outcome, Question, Summary};
 
-use crate::support::{DAY, digest, issuer_id};
+use crate::support::{BOTH, DAY, by_member, change, digest, issuer_id, new_key};
 use crate::world::{LATE, REINSTATED, REVOKED, SUPERSEDED, SUSPENDED, VALID, World, issued_at};
 use crate::{ANY_AGE, NOW, check, wanted};
 
@@ -93,6 +94,46 @@ fn a_verdict_by_receipt_has_checks_links_and_the_words_of_a_node() {
         let mut other = subject.clone();
         other.digest = digest(99);
         assert!(proven.verdict_of_digest(&other, NOW).is_err());
+    }
+}
+
+/// Members that replace an issuer's keys wait seven days; nobody's clock undoes that afterwards.
+#[test]
+fn a_cosigner_that_dates_itself_early_brings_back_no_replaced_key() {
+    let mut world = World::small();
+    let body = Body::ReplaceIssuerKeys {
+        issuer: issuer_id("a"),
+        change: change(
+            vec![new_key("a", "a/second", BOTH)],
+            &["a/record"],
+            Some(world.ledger.now),
+        ),
+    };
+    world.ledger.seal_one(&by_member(0), body);
+    world.ledger.now += 8 * DAY;
+    world.ledger.register(1, "z");
+    world.take_over();
+    for second in [1, world.ledger.now / 1_000 + 10] {
+        let attested = world.attested_at(world.height(), second);
+        let receipt = make(&world, &attested, &of_a(VALID)).unwrap().0;
+        let proven = check(&receipt, &world.trust()).unwrap();
+        assert_eq!(proven.as_of, attested.as_of());
+        let question = Question {
+            digest: digest(VALID),
+            issuer: Some(issuer_id("a")),
+            at: None,
+            positions: Vec::new(),
+            now: NOW,
+        };
+        let facts = proven.facts(&question).unwrap();
+        let issuer = &facts.issuers[0];
+        assert_eq!(issuer.pending_replacement, None, "signed at {second}");
+        assert!(
+            issuer
+                .keys
+                .iter()
+                .any(|key| key.compromised_since.is_some())
+        );
     }
 }
 
