@@ -41,10 +41,6 @@ pub(crate) struct Newest {
     pub(crate) checkpoint: Checkpoint,
     /// Its last leaf, if that is a seal.
     pub(crate) seal: Option<Seal>,
-    /// The members that the seal names, if they are published.
-    pub(crate) members: Option<MemberSet>,
-    /// A quorum of them has cosigned it.
-    pub(crate) attested: bool,
 }
 
 /// Reads the newest checkpoint, again and again until a quorum has cosigned it or the patience
@@ -58,17 +54,31 @@ pub(crate) fn newest(
     patience: Patience,
 ) -> Result<Newest, AuditError> {
     loop {
-        let newest = look(source, origin)?;
+        let (newest, members) = look(source, origin)?;
         // Of a copy that a web server serves, nobody will cosign anything.
-        let is_over = newest.members.is_none() || patience.has_ended();
-        if newest.attested || is_over {
+        let may_come = members.is_some_and(|members| {
+            !is_attested(&members, origin, &newest.checkpoint, &newest.note)
+        });
+        if !may_come || patience.has_ended() {
             return Ok(newest);
         }
         std::thread::sleep(PAUSE);
     }
 }
 
-fn look(source: &dyn Source, origin: &Origin) -> Result<Newest, AuditError> {
+/// Whether a quorum of these members has cosigned a checkpoint.
+pub(crate) fn is_attested(
+    members: &MemberSet,
+    origin: &Origin,
+    checkpoint: &Checkpoint,
+    note: &Note,
+) -> bool {
+    Attestation::of(members, origin, checkpoint, note.signatures())
+        .is_ok_and(|attestation| attestation.is_quorum())
+}
+
+/// The newest checkpoint, and the members that its seal names, if they are published.
+fn look(source: &dyn Source, origin: &Origin) -> Result<(Newest, Option<MemberSet>), AuditError> {
     let (note, checkpoint, bytes) = files::checkpoint(source)?;
     if checkpoint.origin() != origin.as_str() {
         return Err(AuditError::OtherLog {
@@ -81,18 +91,13 @@ fn look(source: &dyn Source, origin: &Origin) -> Result<Newest, AuditError> {
         Some(seal) => members_of(source, seal)?,
         None => None,
     };
-    let attested = members.as_ref().is_some_and(|members| {
-        Attestation::of(members, origin, &checkpoint, note.signatures())
-            .is_ok_and(|attestation| attestation.is_quorum())
-    });
-    Ok(Newest {
+    let newest = Newest {
         bytes,
         note,
         checkpoint,
         seal,
-        members,
-        attested,
-    })
+    };
+    Ok((newest, members))
 }
 
 /// The set that a seal names, if it is published: under the height after it, or, in a copy, under

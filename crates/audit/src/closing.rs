@@ -120,14 +120,14 @@ pub(crate) fn status_lists(source: &dyn Source, state: &AuditState) -> Lists {
             return out;
         }
     };
-    let mut missing = Vec::new();
+    let mut missing = None;
     for list in (0..head.status_lists).map(ListNumber) {
         for purpose in [Purpose::Revocation, Purpose::Suspension] {
             let path = path::signed_status_list(list, purpose);
             let bytes = match source.read(&path, STATUS_LIST_BYTES_MAX) {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => {
-                    missing.push(path);
+                    missing.get_or_insert(path);
                     continue;
                 }
                 Err(error) => {
@@ -146,7 +146,7 @@ pub(crate) fn status_lists(source: &dyn Source, state: &AuditState) -> Lists {
     }
     // A copy may be without any; one that has some has all.
     let is_published = out.compared + out.newer > 0 || !out.findings.is_empty();
-    if let Some(path) = missing.into_iter().next().filter(|_| is_published) {
+    if let Some(path) = missing.filter(|_| is_published) {
         out.gaps.push(AuditError::Missing { path });
     }
     out
@@ -174,19 +174,18 @@ fn one(
     let since = UnixMillis(u64::try_from(nanos).map_err(|_| "the list is older than 1970")?);
     let said = verified.bitstring().as_bytes();
     if since > newest {
-        let known = bits_at(state, list, purpose, newest)?.unwrap_or_default();
-        let has_all = (0..known.len()).all(|at| {
-            let said = said.get(at).copied().unwrap_or_default();
-            known[at] & !said == 0
-        });
-        // What is revoked stays so.
-        return match purpose {
-            Purpose::Revocation if !has_all => Err(format!(
-                "the list of {} lacks what the ledger has revoked before",
-                Time::from(since)
-            )),
-            _ => Ok(false),
-        };
+        // Of what a newer list says, only that what is revoked stays so can be compared.
+        if purpose == Purpose::Revocation {
+            let revoked = bits_at(state, list, purpose, newest)?.unwrap_or_default();
+            let mut bytes = revoked.iter().zip(said);
+            if said.len() < revoked.len() || bytes.any(|(revoked, said)| revoked & !said != 0) {
+                return Err(format!(
+                    "the list of {} lacks what the ledger has revoked before",
+                    Time::from(since)
+                ));
+            }
+        }
+        return Ok(false);
     }
     let moments = [since, since.plus(CLOCK_MS), newest];
     for moment in moments {

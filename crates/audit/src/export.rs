@@ -177,7 +177,7 @@ pub fn export(
                 .to_owned(),
         });
     }
-    copy_members(source, &target, &begin, &sets)?;
+    copy_members(source, &target, &sets)?;
     copy_status_lists(source, &target, copied.status_lists)?;
     // Cosignatures that a copy has are not given up for the same checkpoint without.
     if before.is_none() || is_longer || attested {
@@ -469,14 +469,8 @@ fn copy_upper(target: &Target, tiles: &Authentic<'_>, before: TreeSize) -> Resul
 }
 
 /// Copies the lists of members: that of the founders, and one for each change.
-fn copy_members(
-    source: &dyn Source,
-    target: &Target,
-    begin: &Begin,
-    sets: &Sets,
-) -> Result<(), ExportError> {
-    let kept = usize::from(begin.members.is_some());
-    for (height, set) in sets.each().skip(kept) {
+fn copy_members(source: &dyn Source, target: &Target, sets: &Sets) -> Result<(), ExportError> {
+    for (height, set) in sets.new_ones() {
         let at = path::members_at(*height);
         let bytes = set.to_bytes().map_err(|error| ExportError::Untrue {
             path: at.clone(),

@@ -55,16 +55,20 @@ fn honest_members_go_on(
     let load = cluster.load_of(&HONEST, senders, credentials, each);
     let heights = cluster.view(0)?.height + count(200) as u64;
     let mut listed = Instant::now();
-    wait_for("the ledger goes on", HEIGHTS_WITHIN, || {
+    let what = "the ledger goes on, and what is done to it shows";
+    wait_for(what, HEIGHTS_WITHIN, || {
         if listed.elapsed() > NEXT_LIST {
             listed = Instant::now();
             cluster.open_list_if_due()?;
+        }
+        if cluster.view(0)?.height < heights {
+            return Ok(None);
         }
         let has_shown = match sign {
             Some(sign) => sign.times(cluster)? > 0,
             None => true,
         };
-        Ok((has_shown && cluster.view(0)?.height >= heights).then_some(()))
+        Ok(has_shown.then_some(()))
     })?;
     let acknowledged = load.stop();
     ensure!(!acknowledged.is_empty(), "nothing was acknowledged");
@@ -131,7 +135,9 @@ impl Misbehaviour {
         // What it does is no double vote: honest members accuse nobody of one.
         cluster.assert_no_evidence(&HONEST)?;
         if let Some(sign) = self.sign {
-            println!("   \"{}\": {} times", sign.words, sign.times(&cluster)?);
+            let met = sign.times(&cluster)?;
+            println!("   \"{}\": {met} times", sign.words);
+            ensure!(met > 0, "it has done nothing that shows");
         }
         cluster.finish(self.name)
     }

@@ -5,26 +5,34 @@
 //! only as far as that one decided them.
 
 use credlog_api::path;
-use credlog_ledger::attestation::Attestation;
 use credlog_ledger::ids::{Height, Origin, Root};
 use credlog_ledger::member::MemberSet;
 use credlog_tlog::{Checkpoint, Note};
 
 use super::target::Target;
+use crate::attested::is_attested;
 use crate::error::{AuditError, ExportError};
 use crate::files;
 use crate::source::Source;
 
-/// Sets of members with the height from which on each is in force, ascending; at least one.
+/// Sets of members.
 #[derive(Debug)]
-pub(super) struct Sets(Vec<(Height, MemberSet)>);
+pub(super) struct Sets {
+    /// With the height from which on each is in force, ascending; at least one.
+    all: Vec<(Height, MemberSet)>,
+    /// Whether the copy has the first already.
+    has_first: bool,
+}
 
 impl Sets {
     /// The founders, as the source names them.
     pub(super) fn founders(source: &dyn Source) -> Result<Self, ExportError> {
         let first = Height(1);
         let set = read(source, first)?;
-        Ok(Self(vec![(first, set)]))
+        Ok(Self {
+            all: vec![(first, set)],
+            has_first: false,
+        })
     }
 
     /// The set in force after the last height of the copy that is there.
@@ -41,7 +49,10 @@ impl Sets {
                 "the last set of members is not the one that its last seal names",
             ));
         }
-        Ok(Self(vec![(first, set)]))
+        Ok(Self {
+            all: vec![(first, set)],
+            has_first: true,
+        })
     }
 
     /// Reads the sets that are in force from these heights on.
@@ -58,39 +69,37 @@ impl Sets {
                     reason: "it is not the set that the seal names".to_owned(),
                 });
             }
-            self.0.push((*height, set));
+            self.all.push((*height, set));
         }
         Ok(())
     }
 
-    /// Those that are new, with their heights.
-    pub(super) fn each(&self) -> impl Iterator<Item = &(Height, MemberSet)> {
-        self.0.iter()
+    /// Those that the copy does not have, with their heights.
+    pub(super) fn new_ones(&self) -> impl Iterator<Item = &(Height, MemberSet)> {
+        self.all.iter().skip(usize::from(self.has_first))
     }
 
     /// The hash of the first.
     pub(super) fn first_hash(&self) -> Option<Root> {
-        self.0.first().and_then(|(_, set)| set.hash().ok())
+        self.all.first().and_then(|(_, set)| set.hash().ok())
     }
 
     /// The set that decides a height.
     pub(super) fn at(&self, height: Height) -> Option<&MemberSet> {
-        let known = self.0.iter().rev();
-        let mut known = known.filter(|(first, _)| *first <= height);
-        known.next().map(|(_, set)| set)
+        let known = self.all.partition_point(|(first, _)| *first <= height);
+        self.all.get(known.checked_sub(1)?).map(|(_, set)| set)
     }
 
     /// Whether another set is in force from this height on.
     pub(super) fn change_at(&self, height: Height) -> bool {
-        self.0.iter().skip(1).any(|(first, _)| *first == height)
+        let found = self.all.binary_search_by_key(&height, |(first, _)| *first);
+        found.is_ok_and(|at| at > 0)
     }
 
     /// Whether a quorum of the newest has cosigned a checkpoint.
     pub(super) fn attest(&self, origin: &Origin, note: &Note, checkpoint: &Checkpoint) -> bool {
-        self.0.last().is_some_and(|(_, set)| {
-            Attestation::of(set, origin, checkpoint, note.signatures())
-                .is_ok_and(|attestation| attestation.is_quorum())
-        })
+        let newest = self.all.last();
+        newest.is_some_and(|(_, set)| is_attested(set, origin, checkpoint, note))
     }
 }
 

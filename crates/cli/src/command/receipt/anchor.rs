@@ -74,10 +74,10 @@ impl Anchor {
             return Ok(true);
         };
         let bytes = now.to_bytes()?;
-        let _lock = lock_parent(path)?;
         if !path.exists() {
             return folder::write_new(path, &bytes, Access::Public).map(|()| true);
         }
+        let _lock = lock(path)?;
         let kept = Trust::parse(&folder::read(path)?).during(|| path.display().to_string())?;
         if kept != *before {
             return Ok(false);
@@ -86,21 +86,21 @@ impl Anchor {
     }
 }
 
-/// Keeps other runs from writing trust files in the same folder for a moment.
-fn lock_parent(path: &Path) -> Result<File> {
-    let parent = path.parent().filter(|parent| *parent != Path::new(""));
-    let parent = parent.unwrap_or(Path::new("."));
-    let folder = File::open(parent).during(|| parent.display().to_string())?;
+/// Keeps other runs from replacing a trust file for a moment. Whoever waits has the file that was
+/// replaced meanwhile, and finds another under its name.
+fn lock(path: &Path) -> Result<File> {
+    let file = File::options().read(true).write(true).open(path);
+    let file = file.during(|| path.display().to_string())?;
     for _ in 0..LOCK_TRIES {
-        match FileExt::try_lock_exclusive(&folder) {
-            Ok(()) => return Ok(folder),
+        match FileExt::try_lock_exclusive(&file) {
+            Ok(()) => return Ok(file),
             Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(LOCK_PAUSE),
-            Err(error) => return Err(Failure::from(error).during(parent.display().to_string())),
+            Err(error) => return Err(Failure::from(error).during(path.display().to_string())),
         }
     }
     Err(Failure::input(format!(
-        "another program has locked {}; the trust file was not written",
-        parent.display()
+        "another program has locked {}; it was not written",
+        path.display()
     )))
 }
 
